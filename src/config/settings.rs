@@ -1,0 +1,352 @@
+//! The validated configuration: every value checked, every default filled in.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::header::{HeaderName, HeaderValue};
+
+/// Everything a router needs to run, as one immutable value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Where clients connect; at least one.
+    pub listeners: Vec<ListenerSettings>,
+    /// The operator's side.
+    pub admin: AdminSettings,
+    /// Data-plane threads.
+    pub workers: WorkerSettings,
+    /// The clocks a route does not override.
+    pub timeouts: Timeouts,
+    /// The sizes and counts no peer may exceed.
+    pub limits: Limits,
+    /// When a failed attempt is followed by another.
+    pub retry: RetrySettings,
+    /// What the router adds to and drops from heads.
+    pub headers: HeaderSettings,
+    /// What error answers may reveal.
+    pub errors: ErrorSettings,
+    /// Health on the traffic listeners.
+    pub health: HealthSettings,
+    /// Where the access log goes.
+    pub access_log: AccessLogSettings,
+    /// The routes of the file, in its order.
+    pub routes: Vec<RouteSettings>,
+}
+
+/// `[[listener]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerSettings {
+    /// The address to bind; port 0 lets the system choose.
+    pub address: SocketAddr,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminSettings {
+    /// The address to bind; off loopback a token file is required.
+    pub address: SocketAddr,
+    /// The file that holds the bearer token.
+    pub token_file: Option<PathBuf>,
+}
+
+/// `[workers]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// Data-plane threads; 0 means one per core.
+    pub threads: usize,
+}
+
+/// `[timeouts]`: `None` is "off", where off is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TLS handshake with a client.
+    pub tls_handshake: Duration,
+    /// First byte to end of the request head, hard.
+    pub request_head: Duration,
+    /// Idle client connection, and the wait for its first byte.
+    pub keep_alive: Duration,
+    /// Between pieces of the request body.
+    pub request_body_idle: Option<Duration>,
+    /// Least bytes per second of a request body, over 30 s.
+    pub request_body_min_rate: Option<u64>,
+    /// The client takes nothing.
+    pub response_write_idle: Option<Duration>,
+    /// Wait for a free endpoint slot.
+    pub queue: Duration,
+    /// TCP and TLS to an endpoint.
+    pub connect: Duration,
+    /// The endpoint takes nothing.
+    pub request_write_idle: Option<Duration>,
+    /// Request sent to response head.
+    pub attempt_head: Duration,
+    /// The endpoint sends nothing.
+    pub response_body_idle: Option<Duration>,
+    /// The whole request.
+    pub request: Option<Duration>,
+    /// An upgraded tunnel without a byte either way.
+    pub tunnel_idle: Duration,
+    /// Idle endpoint connection in a pool.
+    pub upstream_keep_alive: Duration,
+    /// Closing with input unread: how long it is discarded.
+    pub linger: Duration,
+    /// From the start of a drain to the cut.
+    pub drain: Duration,
+    /// Health says 503 while still serving.
+    pub drain_delay: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        const fn s(seconds: u64) -> Duration {
+            Duration::from_secs(seconds)
+        }
+        Self {
+            tls_handshake: s(5),
+            request_head: s(10),
+            keep_alive: s(75),
+            request_body_idle: Some(s(30)),
+            request_body_min_rate: Some(240),
+            response_write_idle: Some(s(30)),
+            queue: s(2),
+            connect: s(3),
+            request_write_idle: Some(s(30)),
+            attempt_head: s(30),
+            response_body_idle: Some(s(60)),
+            request: Some(s(15 * 60)),
+            tunnel_idle: s(60 * 60),
+            upstream_keep_alive: s(60),
+            linger: s(2),
+            drain: s(30),
+            drain_delay: s(0),
+        }
+    }
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Client connections; 0 derives it from the file-descriptor limit.
+    pub connections: usize,
+    /// Bytes of a request head, request line included.
+    pub request_head_bytes: usize,
+    /// Field lines of a request head.
+    pub request_headers: usize,
+    /// Bytes of a response head.
+    pub response_head_bytes: usize,
+    /// Bytes of a request body; 0 is no limit.
+    pub request_body_bytes: u64,
+    /// Requests in flight; beyond it `overloaded`.
+    pub requests_in_flight: usize,
+    /// Bytes of a request body kept for a replay.
+    pub replay_body_bytes: usize,
+    /// Bytes discarded from a client while closing.
+    pub linger_bytes: u64,
+    /// Informational responses per exchange.
+    pub informational: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 0,
+            request_head_bytes: 64 << 10,
+            request_headers: 128,
+            response_head_bytes: 64 << 10,
+            request_body_bytes: 0,
+            requests_in_flight: 100_000,
+            replay_body_bytes: 64 << 10,
+            linger_bytes: 1 << 20,
+            informational: 8,
+        }
+    }
+}
+
+/// `[retry]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetrySettings {
+    /// Attempts in all; at least 1.
+    pub attempts: u32,
+    /// `MaybeProcessed` retries, in percent of recent requests.
+    pub budget_percent: u32,
+    /// Retries per second that are always allowed.
+    pub budget_min: u32,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self { attempts: 3, budget_percent: 20, budget_min: 100 }
+    }
+}
+
+/// What happens to `X-Forwarded-*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forwarded {
+    /// Kept and appended to from a trusted proxy, replaced from anyone else.
+    Append,
+    /// Always replaced.
+    Replace,
+    /// Neither set nor removed.
+    Off,
+}
+
+/// `[headers]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderSettings {
+    /// What happens to `X-Forwarded-For`, `-Proto` and `-Host`.
+    pub forwarded: Forwarded,
+    /// Networks whose `X-Forwarded-*`, `Forwarded` and request id are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The request id's field name.
+    pub request_id: HeaderName,
+    /// The pseudonym in `Via`; `None` sends none.
+    pub via: Option<String>,
+    /// This node's name in `Via`; random per process unless set.
+    pub node_id: Option<String>,
+}
+
+impl Default for HeaderSettings {
+    fn default() -> Self {
+        Self {
+            forwarded: Forwarded::Append,
+            trusted_proxies: Vec::new(),
+            request_id: HeaderName::from_static("x-request-id"),
+            via: Some("pointsman".into()),
+            node_id: None,
+        }
+    }
+}
+
+/// An address with a prefix length, as in `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// A network; `None` if `prefix` is longer than the address.
+    pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        (prefix <= bits).then_some(Self { address, prefix })
+    }
+
+    /// Whether `ip` lies in it; an IPv4-mapped IPv6 address counts as IPv4.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        match (self.address.to_canonical(), ip.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(ip)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0);
+                u32::from(net) & mask == u32::from(ip) & mask
+            }
+            (IpAddr::V6(net), IpAddr::V6(ip)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+                u128::from(net) & mask == u128::from(ip) & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+/// `[errors]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorSettings {
+    /// Whether error answers name endpoint addresses.
+    pub expose_endpoints: bool,
+}
+
+/// `[health]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthSettings {
+    /// The path traffic listeners answer health at.
+    pub path: String,
+    /// `User-Agent` values of health probes.
+    pub user_agents: Vec<String>,
+}
+
+impl Default for HealthSettings {
+    fn default() -> Self {
+        Self { path: "/health".into(), user_agents: Vec::new() }
+    }
+}
+
+/// Where access log lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLogTarget {
+    /// Standard output.
+    Stdout,
+    /// Nowhere.
+    Off,
+    /// A file, reopened on SIGUSR1.
+    File(PathBuf),
+}
+
+/// How an access log line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// One JSON object a line.
+    Json,
+    /// The Common Log Format.
+    Common,
+}
+
+/// `[access_log]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLogSettings {
+    /// Where lines go.
+    pub target: AccessLogTarget,
+    /// How a line is written.
+    pub format: AccessLogFormat,
+}
+
+impl Default for AccessLogSettings {
+    fn default() -> Self {
+        Self { target: AccessLogTarget::Stdout, format: AccessLogFormat::Json }
+    }
+}
+
+/// How an endpoint is chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// Each in turn, by weight.
+    RoundRobin,
+    /// The less loaded of two drawn at random.
+    LeastRequests,
+}
+
+/// One endpoint of a `[[route]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSettings {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its share relative to the others; 1 to 256.
+    pub weight: u16,
+}
+
+/// Edits to a head: removals first, then the fields set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderEdits {
+    /// Fields set to one value, whatever was there.
+    pub set: Vec<(HeaderName, HeaderValue)>,
+    /// Fields removed.
+    pub remove: Vec<HeaderName>,
+}
+
+/// `[[route]]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouteSettings {
+    /// `shop.example.com`, `*.example.com` or `*`, lower-case.
+    pub host: String,
+    /// A path prefix of whole segments, starting with `/`.
+    pub path: String,
+    /// Where requests go; may be empty (`no-endpoint`).
+    pub endpoints: Vec<EndpointSettings>,
+    /// How one of them is chosen.
+    pub balance: Balance,
+    /// The clocks of this route: its own keys over the global ones.
+    pub timeouts: Timeouts,
+    /// Edits to the head sent to the endpoint.
+    pub request_headers: HeaderEdits,
+    /// Edits to the head sent to the client.
+    pub response_headers: HeaderEdits,
+    /// Whether it is named in metric labels first.
+    pub metrics: bool,
+}

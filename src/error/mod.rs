@@ -1,0 +1,5 @@
+//! The taxonomy of what can go wrong.
+
+mod code;
+
+pub use code::Code;

@@ -1,0 +1,5 @@
+//! HTTP/1 without I/O.
+
+mod fields;
+
+pub use fields::FieldLines;

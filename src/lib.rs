@@ -1,0 +1,5 @@
+#![doc = "Pointsman"]
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod http1;
