@@ -1,0 +1,5 @@
+//! The commands, one a file.
+
+mod explain;
+
+pub use explain::explain;

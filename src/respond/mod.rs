@@ -1,0 +1,3 @@
+//! What goes back to the client.
+
+pub mod error_answer;
