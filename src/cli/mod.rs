@@ -1,5 +1,5 @@
-//! The commands, one a file.
+//! The commands, one file each.
 
-mod explain;
-
-pub use explain::explain;
+#[cfg(feature = "router")]
+pub mod check;
+pub mod explain;

@@ -224,17 +224,21 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network; `None` if `prefix` is longer than the address.
+    /// A network; `None` if `prefix` is longer than the address. One inside
+    /// the IPv4-mapped addresses (`::ffff:0:0/96`) is the IPv4 network.
     pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
         let bits = if address.is_ipv4() { 32 } else { 128 };
+        let mapped = address.is_ipv6() && address.to_canonical().is_ipv4() && prefix >= 96;
+        let (address, prefix) =
+            if mapped { (address.to_canonical(), prefix.checked_sub(96)?) } else { (address, prefix) };
         (prefix <= bits).then_some(Self { address, prefix })
     }
 
     /// Whether `ip` lies in it; an IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, ip: IpAddr) -> bool {
-        match (self.address.to_canonical(), ip.to_canonical()) {
+        match (self.address, ip.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0);
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
                 u32::from(net) & mask == u32::from(ip) & mask
             }
             (IpAddr::V6(net), IpAddr::V6(ip)) => {
