@@ -3,3 +3,8 @@
 
 pub mod error;
 pub mod http1;
+pub mod request;
+pub mod route;
+
+#[cfg(feature = "router")]
+mod sync;
