@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
-#[cfg(feature = "router")]
 pub mod check;
-pub mod explain;
+mod explain;
+
+pub use explain::explain;
