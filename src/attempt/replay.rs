@@ -15,6 +15,7 @@ use crate::request::{BodyFailure, BodyFrame, RequestBody};
 pub(crate) struct ReplayBody {
     source: RequestBody,
     source_ended: bool,
+    taken_bytes: u64,
     keep_bytes: usize,
     kept: BytesMut,
     trailers: Option<FieldLines>,
@@ -31,6 +32,7 @@ impl ReplayBody {
         Self {
             source_ended: matches!(source, RequestBody::Empty),
             source,
+            taken_bytes: 0,
             keep_bytes,
             kept: BytesMut::new(),
             trailers: None,
@@ -91,7 +93,13 @@ impl ReplayBody {
         Poll::Ready(frame)
     }
 
+    /// Bytes of content taken from the client so far.
+    pub(crate) fn taken_bytes(&self) -> u64 {
+        self.taken_bytes
+    }
+
     fn keep(&mut self, data: &Bytes) {
+        self.taken_bytes += data.len() as u64;
         if !self.whole {
             return;
         }

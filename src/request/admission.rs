@@ -4,7 +4,7 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderValue};
 
-use crate::attempt::is_own_via;
+use crate::attempt::Via;
 use crate::error::{Code, RouterError};
 use crate::http1::{FieldLines, Framing, ParsedRequest, Version};
 use crate::request::head::{ClientInfo, RequestHead, RequestHeadParts};
@@ -17,8 +17,8 @@ use crate::request::target::Target;
 pub struct Rules<'a> {
     /// `limits.request_body_bytes`; 0 is no limit.
     pub body_limit_bytes: u64,
-    /// This node's name in `Via`; `None` if none is sent.
-    pub node: Option<&'a str>,
+    /// This node's entry in `Via`; `None` if none is sent.
+    pub via: Option<&'a Via>,
 }
 
 /// A request that may be looked up.
@@ -65,7 +65,7 @@ pub fn admit(
 struct Checked {
     target: Bytes,
     path: Bytes,
-    host: Bytes,
+    host: RequestHost,
     authority: HeaderValue,
     about_router: bool,
 }
@@ -81,7 +81,7 @@ fn check(request: &ParsedRequest, rules: Rules<'_>) -> Result<Checked, RouterErr
         let detail = format!("the request announces {length} bytes of content, {limit} are taken");
         return Err(RouterError::new(Code::RequestBodyTooLarge, detail));
     }
-    if rules.node.is_some_and(|node| is_own_via(&request.fields, node)) {
+    if rules.via.is_some_and(|via| via.is_own_in(&request.fields)) {
         let detail = "the request has passed this router before";
         return Err(RouterError::new(Code::LoopDetected, detail));
     }
@@ -110,7 +110,7 @@ fn path_of(
             target.freeze()
         }
     };
-    Ok((forwarded, matched.into_matching()))
+    Ok((forwarded, matched.rewritten().unwrap_or_else(|| path.clone())))
 }
 
 /// The host to look up and the authority to forward (RFC 9110 section 7.2).
@@ -118,35 +118,36 @@ fn host(
     fields: &FieldLines,
     target: &Target,
     version: Version,
-) -> Result<(Bytes, HeaderValue), RouterError> {
+) -> Result<(RequestHost, HeaderValue), RouterError> {
     let ambiguous = |detail: String| RouterError::new(Code::AmbiguousHost, detail);
     let mut lines = fields.all(&header::HOST);
     let line = lines.next();
     if lines.next().is_some() {
         return Err(ambiguous("the request has more than one Host line".into()));
     }
-    let authority = match (line, target.authority()) {
-        (None, None) if version == Version::Http10 => {
-            return Err(ambiguous("an HTTP/1.0 request must still say which host it is for".into()));
-        }
+    let read = |authority: &HeaderValue| {
+        RequestHost::from_authority(authority.as_bytes()).map_err(|odd| ambiguous(odd.to_string()))
+    };
+    let named = target.authority().map(|authority| {
+        let text = HeaderValue::from_maybe_shared(authority.text.clone())
+            .map_err(|_| ambiguous("the target's authority is not a host".into()))?;
+        Ok((read(&text)?, text, authority.default_port))
+    });
+    match (line, named.transpose()?) {
         // RFC 9112 section 3.2: HTTP/1.1 needs the line even beside an
         // absolute-form target.
         (None, _) if version == Version::Http11 => {
-            return Err(ambiguous("the request has no Host line".into()));
+            Err(ambiguous("the request has no Host line".into()))
         }
-        (None, None) => return Err(ambiguous("the request names no host".into())),
-        (None, Some(authority)) => HeaderValue::from_maybe_shared(authority.clone())
-            .map_err(|_| ambiguous("the target's authority is not a host".into()))?,
-        (Some(line), None) => line.clone(),
-        (Some(line), Some(authority)) => {
-            if !same_host(line.as_bytes(), authority) {
+        (None, None) => Err(ambiguous("the request does not say which host it is for".into())),
+        (None, Some((host, text, _))) => Ok((host, text)),
+        (Some(line), None) => Ok((read(line)?, line.clone())),
+        (Some(line), Some((host, _, default_port))) => {
+            if !same_host(&read(line)?, &host, default_port) {
                 let detail = "the Host line differs from the authority of the target";
                 return Err(ambiguous(detail.into()));
             }
-            line.clone()
+            Ok((host, line.clone()))
         }
-    };
-    let host = RequestHost::from_authority(authority.as_bytes())
-        .map_err(|odd| ambiguous(odd.to_string()))?;
-    Ok((host.into_lookup(), authority))
+    }
 }

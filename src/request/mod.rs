@@ -6,6 +6,7 @@ mod arrival;
 mod body;
 mod head;
 mod host;
+#[cfg(feature = "router")]
 pub mod id;
 mod interim;
 mod pace;
@@ -23,4 +24,4 @@ pub use pace::Pace;
 pub use path::{AmbiguousPath, MatchPath};
 #[cfg(feature = "router")]
 pub(crate) use scope::Scope;
-pub use target::Target;
+pub use target::{Authority, Target};

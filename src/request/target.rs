@@ -6,13 +6,22 @@ use http::Method;
 
 use crate::error::{Code, RouterError};
 
+/// The authority of an absolute-form target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    /// As received.
+    pub text: Bytes,
+    /// The port that stands for none: 80 for `http`, 443 for `https`.
+    pub default_port: u16,
+}
+
 /// A request target, taken apart but not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A path, with its query if there is one.
     Path {
         /// The authority of an absolute-form target.
-        authority: Option<Bytes>,
+        authority: Option<Authority>,
         /// From `/` up to `?`.
         path: Bytes,
         /// From `?` on; empty without one.
@@ -22,7 +31,7 @@ pub enum Target {
     /// without a path (RFC 9112 section 3.2.4).
     Asterisk {
         /// The authority of an absolute-form target.
-        authority: Option<Bytes>,
+        authority: Option<Authority>,
     },
 }
 
@@ -50,25 +59,26 @@ impl Target {
     }
 
     /// The authority of an absolute-form target.
-    pub fn authority(&self) -> Option<&Bytes> {
+    pub fn authority(&self) -> Option<&Authority> {
         match self {
             Self::Path { authority, .. } | Self::Asterisk { authority } => authority.as_ref(),
         }
     }
 
-    fn path(authority: Option<Bytes>, mut path_and_query: Bytes) -> Self {
+    fn path(authority: Option<Authority>, mut path_and_query: Bytes) -> Self {
         let end = memchr::memchr(b'?', &path_and_query).unwrap_or(path_and_query.len());
         let query = path_and_query.split_off(end);
         Self::Path { authority, path: path_and_query, query }
     }
 
     fn absolute(method: &Method, target: &Bytes) -> Option<Self> {
-        let scheme = ["http://", "https://"].into_iter().find(|scheme| {
+        let schemes = [("http://", 80), ("https://", 443)];
+        let (scheme, default_port) = schemes.into_iter().find(|(scheme, _)| {
             target.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme.as_bytes()))
         })?;
         let rest = target.slice(scheme.len()..);
         let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
-        let authority = Some(rest.slice(..end));
+        let authority = Some(Authority { text: rest.slice(..end), default_port });
         let path_and_query = rest.slice(end..);
         if path_and_query.first() == Some(&b'/') {
             return Some(Self::path(authority, path_and_query));
@@ -92,9 +102,13 @@ mod tests {
         Target::parse(&method, &Bytes::from_static(target.as_bytes())).map_err(|e| e.code)
     }
 
-    fn path(authority: Option<&'static str>, path: &'static str, query: &'static str) -> Target {
+    fn authority(text: &'static str, default_port: u16) -> Authority {
+        Authority { text: Bytes::from_static(text.as_bytes()), default_port }
+    }
+
+    fn path(authority: Option<Authority>, path: &'static str, query: &'static str) -> Target {
         Target::Path {
-            authority: authority.map(|a| Bytes::from_static(a.as_bytes())),
+            authority,
             path: Bytes::from_static(path.as_bytes()),
             query: Bytes::from_static(query.as_bytes()),
         }
@@ -105,14 +119,14 @@ mod tests {
         let cases = [
             (Method::GET, "/a?b?c", Ok(path(None, "/a", "?b?c"))),
             (Method::GET, "//a/", Ok(path(None, "//a/", ""))),
-            (Method::GET, "http://h:1/a?b", Ok(path(Some("h:1"), "/a", "?b"))),
-            (Method::GET, "HTTPS://h", Ok(path(Some("h"), "/", ""))),
-            (Method::GET, "http://h?q", Ok(path(Some("h"), "/", "?q"))),
+            (Method::GET, "http://h:1/a?b", Ok(path(Some(authority("h:1", 80)), "/a", "?b"))),
+            (Method::GET, "HTTPS://h", Ok(path(Some(authority("h", 443)), "/", ""))),
+            (Method::GET, "http://h?q", Ok(path(Some(authority("h", 80)), "/", "?q"))),
             (Method::OPTIONS, "*", Ok(Target::Asterisk { authority: None })),
             (
                 Method::OPTIONS,
                 "http://h",
-                Ok(Target::Asterisk { authority: Some(Bytes::from_static(b"h")) }),
+                Ok(Target::Asterisk { authority: Some(authority("h", 80)) }),
             ),
             (Method::GET, "*", Err(Code::BadRequest)),
             (Method::GET, "a/b", Err(Code::BadRequest)),

@@ -75,19 +75,21 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The content that follows `answered.head`.
-    pub(crate) fn new(
+    /// The content that follows an answer's head; `None` if there is none, in
+    /// which case the connection and the lease are free at once.
+    pub(crate) fn follow(
         answered: Answered,
         mut body: ReplayBody,
         lease: Lease,
         pool: Arc<Pool>,
         terms: &Terms<'_>,
-    ) -> Self {
+    ) -> Option<Box<Self>> {
         body.settle();
+        let framing = answered.head.framing;
         let trailers = HeadLimits { bytes: terms.head.bytes, fields: terms.head.fields };
-        Self {
+        let mut answer = Self {
             connection: Some(answered.connection),
-            decoder: BodyDecoder::new(answered.head.framing, trailers),
+            decoder: BodyDecoder::new(framing, trailers),
             keep_alive: answered.head.keep_alive,
             upload: answered.upload,
             body,
@@ -97,7 +99,12 @@ impl Answer {
             read_idle: terms.timeouts.response_body_idle,
             deadline: terms.deadline,
             waiting_since: None,
+        };
+        if matches!(framing, Framing::None | Framing::Length(0)) {
+            answer.finish();
+            return None;
         }
+        Some(Box::new(answer))
     }
 
     /// The next piece, `None` at the end.
@@ -138,6 +145,11 @@ impl Answer {
                 Poll::Pending => return self.poll_clocks(cx),
             }
         }
+    }
+
+    /// Bytes of the request's content taken from the client.
+    pub(crate) fn request_bytes(&self) -> u64 {
+        self.body.taken_bytes()
     }
 
     /// Keeps the upload going while the client is slow to take the answer:
@@ -194,7 +206,3 @@ impl Answer {
     }
 }
 
-/// Whether a response framed like this has no content to wait for.
-pub(crate) fn is_empty(framing: Framing) -> bool {
-    matches!(framing, Framing::None | Framing::Length(0))
-}

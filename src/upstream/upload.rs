@@ -1,5 +1,6 @@
 //! Sending a request's content to an endpoint, as far as both sides allow.
 
+use std::num::NonZeroUsize;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -125,8 +126,9 @@ impl Upload {
     }
 
     fn put(&self, connection: &mut EndpointConnection, data: Bytes) {
+        let Some(length) = NonZeroUsize::new(data.len()) else { return };
         if self.framing == Framing::Chunked {
-            encode_chunk_head(connection.outbox.head(), data.len());
+            encode_chunk_head(connection.outbox.head(), length);
             connection.outbox.push(data, CHUNK_TAIL);
         } else {
             connection.outbox.push(data, b"");

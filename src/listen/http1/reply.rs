@@ -2,6 +2,7 @@
 //! with back-pressure and the client's clock.
 
 use std::future::poll_fn;
+use std::num::NonZeroUsize;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -77,11 +78,10 @@ pub(crate) async fn write_reply(
         write_idle: reply.write_idle,
         deadline: reply.deadline,
         stalled_since: None,
-        written: 0,
     };
-    let outcome = poll_fn(|cx| writer.poll(cx, connection, reply)).await;
-    reply.body.wrote(writer.written);
-    outcome.map(|()| keep_alive)
+    poll_fn(|cx| writer.poll(cx, connection, reply)).await?;
+    reply.body.finish();
+    Ok(keep_alive)
 }
 
 struct Writer {
@@ -91,7 +91,6 @@ struct Writer {
     write_idle: Option<Duration>,
     deadline: Option<Instant>,
     stalled_since: Option<Instant>,
-    written: u64,
 }
 
 impl Writer {
@@ -112,10 +111,7 @@ impl Writer {
             }
             let client = &mut *client;
             match client.outbox.poll_write(&mut *client.stream, cx) {
-                Poll::Ready(Ok(written)) => {
-                    self.written += written as u64;
-                    self.stalled_since = None;
-                }
+                Poll::Ready(Ok(_)) => self.stalled_since = None,
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(Code::ClientClosed)),
                 Poll::Pending => break,
             }
@@ -145,7 +141,9 @@ impl Writer {
             let chunked = self.framing == Framing::Chunked;
             match frame {
                 Some(BodyFrame::Data(data)) if chunked => {
-                    encode_chunk_head(outbox.head(), data.len());
+                    // An empty chunk would be the last one.
+                    let Some(length) = NonZeroUsize::new(data.len()) else { continue };
+                    encode_chunk_head(outbox.head(), length);
                     outbox.push(data, CHUNK_TAIL);
                 }
                 Some(BodyFrame::Data(data)) => outbox.push(data, b""),
