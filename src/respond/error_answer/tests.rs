@@ -99,6 +99,13 @@ fn the_proxy_status_says_type_and_code() {
 }
 
 #[test]
+fn a_router_name_that_is_no_token_is_sent_as_a_string() {
+    let answer = render(&failed_twice(), &Ask { proxy_name: "7 \"points\"; é", ..ask() });
+    let value = line(&answer, &PROXY_STATUS).unwrap();
+    assert!(value.starts_with(r#""7 \"points\"; ?"; error="#), "{value}");
+}
+
+#[test]
 fn next_hop_and_received_status_stand_where_known_and_allowed() {
     let mut error = failed_twice();
     error.received_status = Some(101);
