@@ -12,10 +12,10 @@ use super::{Ask, ErrorAnswer, render};
 use crate::error::{AttemptOutcome, AttemptRecord, Code, RouterError};
 use crate::http1::FieldLines;
 
-const REQUEST_ID_NAME: HeaderName = HeaderName::from_static("x-request-id");
-const REQUEST_ID: HeaderValue = HeaderValue::from_static("0190163d-8694-739b-aea5-966c26f8ad91");
-const DATE: HeaderValue = HeaderValue::from_static("Sat, 21 Nov 2026 01:00:00 GMT");
-const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+static REQUEST_ID_NAME: HeaderName = HeaderName::from_static("x-request-id");
+static REQUEST_ID: HeaderValue = HeaderValue::from_static("0190163d-8694-739b-aea5-966c26f8ad91");
+static DATE: HeaderValue = HeaderValue::from_static("Sat, 21 Nov 2026 01:00:00 GMT");
+static PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// A plain GET without Accept; tests change what they are about.
 fn ask<'a>() -> Ask<'a> {
@@ -96,6 +96,13 @@ fn the_proxy_status_says_type_and_code() {
              details=\"upstream-reset The connection was reset.\""
         )
     );
+}
+
+#[test]
+fn a_router_name_that_is_no_token_is_sent_as_a_string() {
+    let answer = render(&failed_twice(), &Ask { proxy_name: "7 \"points\"; é", ..ask() });
+    let value = line(&answer, &PROXY_STATUS).unwrap();
+    assert!(value.starts_with(r#""7 \"points\"; ?"; error="#), "{value}");
 }
 
 #[test]
