@@ -8,6 +8,9 @@ use bytes::{Bytes, BytesMut};
 use crate::http1::FieldLines;
 use crate::request::{BodyFailure, BodyFrame, RequestBody};
 
+/// Removes from a trailer section what may not travel.
+pub(crate) type CleanTrailers = Box<dyn Fn(FieldLines) -> FieldLines + Send>;
+
 /// The request's body and the copy of what has been taken from it.
 ///
 /// Pieces are copied, not shared: a shared piece would pin the whole read
@@ -15,6 +18,7 @@ use crate::request::{BodyFailure, BodyFrame, RequestBody};
 pub(crate) struct ReplayBody {
     source: RequestBody,
     source_ended: bool,
+    clean_trailers: Option<CleanTrailers>,
     taken_bytes: u64,
     keep_bytes: usize,
     kept: BytesMut,
@@ -32,6 +36,7 @@ impl ReplayBody {
         Self {
             source_ended: matches!(source, RequestBody::Empty),
             source,
+            clean_trailers: None,
             taken_bytes: 0,
             keep_bytes,
             kept: BytesMut::new(),
@@ -40,6 +45,11 @@ impl ReplayBody {
             again: Bytes::new(),
             trailers_given: false,
         }
+    }
+
+    /// Passes a trailer section through `clean` before anyone sees it.
+    pub(crate) fn clean_trailers(&mut self, clean: CleanTrailers) {
+        self.clean_trailers = Some(clean);
     }
 
     /// Whether another attempt can be given the same body from its start.
@@ -77,7 +87,12 @@ impl ReplayBody {
             self.trailers_given = true;
             return Poll::Ready(trailers.map(|fields| Ok(BodyFrame::Trailers(fields))));
         }
-        let frame = ready!(self.source.poll_frame(cx));
+        let mut frame = ready!(self.source.poll_frame(cx));
+        if let (Some(Ok(BodyFrame::Trailers(fields))), Some(clean)) =
+            (&mut frame, &self.clean_trailers)
+        {
+            *fields = clean(std::mem::take(fields));
+        }
         match &frame {
             Some(Ok(BodyFrame::Data(data))) => self.keep(data),
             Some(Ok(BodyFrame::Trailers(fields))) => {

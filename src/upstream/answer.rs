@@ -15,11 +15,11 @@ use crate::attempt::ReplayBody;
 use crate::clock::earliest;
 use crate::endpoint::Lease;
 use crate::error::Code;
-use crate::http1::{BodyDecoder, Decoded, Framing, HeadLimits};
+use crate::http1::{BodyDecoder, Decoded, Framing, HeadLimits, ParsedResponse};
 use crate::request::{BodyFailure, BodyFrame};
 use crate::upstream::connection::EndpointConnection;
 use crate::upstream::pool::Pool;
-use crate::upstream::round_trip::{Answered, Terms};
+use crate::upstream::round_trip::Terms;
 use crate::upstream::upload::{Upload, UploadFailure};
 
 /// Why a response's content is not whole.
@@ -78,20 +78,22 @@ impl Answer {
     /// The content that follows an answer's head; `None` if there is none, in
     /// which case the connection and the lease are free at once.
     pub(crate) fn follow(
-        answered: Answered,
+        head: &ParsedResponse,
+        connection: Box<EndpointConnection>,
+        upload: Upload,
         mut body: ReplayBody,
         lease: Lease,
         pool: Arc<Pool>,
         terms: &Terms<'_>,
     ) -> Option<Box<Self>> {
         body.settle();
-        let framing = answered.head.framing;
+        let framing = head.framing;
         let trailers = HeadLimits { bytes: terms.head.bytes, fields: terms.head.fields };
         let mut answer = Self {
-            connection: Some(answered.connection),
+            connection: Some(connection),
             decoder: BodyDecoder::new(framing, trailers),
-            keep_alive: answered.head.keep_alive,
-            upload: answered.upload,
+            keep_alive: head.keep_alive,
+            upload,
             body,
             lease: Some(lease),
             pool,
