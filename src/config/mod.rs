@@ -1,0 +1,5 @@
+//! Configuration.
+
+mod settings;
+
+pub use settings::*;
