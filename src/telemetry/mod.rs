@@ -14,3 +14,6 @@ pub mod metrics;
 
 pub use errors::{AttemptSummary, RecentError, RecentErrors};
 pub use log::{LogError, LogFormat, init_log};
+
+#[cfg(test)]
+pub(crate) use errors::tests::error as errors_for_tests;
