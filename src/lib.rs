@@ -1,6 +1,8 @@
 #![doc = "Pointsman"]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "router")]
+mod admin;
 pub mod attempt;
 #[cfg(feature = "router")]
 pub mod cli;

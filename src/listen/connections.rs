@@ -16,7 +16,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::sync::Mutex;
-use crate::telemetry::{ConnectionState, Side, WorkerMetrics};
+use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 
 /// The value of `idle_since_ms` while a request is being served.
 const ACTIVE: u64 = u64::MAX;

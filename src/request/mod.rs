@@ -8,6 +8,8 @@ mod head;
 mod host;
 #[cfg(feature = "router")]
 pub mod id;
+#[cfg(feature = "router")]
+mod in_flight;
 mod interim;
 mod pace;
 mod path;
@@ -23,5 +25,7 @@ pub use interim::InterimSink;
 pub use pace::Pace;
 pub use path::{AmbiguousPath, MatchPath};
 #[cfg(feature = "router")]
-pub(crate) use scope::Scope;
+pub(crate) use in_flight::InFlightRecords;
+#[cfg(feature = "router")]
+pub(crate) use scope::{Phase, Scope, Subject};
 pub use target::{Authority, Target};

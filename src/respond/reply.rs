@@ -102,7 +102,7 @@ impl ReplyBody {
 
     fn end_content(&mut self, failure: Option<Code>) {
         if let Content::Answer(answer) = std::mem::replace(&mut self.content, Content::Empty) {
-            self.scope.add_bytes_in(answer.request_bytes());
+            self.scope.set_bytes_in(answer.request_bytes());
         }
         if let Some(code) = failure {
             self.scope.fail(code);

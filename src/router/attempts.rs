@@ -12,7 +12,7 @@ use crate::attempt::{
 use crate::endpoint::{Choice, Lease};
 use crate::error::{AttemptOutcome, Code, RouterError};
 use crate::http1::{HeadLimits, ParsedResponse};
-use crate::request::{BodyFailure, InterimSink, RequestHead, Scope};
+use crate::request::{BodyFailure, InterimSink, Phase, RequestHead, Scope};
 use crate::respond::fields::ResponsePolicy;
 use crate::router::{Route, WorkerRouter};
 use crate::upstream::{Answer, Answered, ConnectError, Reuse, RoundTripError, Terms};
@@ -72,7 +72,7 @@ pub(super) async fn run(
                     None => RouterError::from(give_up.code()),
                 };
                 error.budget_exhausted = give_up.is_budget_exhausted();
-                scope.add_bytes_in(body.taken_bytes());
+                scope.set_bytes_in(body.taken_bytes());
                 return Err(with_attempts(error, scope, last));
             }
             Action::Wait { min_ms, max_ms } => {
@@ -103,12 +103,12 @@ pub(super) async fn run(
                         Event::Failed { failure, endpoint: choice.index, body: left }
                     }
                     Err(RoundTripError::Request(failure)) => {
-                        scope.add_bytes_in(body.taken_bytes());
+                        scope.set_bytes_in(body.taken_bytes());
                         let error = RouterError::new(failure.code(), failure.to_string());
                         return Err(with_attempts(error, scope, last));
                     }
                     Err(RoundTripError::Deadline) => {
-                        scope.add_bytes_in(body.taken_bytes());
+                        scope.set_bytes_in(body.taken_bytes());
                         let error = RouterError::from(Code::DeadlineExceeded);
                         return Err(with_attempts(error, scope, last));
                     }
@@ -128,7 +128,7 @@ fn with_attempts(
     scope: &Scope,
     next_hop: Option<SocketAddr>,
 ) -> RouterError {
-    error.attempts = scope.attempts().to_vec();
+    error.attempts = scope.attempts();
     error.next_hop = next_hop;
     error
 }
@@ -173,9 +173,9 @@ impl Attempt<'_> {
     ) -> Result<(Answered, Lease), RoundTripError> {
         let begun = Instant::now();
         let endpoint = self.choice.endpoint;
-        scope.set_endpoint(endpoint.address());
+        scope.attempting(self.number, endpoint.address());
         let lease = endpoint.lease(self.worker.index);
-        let result = self.round_trip(begun, body, interim).await;
+        let result = self.round_trip(begun, scope, body, interim).await;
         let outcome = match &result {
             Ok(_) => AttemptOutcome::Answered,
             Err(error) => AttemptOutcome::Failed(error.code()),
@@ -201,6 +201,7 @@ impl Attempt<'_> {
     async fn round_trip(
         &self,
         now: Instant,
+        scope: &mut Scope,
         body: &mut ReplayBody,
         interim: Option<&dyn InterimSink>,
     ) -> Result<Answered, RoundTripError> {
@@ -214,8 +215,12 @@ impl Attempt<'_> {
         };
         let connection = match pooled {
             Some(connection) => connection,
-            None => self.connect(address, now).await?,
+            None => {
+                scope.set_phase(Phase::Connecting);
+                self.connect(address, now).await?
+            }
         };
+        scope.set_phase(Phase::Waiting);
         let head = derive(self.head, &self.route.request, address, self.number);
         round_trip(connection, head, body, interim, self.terms).await
     }

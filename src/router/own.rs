@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use crate::error::{Code, RouterError};
 use crate::http1::{FieldLines, Version};
 use crate::lifecycle::Health;
-use crate::request::Scope;
+use crate::request::{Scope, Subject};
 use crate::respond::error_answer::{Ask, render};
 use crate::respond::{Reply, ReplyBody};
 
@@ -68,19 +68,19 @@ pub(super) fn error_reply(mut scope: Scope, error: RouterError) -> Reply {
     let settings = scope.snapshot().settings.clone();
     let date = date();
     let via = via(&scope);
-    let mut answer = render(
-        &error,
-        &Ask {
-            method: scope.subject().method(),
-            fields: scope.subject().fields(),
+    let mut answer = scope.with_subject(|subject| {
+        let ask = Ask {
+            method: subject.method(),
+            fields: subject.fields(),
             request_id_name: &settings.headers.request_id,
             request_id: scope.request_id(),
             expose_endpoints: settings.errors.expose_endpoints,
             via: via.as_ref(),
             date: &date,
             proxy_name: "pointsman",
-        },
-    );
+        };
+        render(&error, &ask)
+    });
     scope.refused(&error);
     describe_length(&scope, answer.content_length, &mut answer.fields);
     let mut reply = reply(answer.status, answer.fields, answer.content_length, answer.body, scope);
@@ -130,13 +130,13 @@ fn reply(
 /// A reply to HEAD says what length a GET's content would have; otherwise the
 /// encoder does.
 fn describe_length(scope: &Scope, length: u64, fields: &mut FieldLines) {
-    if scope.subject().method() == Some(&Method::HEAD) {
+    if scope.with_subject(|subject| subject.method() == Some(&Method::HEAD)) {
         fields.append(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
 }
 
 fn via(scope: &Scope) -> Option<HeaderValue> {
-    let version = scope.subject().version().unwrap_or(Version::Http11);
+    let version = scope.with_subject(Subject::version).unwrap_or(Version::Http11);
     scope.snapshot().via.as_ref().map(|via| via.value(version).clone())
 }
 

@@ -9,7 +9,7 @@ use crate::endpoint::{EndpointRegistry, EndpointSet};
 use crate::respond::fields::ResponsePolicy;
 use crate::route::{Duplicate, HostPattern, InvalidHostPattern, InvalidPathPrefix};
 use crate::route::{PathPrefix, RouteTable};
-use crate::telemetry::{Metrics, RouteLabel};
+use crate::telemetry::metrics::{Metrics, RouteLabel};
 
 /// One route, ready to serve.
 pub(crate) struct Route {

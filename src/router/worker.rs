@@ -9,7 +9,10 @@ use crate::endpoint::EndpointRegistry;
 use crate::lifecycle::Health;
 use crate::route::{Publisher, Reader};
 use crate::router::Snapshot;
-use crate::telemetry::{AccessLogHandle, Metrics, RecentErrors, WorkerMetrics};
+use crate::request::InFlightRecords;
+use crate::telemetry::RecentErrors;
+use crate::telemetry::access_log::AccessLogHandle;
+use crate::telemetry::metrics::{Metrics, WorkerMetrics};
 use crate::upstream::Pool;
 
 /// Between two looks at how many requests the other workers have in flight.
@@ -44,6 +47,7 @@ pub(crate) struct WorkerRouter {
     pub(crate) pool: Arc<Pool>,
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) access_log: AccessLogHandle,
+    pub(crate) in_flight_records: InFlightRecords,
     in_flight_elsewhere: AtomicU64,
     next_sum_ms: AtomicU64,
 }
@@ -56,6 +60,7 @@ impl WorkerRouter {
             pool: Arc::default(),
             metrics: shared.metrics.worker(index),
             access_log,
+            in_flight_records: InFlightRecords::default(),
             in_flight_elsewhere: AtomicU64::new(0),
             next_sum_ms: AtomicU64::new(0),
             shared,
