@@ -1,1 +1,4 @@
-//! Being written.
+//! The commands.
+
+pub mod admin_client;
+pub mod tables;
