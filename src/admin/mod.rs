@@ -2,8 +2,8 @@
 //!
 //! It runs on the control plane's runtime and sees the data plane only through
 //! [`Control`], which gives out values: a page being written holds nothing of
-//! the router's. What a caller may do is decided in one place, [`guard`]; how
-//! long it may take, in [`server`].
+//! the router's. What a caller may do is decided in one place, `guard`; how
+//! long it may take, in `server`.
 
 mod control;
 mod guard;
@@ -15,7 +15,7 @@ mod token;
 mod views;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use control::Control;
 pub use guard::{AdminState, TokenRequired};

@@ -2,7 +2,7 @@
 //!
 //! `axum::serve` has no clocks, so hyper is driven here directly. One rule
 //! covers all slow callers, those that read slowly included: a connection is
-//! asked to end after [`LIFETIME`] and cut [`GRACE`] later.
+//! asked to end when its lifetime is over, and cut a grace later.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -27,12 +27,12 @@ use super::pages::router;
 
 /// Connections at a time; more wait in the accept queue.
 const CONNECTIONS: usize = 64;
-/// For a whole request head, and for the next request on a kept connection.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// After this long a connection is asked to end with the answer under way.
-const LIFETIME: Duration = Duration::from_secs(60);
-/// After being asked, a connection has this long.
-const GRACE: Duration = Duration::from_secs(15);
+/// How long a caller may hold a connection.
+const CLOCKS: Clocks = Clocks {
+    head: Duration::from_secs(5),
+    lifetime: Duration::from_secs(60),
+    grace: Duration::from_secs(15),
+};
 /// At shutdown, the answers under way have this long.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 /// Bytes of a request head.
@@ -40,6 +40,18 @@ const HEAD_BYTES: usize = 16 << 10;
 /// The pause after an accept that failed, so that a lack of descriptors does
 /// not make this loop spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The clocks of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clocks {
+    /// For a whole request head, and for the next request on a kept
+    /// connection.
+    pub(super) head: Duration,
+    /// After this long a connection is asked to end with the answer under way.
+    pub(super) lifetime: Duration,
+    /// After being asked, it has this long.
+    pub(super) grace: Duration,
+}
 
 /// Serves the admin side until `shutdown`, then ends the answers under way and
 /// returns. Needs a tokio runtime with I/O and time.
@@ -50,6 +62,16 @@ pub async fn serve(
     listener: TcpListener,
     state: AdminState,
     shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    serve_with(listener, state, shutdown, CLOCKS).await
+}
+
+/// [`serve`] with other clocks.
+pub(super) async fn serve_with(
+    listener: TcpListener,
+    state: AdminState,
+    shutdown: impl Future<Output = ()>,
+    clocks: Clocks,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -68,7 +90,7 @@ pub async fn serve(
         let Some((stream, slot)) = accepted else { continue };
         let (pages, end) = (pages.clone(), end.clone());
         connections.spawn(async move {
-            connection(stream, pages, end).await;
+            connection(stream, pages, end, clocks).await;
             drop(slot);
         });
     }
@@ -98,22 +120,27 @@ async fn accept(
 }
 
 /// Serves one connection to its end, which comes soon enough.
-async fn connection(stream: TcpStream, pages: Router, mut end: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    pages: Router,
+    mut end: watch::Receiver<bool>,
+    clocks: Clocks,
+) {
     let service = TowerToHyperService::new(tower::service_fn(move |request| {
         let pages = pages.clone();
         async move { answer(pages, request).await }
     }));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES);
+    http.timer(TokioTimer::new()).header_read_timeout(clocks.head).max_buf_size(HEAD_BYTES);
     let mut served = pin!(http.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         // What a caller does wrong is its own business.
         _ = &mut served => return,
-        () = tokio::time::sleep(LIFETIME) => {}
+        () = tokio::time::sleep(clocks.lifetime) => {}
         _ = end.wait_for(|end| *end) => {}
     }
     served.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(GRACE, served).await;
+    let _ = tokio::time::timeout(clocks.grace, served).await;
 }
 
 async fn answer(

@@ -299,6 +299,6 @@ mod tests {
         let beats = Heartbeats::new(2, start);
         beats.beat(1, start + 700 * MS);
         assert_eq!(beats.ages(start + 1_000 * MS), [1_000 * MS, 300 * MS]);
-        assert_eq!(beats.ages(start), [0 * MS, 0 * MS], "a clock that lags is no panic");
+        assert_eq!(beats.ages(start), [Duration::ZERO; 2], "a clock that lags is no panic");
     }
 }

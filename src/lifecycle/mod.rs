@@ -1,7 +1,10 @@
 //! Start, health, drain, shutdown.
 
+mod control;
 mod health;
 mod phase;
+mod server;
+mod signals;
 mod state;
 mod worker;
 
@@ -10,4 +13,5 @@ pub use health::{
     READY_LIMIT, Saturation, SourceHealth, SourceState, Verdict, WorkerHealth,
 };
 pub(crate) use phase::{Drain, Phase};
+pub(crate) use server::{Server, StartError};
 pub(crate) use state::Health;

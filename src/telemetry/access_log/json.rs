@@ -60,12 +60,12 @@ impl Object<'_> {
 
     /// A string of anybody's making.
     fn text(&mut self, key: &str, value: Option<&[u8]>) {
-        self.quoted(key, value, |out, value| push_json(out, value));
+        self.quoted(key, value, push_json);
     }
 
     /// A string of ours that needs no escape.
     fn plain(&mut self, key: &str, value: Option<impl std::fmt::Display>) {
-        self.quoted(key, value, |out, value| push_plain(out, value));
+        self.quoted(key, value, push_plain);
     }
 
     fn number(&mut self, key: &str, value: Option<impl std::fmt::Display>) {
