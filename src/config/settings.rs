@@ -4,7 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderName;
+
+// The cores decide by these, so they are theirs; a reader of settings finds them
+// here.
+pub use crate::attempt::{Forwarded, HeaderEdits};
+pub use crate::endpoint::Balance;
 
 /// Everything a router needs to run, as one immutable value.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,17 +183,6 @@ impl Default for RetrySettings {
     }
 }
 
-/// What happens to `X-Forwarded-*`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forwarded {
-    /// Kept and appended to from a trusted proxy, replaced from anyone else.
-    Append,
-    /// Always replaced.
-    Replace,
-    /// Neither set nor removed.
-    Off,
-}
-
 /// `[headers]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderSettings {
@@ -303,15 +297,6 @@ impl Default for AccessLogSettings {
     }
 }
 
-/// How an endpoint is chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Balance {
-    /// Each in turn, by weight.
-    RoundRobin,
-    /// The less loaded of two drawn at random.
-    LeastRequests,
-}
-
 /// One endpoint of a `[[route]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointSettings {
@@ -319,15 +304,6 @@ pub struct EndpointSettings {
     pub address: SocketAddr,
     /// Its share relative to the others; 1 to 256.
     pub weight: u16,
-}
-
-/// Edits to a head: removals first, then the fields set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeaderEdits {
-    /// Fields set to one value, whatever was there.
-    pub set: Vec<(HeaderName, HeaderValue)>,
-    /// Fields removed.
-    pub remove: Vec<HeaderName>,
 }
 
 /// `[[route]]`
