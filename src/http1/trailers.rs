@@ -35,7 +35,7 @@ impl TrailerReader {
             return Err(RefusalKind::TrailersTooLarge);
         };
         let section = buf.split_to(end).freeze();
-        let mut fields = parse_section(&section, self.scan.lines() - 1, |name, _| {
+        let mut fields = parse_section(&section, 0, self.scan.lines() - 1, |name, _| {
             if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
                 return Err(RefusalKind::FramingInTrailers);
             }
