@@ -87,7 +87,7 @@ impl HeadReader {
     }
 
     fn drop_empty_line(&mut self, buf: &mut BytesMut) {
-        if self.dropped == 0 && self.request_line.is_none() && buf.starts_with(b"\r\n") {
+        if self.dropped == 0 && buf.starts_with(b"\r\n") {
             buf.advance(2);
             self.dropped = 2;
         }

@@ -144,6 +144,7 @@ mod tests {
         assert!(read(&fits).is_ok_and(|fields| fields.is_some()));
         let over = format!("a: {}\r\n\r\n", "x".repeat(65 - 7));
         assert_eq!(read(&over), Err(RefusalKind::TrailersTooLarge));
+        assert_eq!(read(&over[..64]), Err(RefusalKind::TrailersTooLarge));
         assert_eq!(read(&over[..63]), Ok(None));
     }
 

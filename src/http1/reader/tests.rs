@@ -42,6 +42,7 @@ fn request_lines_that_are_not_three_parts_are_refused() {
         (b"GET  / HTTP/1.1\r\n\r\n", No::RequestLineMalformed),
         (b"GET /  HTTP/1.1\r\n\r\n", No::RequestLineMalformed),
         (b"GET / HTTP/1.1 \r\n\r\n", No::RequestLineMalformed),
+        (b"GET  HTTP/1.1\r\n\r\n", No::RequestLineMalformed),
         (b"GET /a b HTTP/1.1\r\n\r\n", No::RequestLineMalformed),
         (b"GET /a\tb HTTP/1.1\r\n\r\n", No::RequestLineMalformed),
         (b"GET / HTTP/1.1\t\r\n\r\n", No::RequestLineMalformed),
@@ -129,9 +130,14 @@ fn a_head_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
     assert_eq!(whole_request(&head(LIMITS.bytes)).head_bytes, LIMITS.bytes);
     assert_eq!(request(head(LIMITS.bytes + 1).as_bytes()), Err(No::HeadTooLong));
     assert_eq!(request(&head(LIMITS.bytes).as_bytes()[..LIMITS.bytes - 1]), Ok(None));
+    // Full and without an end: no further byte could make it pass.
+    let full = &head(LIMITS.bytes + 1).into_bytes()[..LIMITS.bytes];
+    assert_eq!(request(full), Err(No::HeadTooLong));
     let answer = |len: usize| head(len).replace("GET / HTTP/1.1", "HTTP/1.1 200 O");
     assert_eq!(whole_response(&answer(LIMITS.bytes), &Method::GET).head_bytes, LIMITS.bytes);
     let over = answer(LIMITS.bytes + 1);
+    let full = &over.as_bytes()[..LIMITS.bytes];
+    assert_eq!(response(full, &Method::GET), Err(No::HeadTooLong));
     assert_eq!(response(over.as_bytes(), &Method::GET), Err(No::HeadTooLong));
 }
 
