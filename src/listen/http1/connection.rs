@@ -154,10 +154,7 @@ impl ClientConnection {
     }
 
     /// The next piece of the request's content.
-    fn poll_body(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
         if let Some(failure) = self.exchange.failure {
             return Poll::Ready(Some(Err(failure)));
         }
@@ -225,10 +222,7 @@ impl Exchange {
 pub(crate) struct ClientBody(pub(crate) Arc<Mutex<ClientConnection>>);
 
 impl BodySource for ClientBody {
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
         self.0.lock().poll_body(cx)
     }
 
