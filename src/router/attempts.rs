@@ -51,6 +51,7 @@ pub(super) async fn run(
         },
         informational: settings.limits.informational,
         deadline,
+        metrics: &worker.metrics,
     };
     let shared = &worker.shared;
     let now_ms = || shared.now_ms(std::time::Instant::now());

@@ -168,7 +168,7 @@ fn answered(mut scope: Scope, winner: Winner) -> Reply {
         deadline,
         body: match answer {
             None => ReplyBody::empty(scope),
-            Some(answer) => ReplyBody::answer(answer, scope),
+            Some(answer) => ReplyBody::answer(answer, response, scope),
         },
     }
 }

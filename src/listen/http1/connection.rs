@@ -109,11 +109,6 @@ impl ClientConnection {
         self.exchange.body.is_done()
     }
 
-    /// Bytes of content read so far.
-    pub(crate) fn body_bytes(&self) -> u64 {
-        self.exchange.body_bytes
-    }
-
     /// Writes informational responses that wait, then looks whether the
     /// client is still there. Ready only when it is not.
     pub(crate) fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
