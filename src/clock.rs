@@ -29,7 +29,16 @@ impl Clock {
     /// Ready once `deadline` has passed; otherwise the task is woken no later
     /// than then. Several deadlines may be polled in turn with one clock.
     pub(crate) fn poll_until(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        let now = Instant::now();
+        self.poll_until_from(cx, Instant::now(), deadline)
+    }
+
+    /// The same for who knows the time already.
+    pub(crate) fn poll_until_from(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        deadline: Instant,
+    ) -> Poll<()> {
         if now >= deadline {
             return Poll::Ready(());
         }

@@ -14,6 +14,7 @@ mod derive;
 mod failure;
 mod head;
 pub(crate) mod hygiene;
+pub(crate) mod intern;
 mod planner;
 mod policy;
 #[cfg(feature = "router")]

@@ -7,6 +7,7 @@
 use http::header::{HeaderName, HeaderValue};
 
 use crate::attempt::hygiene::{ends_here, is_alias};
+use crate::attempt::intern;
 use crate::attempt::via::Via;
 use crate::http1::FieldLines;
 
@@ -41,6 +42,15 @@ impl HeaderEdits {
         }
         for (name, value) in &self.set {
             fields.set(name.clone(), value.clone());
+        }
+    }
+
+    /// The same edits, of texts that cost no counting to copy.
+    pub(crate) fn interned(&self) -> Self {
+        let set = self.set.iter();
+        Self {
+            set: set.map(|(name, value)| (intern::name(name), intern::value(value))).collect(),
+            remove: self.remove.iter().map(intern::name).collect(),
         }
     }
 
@@ -88,6 +98,7 @@ impl HeadPolicy {
         if ends_here(&request_id) || is_reserved(&request_id) {
             return Err(PolicyError::RequestIdName(request_id));
         }
+        let (request_id, edits) = (intern::name(&request_id), edits.interned());
         let mut policy = Self { forwarded, request_id, via, edits, alias_lengths: 0 };
         policy.alias_lengths = policy
             .aliased_names()

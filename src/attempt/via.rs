@@ -3,6 +3,7 @@
 use http::header::{HeaderValue, VIA};
 
 use crate::attempt::hygiene::members;
+use crate::attempt::intern;
 use crate::http1::{FieldLines, Version};
 
 /// This node's entry in `Via` (RFC 9110 section 7.6.3).
@@ -25,7 +26,10 @@ impl Via {
             return None;
         }
         let received_by = format!("{pseudonym}-{node}");
-        let line = |version| HeaderValue::try_from(format!("{version} {received_by}")).ok();
+        let line = |version| {
+            let line = HeaderValue::try_from(format!("{version} {received_by}")).ok()?;
+            Some(intern::value(&line))
+        };
         Some(Self { http10: line("1.0")?, http11: line("1.1")?, received_by })
     }
 

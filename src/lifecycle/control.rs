@@ -109,9 +109,8 @@ impl Control for ControlSide {
     fn routes(&self, filter: &RouteFilter) -> Page<RouteView> {
         let snapshot = self.shared.snapshots.current();
         let now_ms = self.shared.now_ms(std::time::Instant::now());
-        let routes = snapshot.table.iter().map(|(_, _, route)| route);
         filter
-            .select(routes, |route| (&route.settings.host, &route.settings.path))
+            .select(snapshot.routes(), |route| (&route.settings.host, &route.settings.path))
             .map(|route| view(route, now_ms))
     }
 
@@ -138,7 +137,7 @@ impl Control for ControlSide {
         let passed = states.iter().filter(|state| state.is_passed_over(now_ms)).count() as u64;
         let snapshot = self.shared.snapshots.current();
         self.shared.metrics.render(Observed {
-            routes: snapshot.table.len() as u64,
+            routes: snapshot.routes().len() as u64,
             endpoints: vec![
                 (Shown::Available.as_str(), states.len() as u64 - passed),
                 (Shown::PassedOver.as_str(), passed),

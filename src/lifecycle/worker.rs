@@ -92,7 +92,8 @@ async fn beat(router: Router) {
         shared.health.beat(worker.index);
         // An idle worker must not keep an old table alive.
         worker.snapshots.refresh();
-        let settings = router.settings();
+        let snapshot = router.pin();
+        let settings = &snapshot.settings;
         let limit = settings.limits.requests_in_flight as u64;
         shared.health.observe_in_flight(shared.metrics.requests_in_flight(), limit);
         worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now());

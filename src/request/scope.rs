@@ -17,8 +17,9 @@ use crate::admin::RequestView;
 use crate::error::{AttemptOutcome, AttemptRecord, Code, RouterError};
 use crate::http1::{FieldLines, ParsedRequest, SeenHead, Version};
 use crate::request::{ClientAddress, RequestHead};
+use crate::respond::fields::response_trailers;
 use crate::route::Pinned;
-use crate::router::{Route, Snapshot, WorkerRouter};
+use crate::router::{Route, RouteId, Snapshot, WorkerRouter};
 use crate::sync::Mutex;
 use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::metrics::RouteLabel;
@@ -45,7 +46,7 @@ pub(crate) struct Record {
 struct Live {
     phase: Phase,
     subject: Subject,
-    route: Option<(RouteLabel, Arc<str>)>,
+    route: Option<RouteId>,
     attempts: Vec<AttemptRecord>,
     attempt: u32,
     endpoint: Option<SocketAddr>,
@@ -202,8 +203,16 @@ impl Scope {
         self.record.live.lock().subject = subject;
     }
 
-    pub(crate) fn set_route(&mut self, route: &Route) {
-        self.record.live.lock().route = Some((route.label, route.name.clone()));
+    pub(crate) fn set_route(&mut self, route: RouteId) {
+        self.record.live.lock().route = Some(route);
+    }
+
+    /// A response's trailer section as the route lets it through.
+    pub(crate) fn clean_trailers(&self, fields: FieldLines) -> FieldLines {
+        match self.record.route(&self.record.live.lock()) {
+            Some(route) => response_trailers(fields, &route.response),
+            None => fields,
+        }
     }
 
     pub(crate) fn set_phase(&mut self, phase: Phase) {
@@ -283,7 +292,7 @@ impl Drop for Scope {
         }
         let duration = record.started.elapsed();
         let status = live.logged_status();
-        let label = live.route.as_ref().map_or(RouteLabel::NONE, |(label, _)| *label);
+        let label = record.route(&live).map_or(RouteLabel::NONE, |route| route.label);
         record.worker.metrics.request_finished(label, status.unwrap_or(0), live.code, duration);
         let log = &record.worker.access_log;
         if log.enabled() {
@@ -306,6 +315,10 @@ impl Live {
 }
 
 impl Record {
+    fn route(&self, live: &Live) -> Option<&Route> {
+        live.route.map(|id| self.snapshot.route(id))
+    }
+
     /// As the admin side shows it.
     pub(crate) fn view(&self) -> RequestView {
         let live = self.live.lock();
@@ -321,7 +334,7 @@ impl Record {
             method: live.subject.method().map(Method::to_string).unwrap_or_default(),
             host: text(live.subject.host()),
             path: text(live.subject.target()),
-            route: live.route.as_ref().map(|(_, name)| name.to_string()),
+            route: self.route(&live).map(|route| route.name.to_string()),
             attempt: live.attempt,
             endpoint: live.endpoint,
             bytes_in: live.bytes_in,
@@ -345,7 +358,7 @@ impl Record {
             version: live.subject.version().map_or("", Version::as_str),
             status,
             code: live.code,
-            route: live.route.as_ref().map(|(_, name)| &**name),
+            route: self.route(live).map(|route| &*route.name),
             endpoint: live.endpoint,
             attempts: u32::try_from(live.attempts.len()).unwrap_or(u32::MAX),
             bytes_in: live.bytes_in,
@@ -368,7 +381,7 @@ impl Record {
             method: live.subject.method().map(Method::to_string).unwrap_or_default(),
             host: text(live.subject.host()),
             path: text(live.subject.target()),
-            route: live.route.as_ref().map(|(_, name)| name.clone()),
+            route: self.route(live).map(|route| route.name.clone()),
             endpoint: live.endpoint,
             code,
             status,

@@ -10,7 +10,7 @@ use http::StatusCode;
 use http::header::{CONNECTION, HeaderName, HeaderValue};
 
 use crate::attempt::hygiene::{connection_names, ends_here, may_trail, names_nothing_that_passes};
-use crate::attempt::{HeaderEdits, PolicyError};
+use crate::attempt::{HeaderEdits, PolicyError, intern};
 use crate::http1::{FieldLines, Framing};
 
 /// What a route does to the heads of its responses.
@@ -29,8 +29,10 @@ impl ResponsePolicy {
     pub fn new(request_id: HeaderName, edits: HeaderEdits) -> Result<Self, PolicyError> {
         let is_protected = |name: &HeaderName| ends_here(name) || *name == request_id;
         let protected = edits.names().find(|name| is_protected(name)).cloned();
-        protected
-            .map_or(Ok(Self { request_id, edits }), |name| Err(PolicyError::ProtectedField(name)))
+        protected.map_or(
+            Ok(Self { request_id: intern::name(&request_id), edits: edits.interned() }),
+            |name| Err(PolicyError::ProtectedField(name)),
+        )
     }
 }
 

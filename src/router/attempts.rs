@@ -13,8 +13,7 @@ use crate::endpoint::{Choice, Lease};
 use crate::error::{AttemptOutcome, Code, RouterError};
 use crate::http1::{HeadLimits, ParsedResponse};
 use crate::request::{BodyFailure, InterimSink, Phase, RequestHead, Scope};
-use crate::respond::fields::ResponsePolicy;
-use crate::router::{Route, WorkerRouter};
+use crate::router::{Route, RouteId, WorkerRouter};
 use crate::upstream::{
     Answer, Answered, ConnectError, EndpointConnection, Reuse, RoundTripError, Terms,
 };
@@ -27,8 +26,7 @@ const WAIT_MS: (u64, u64) = (20, 60);
 pub(super) struct Winner {
     pub(super) head: ParsedResponse,
     pub(super) answer: Option<Box<Answer>>,
-    pub(super) response: ResponsePolicy,
-    pub(super) write_idle: Option<Duration>,
+    pub(super) route: RouteId,
     pub(super) deadline: Option<Instant>,
 }
 
@@ -36,13 +34,14 @@ pub(super) struct Winner {
 pub(super) async fn run(
     worker: &Arc<WorkerRouter>,
     scope: &mut Scope,
-    route: &Route,
+    id: RouteId,
     head: &RequestHead,
     mut body: ReplayBody,
     interim: Option<&dyn InterimSink>,
     deadline: Option<Instant>,
 ) -> Result<Winner, RouterError> {
-    let settings = scope.snapshot().settings.clone();
+    let snapshot = scope.snapshot().clone();
+    let (settings, route) = (&snapshot.settings, snapshot.route(id));
     let terms = Terms {
         timeouts: &route.timeouts,
         head: HeadLimits {
@@ -88,17 +87,20 @@ pub(super) async fn run(
                 }
                 let random = fastrand::u64(..);
                 let tried = planner.tried();
-                let choice = route.endpoints.choose(worker.index, tried, now_ms(), random);
+                let now = if number == 1 { scope.started() } else { std::time::Instant::now() };
+                let now_ms = shared.now_ms(now);
+                let choice = route.endpoints.choose(worker.index, tried, now_ms, random);
                 let Some(choice) = choice else {
                     let detail = "every endpoint of the route has been tried";
                     let error = RouterError::new(Code::NoEndpoint, detail);
                     return Err(with_attempts(error, scope, last));
                 };
                 last = Some(choice.endpoint.address());
-                let attempt = Attempt { worker, route, head, choice, number, fresh, terms: &terms };
+                let attempt =
+                    Attempt { worker, route, head, choice, number, fresh, now, terms: &terms };
                 match attempt.run(scope, &mut body, interim).await {
                     Ok((answered, lease)) => {
-                        return Ok(winner(answered, body, lease, worker, route, &terms));
+                        return Ok(winner(answered, body, lease, worker, id, &terms));
                     }
                     Err(RoundTripError::Attempt(failure)) => {
                         let left = if body.can_replay() { Body::Buffered } else { Body::Spent };
@@ -141,18 +143,12 @@ fn winner(
     body: ReplayBody,
     lease: Lease,
     worker: &WorkerRouter,
-    route: &Route,
+    route: RouteId,
     terms: &Terms<'_>,
 ) -> Winner {
     let Answered { head, connection, upload } = answered;
     let answer = Answer::follow(&head, connection, upload, body, lease, worker.pool.clone(), terms);
-    Winner {
-        head,
-        answer,
-        response: route.response.clone(),
-        write_idle: route.timeouts.response_write_idle,
-        deadline: terms.deadline,
-    }
+    Winner { head, answer, route, deadline: terms.deadline }
 }
 
 /// One attempt on one endpoint.
@@ -164,6 +160,7 @@ struct Attempt<'a> {
     number: u32,
     /// Whether only a new connection will do.
     fresh: bool,
+    now: std::time::Instant,
     terms: &'a Terms<'a>,
 }
 
@@ -174,7 +171,7 @@ impl Attempt<'_> {
         body: &mut ReplayBody,
         interim: Option<&dyn InterimSink>,
     ) -> Result<(Answered, Lease), RoundTripError> {
-        let begun = Instant::now();
+        let begun = Instant::from_std(self.now);
         let endpoint = self.choice.endpoint;
         scope.attempting(self.number, endpoint.address());
         let lease = endpoint.lease(self.worker.index);

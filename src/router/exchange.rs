@@ -72,8 +72,7 @@ impl Router {
         let Arrival { request, client, body, interim } = arrival;
         let snapshot = scope.snapshot().clone();
         let settings = &*snapshot.settings;
-        if probe::asks_for_health(&request, &settings.health, |host| snapshot.table.has_host(host))
-        {
+        if probe::asks_for_health(&request, &settings.health, |host| snapshot.has_host(host)) {
             scope.set_subject(Subject::Parsed(Box::new(request)));
             return Ok(Outcome::Own(own::health(&self.worker().shared.health)));
         }
@@ -103,13 +102,13 @@ impl Router {
             let detail = "as many requests are in flight as the router takes";
             return Err(RouterError::new(Code::Overloaded, detail));
         }
-        let route =
-            snapshot.table.lookup(head.host(), head.path()).ok_or_else(|| no_route(&head))?;
-        scope.set_route(route);
+        let id = snapshot.lookup(head.host(), head.path()).ok_or_else(|| no_route(&head))?;
+        scope.set_route(id);
+        let route = snapshot.route(id);
         let body = replayable(&snapshot, &head, route, body);
         let deadline = route.timeouts.request.map(|all| Instant::from_std(scope.started()) + all);
         let interim = interim.as_deref();
-        attempts::run(self.worker(), scope, route, &head, body, interim, deadline)
+        attempts::run(self.worker(), scope, id, &head, body, interim, deadline)
             .await
             .map(Outcome::Answered)
     }
@@ -148,15 +147,22 @@ fn no_route(head: &RequestHead) -> RouterError {
 
 /// The reply that carries an endpoint's answer.
 fn answered(mut scope: Scope, winner: Winner) -> Reply {
-    let Winner { head, answer, response, write_idle, deadline } = winner;
+    let Winner { head, answer, route, deadline } = winner;
+    let snapshot = scope.snapshot().clone();
+    let route = snapshot.route(route);
     scope.answered(head.status.as_u16());
     let length = match (&answer, head.framing) {
         (None, _) => Some(0),
         (Some(_), Framing::Length(length)) => Some(length),
         (Some(_), _) => None,
     };
-    let fields =
-        response_fields(head.fields, head.status, head.framing, &response, scope.request_id());
+    let fields = response_fields(
+        head.fields,
+        head.status,
+        head.framing,
+        &route.response,
+        scope.request_id(),
+    );
     let canonical = head.status.canonical_reason().map(str::as_bytes);
     Reply {
         status: head.status,
@@ -164,11 +170,11 @@ fn answered(mut scope: Scope, winner: Winner) -> Reply {
         fields,
         length,
         close: false,
-        write_idle,
+        write_idle: route.timeouts.response_write_idle,
         deadline,
         body: match answer {
             None => ReplyBody::empty(scope),
-            Some(answer) => ReplyBody::answer(answer, response, scope),
+            Some(answer) => ReplyBody::answer(answer, scope),
         },
     }
 }

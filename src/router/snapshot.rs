@@ -24,10 +24,16 @@ pub(crate) struct Route {
     pub(crate) settings: RouteSettings,
 }
 
+/// A route of one snapshot. What outlives a borrow of the snapshot keeps this
+/// and the pin: a count of its own per route would be one that workers share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RouteId(u32);
+
 /// Settings and routes, in force together.
 pub(crate) struct Snapshot {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) table: RouteTable<Route>,
+    table: RouteTable<RouteId>,
+    routes: Vec<Route>,
     pub(crate) via: Option<Via>,
 }
 
@@ -82,15 +88,37 @@ impl Snapshot {
             settings.routes.iter().map(|route| (name(route), route.metrics)).collect();
         let labels = makings.metrics.assign_routes(names.iter().map(|(n, shown)| (n, *shown)));
         let mut routes = Vec::with_capacity(settings.routes.len());
+        let mut places = Vec::with_capacity(settings.routes.len());
         for ((route, (name, _)), label) in settings.routes.iter().zip(names).zip(labels) {
             let host: HostPattern =
                 route.host.parse().map_err(|e| SnapshotError::Host(name.to_string(), e))?;
             let path: PathPrefix =
                 route.path.parse().map_err(|e| SnapshotError::Path(name.to_string(), e))?;
-            routes.push((host, path, Route::new(route, name, label, &settings, &via, makings)?));
+            places.push((host, path, RouteId(places.len() as u32)));
+            routes.push(Route::new(route, name, label, &settings, &via, makings)?);
         }
-        let table = RouteTable::build(routes)?;
-        Ok(Self { settings, table, via })
+        let table = RouteTable::build(places)?;
+        Ok(Self { settings, table, routes, via })
+    }
+
+    /// The route for a host and a path, both in their forms for lookup.
+    pub(crate) fn lookup(&self, host: &str, path: &[u8]) -> Option<RouteId> {
+        self.table.lookup(host, path).copied()
+    }
+
+    /// Whether any route is for this host.
+    pub(crate) fn has_host(&self, host: &str) -> bool {
+        self.table.has_host(host)
+    }
+
+    /// A route by the id this snapshot gave.
+    pub(crate) fn route(&self, id: RouteId) -> &Route {
+        &self.routes[id.0 as usize]
+    }
+
+    /// Every route, in the order of the configuration.
+    pub(crate) fn routes(&self) -> &[Route] {
+        &self.routes
     }
 }
 

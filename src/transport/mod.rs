@@ -9,7 +9,7 @@ mod outbox;
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -29,6 +29,12 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
     /// Whether an idle connection was closed, or has bytes nobody asked for:
     /// asked of the system itself, since a cached readiness may be old.
     fn is_disturbed(&self) -> bool;
+
+    /// The same as far as the runtime has heard, which costs no system call.
+    fn seems_disturbed(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.poll_readable(&mut cx).is_ready()
+    }
 
     /// A watch for the peer's departure that works behind unread bytes.
     fn departure(&self) -> io::Result<Option<Departure>>;

@@ -177,10 +177,11 @@ impl Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<BodyFrame, AnswerFailure>>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        let since = *self.waiting_since.get_or_insert(now);
         let idle_due = self.read_idle.map(|idle| since + idle);
         let Some(due) = earliest(idle_due, self.deadline) else { return Poll::Pending };
-        ready!(connection.clock.poll_until(cx, due));
+        ready!(connection.clock.poll_until_from(cx, now, due));
         let over = self.deadline.is_some_and(|deadline| deadline <= due);
         self.fail(if over { AnswerFailure::Deadline } else { AnswerFailure::Idle })
     }

@@ -29,6 +29,21 @@ pub(crate) enum Reuse {
     Fresh,
 }
 
+/// What the runtime heard of a connection is at most a turn of its loop old;
+/// after this long the system itself is asked.
+const HEARSAY: Duration = Duration::from_millis(10);
+
+/// Whether a connection was closed by its endpoint, or spoiled by bytes nobody
+/// asked for. For a request that must not be sent twice the system is always
+/// asked.
+fn looks_closed(connection: &mut EndpointConnection, reuse: Reuse, idle: Duration) -> bool {
+    let hearsay = reuse == Reuse::Any && idle < HEARSAY;
+    if hearsay && !connection.stream.seems_disturbed() {
+        return false;
+    }
+    connection.stream.is_disturbed()
+}
+
 /// The idle connections of a worker, by endpoint.
 #[derive(Default)]
 pub(crate) struct Pool {
@@ -54,7 +69,7 @@ impl Pool {
             Reuse::Fresh => keep.min(FRESH),
         };
         loop {
-            let connection = {
+            let mut connection = {
                 let mut idle = self.idle.lock();
                 let of_endpoint = idle.get_mut(&address)?;
                 let youngest = of_endpoint.last()?;
@@ -63,7 +78,8 @@ impl Pool {
                 }
                 of_endpoint.pop()?
             };
-            if !connection.stream.is_disturbed() {
+            let idle = now.duration_since(connection.idle_since);
+            if !looks_closed(&mut connection, reuse, idle) {
                 return Some(connection);
             }
         }

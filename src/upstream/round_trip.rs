@@ -76,7 +76,8 @@ pub(crate) async fn round_trip(
         reader: HeadReader::new(),
         received_bytes: 0,
         informational: 0,
-        sent_at: None,
+        sent: false,
+        waiting_since: None,
     };
     let head = poll_fn(|cx| trip.poll(cx, body, interim, terms)).await?;
     Ok(Answered { head, connection: trip.connection, upload: trip.upload })
@@ -89,8 +90,10 @@ struct Trip {
     reader: HeadReader,
     received_bytes: u64,
     informational: usize,
-    /// When the request was written whole, or refused.
-    sent_at: Option<Instant>,
+    /// Whether the request was written whole, or refused.
+    sent: bool,
+    /// Since when nothing is left to do but to wait for the head.
+    waiting_since: Option<Instant>,
 }
 
 impl Trip {
@@ -101,11 +104,11 @@ impl Trip {
         interim: Option<&dyn InterimSink>,
         terms: &Terms<'_>,
     ) -> Poll<Result<ParsedResponse, RoundTripError>> {
-        if self.sent_at.is_none() {
+        if !self.sent {
             let idle = terms.timeouts.request_write_idle;
             match self.upload.poll(cx, &mut self.connection, body, idle) {
                 Poll::Pending => {}
-                Poll::Ready(Ok(())) => self.sent_at = Some(Instant::now()),
+                Poll::Ready(Ok(())) => self.sent = true,
                 Poll::Ready(Err(UploadFailure::Request(failure))) => {
                     return Poll::Ready(Err(RoundTripError::Request(failure)));
                 }
@@ -192,9 +195,13 @@ impl Trip {
         cx: &mut Context<'_>,
         terms: &Terms<'_>,
     ) -> Poll<Result<ParsedResponse, RoundTripError>> {
-        let head_due = self.sent_at.map(|sent| sent + terms.timeouts.attempt_head);
+        let now = Instant::now();
+        if self.sent {
+            self.waiting_since.get_or_insert(now);
+        }
+        let head_due = self.waiting_since.map(|since| since + terms.timeouts.attempt_head);
         let Some(due) = earliest(head_due, terms.deadline) else { return Poll::Pending };
-        if self.connection.clock.poll_until(cx, due).is_pending() {
+        if self.connection.clock.poll_until_from(cx, now, due).is_pending() {
             return Poll::Pending;
         }
         if terms.deadline.is_some_and(|deadline| deadline <= due) {

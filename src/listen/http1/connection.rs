@@ -40,7 +40,8 @@ pub(crate) struct ClientConnection {
 struct Exchange {
     body: BodyDecoder,
     pace: Pace,
-    pace_start: Instant,
+    /// When its content was first asked for: the start of the pace's time.
+    pace_start: Option<Instant>,
     body_bytes: u64,
     body_limit_bytes: u64,
     failure: Option<BodyFailure>,
@@ -179,7 +180,7 @@ impl ClientConnection {
         }
         // Counted here and not at the read: a look for the client's departure
         // reads ahead too.
-        let now = exchange.pace_start.elapsed();
+        let now = exchange.pace_now();
         if !exchange.pace.received(data.len() as u64, now) {
             return self.fail(BodyFailure::TooSlow);
         }
@@ -187,9 +188,9 @@ impl ClientConnection {
     }
 
     fn poll_pace(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
-        let start = self.exchange.pace_start;
-        let Some(due) = self.exchange.pace.waiting(start.elapsed()) else { return Poll::Pending };
-        ready!(self.clock.poll_until(cx, start + due));
+        let now = self.exchange.pace_now();
+        let Some(due) = self.exchange.pace.waiting(now) else { return Poll::Pending };
+        ready!(self.clock.poll_until(cx, Instant::now() + due.saturating_sub(now)));
         self.fail(BodyFailure::TooSlow)
     }
 
@@ -204,12 +205,16 @@ impl Exchange {
         Self {
             body: BodyDecoder::new(terms.framing, terms.trailers),
             pace: Pace::new(terms.idle, terms.min_rate),
-            pace_start: Instant::now(),
+            pace_start: None,
             body_bytes: 0,
             body_limit_bytes: terms.limit_bytes,
             failure: None,
             takes_informational: version == Version::Http11,
         }
+    }
+
+    fn pace_now(&mut self) -> Duration {
+        self.pace_start.get_or_insert_with(Instant::now).elapsed()
     }
 }
 

@@ -42,15 +42,16 @@ pub(crate) async fn serve(
 ) {
     let connection = Arc::new(Mutex::new(ClientConnection::new(stream, false)));
     loop {
-        let settings = router.settings();
-        let (mut reply, terms) = match next_request(&connection, &settings, entry).await {
+        let snapshot = router.pin();
+        let settings = &*snapshot.settings;
+        let (mut reply, terms) = match next_request(&connection, settings, entry).await {
             Next::Closed => return,
             Next::HeadTimeout => (router.time_out_head(&client), ReplyTerms::closing()),
             Next::Refused(refusal) => (router.refuse(refusal, &client), ReplyTerms::closing()),
             Next::Request(request) => {
                 entry.active();
                 let terms = ReplyTerms::new(&request.method, request.version, request.keep_alive);
-                let serving = exchange(&connection, request, &client, &router, &settings);
+                let serving = exchange(&connection, request, &client, &router, settings);
                 let Some(reply) = serving.await else { return };
                 (reply, terms)
             }
@@ -87,7 +88,8 @@ pub(crate) async fn refuse_crowded(
     entry: &ConnectionEntry,
 ) {
     entry.active();
-    let settings = router.settings();
+    let snapshot = router.pin();
+    let settings = &*snapshot.settings;
     let connection = Mutex::new(ClientConnection::new(stream, false));
     let mut reply = router.refuse_crowded(&client);
     if write_reply(&connection, &mut reply, &ReplyTerms::closing()).await.is_ok() {
@@ -194,14 +196,16 @@ impl HeadWait {
         connection: &mut ClientConnection,
         settings: &Settings,
     ) -> Poll<Next> {
+        let now = Instant::now();
+        let clock = &mut connection.clock;
         if connection.inbox.bytes.is_empty() {
-            let since = *self.idle_since.get_or_insert_with(Instant::now);
+            let since = *self.idle_since.get_or_insert(now);
             let due = since + settings.timeouts.keep_alive;
-            return connection.clock.poll_until(cx, due).map(|()| Next::Closed);
+            return clock.poll_until_from(cx, now, due).map(|()| Next::Closed);
         }
-        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let begun = *self.begun.get_or_insert(now);
         let due = begun + settings.timeouts.request_head;
-        connection.clock.poll_until(cx, due).map(|()| Next::HeadTimeout)
+        clock.poll_until_from(cx, now, due).map(|()| Next::HeadTimeout)
     }
 }
 
