@@ -4,7 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderName;
+
+pub use crate::attempt::{Forwarded, HeaderEdits};
+pub use crate::endpoint::Balance;
 
 /// Everything a router needs to run, as one immutable value.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,17 +181,6 @@ impl Default for RetrySettings {
     }
 }
 
-/// What happens to `X-Forwarded-*`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forwarded {
-    /// Kept and appended to from a trusted proxy, replaced from anyone else.
-    Append,
-    /// Always replaced.
-    Replace,
-    /// Neither set nor removed.
-    Off,
-}
-
 /// `[headers]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderSettings {
@@ -224,17 +216,21 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network; `None` if `prefix` is longer than the address.
+    /// A network; `None` if `prefix` is longer than the address. One inside
+    /// the IPv4-mapped addresses (`::ffff:0:0/96`) is the IPv4 network.
     pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
         let bits = if address.is_ipv4() { 32 } else { 128 };
+        let mapped = address.is_ipv6() && address.to_canonical().is_ipv4() && prefix >= 96;
+        let (address, prefix) =
+            if mapped { (address.to_canonical(), prefix.checked_sub(96)?) } else { (address, prefix) };
         (prefix <= bits).then_some(Self { address, prefix })
     }
 
     /// Whether `ip` lies in it; an IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, ip: IpAddr) -> bool {
-        match (self.address.to_canonical(), ip.to_canonical()) {
+        match (self.address, ip.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0);
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
                 u32::from(net) & mask == u32::from(ip) & mask
             }
             (IpAddr::V6(net), IpAddr::V6(ip)) => {
@@ -303,15 +299,6 @@ impl Default for AccessLogSettings {
     }
 }
 
-/// How an endpoint is chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Balance {
-    /// Each in turn, by weight.
-    RoundRobin,
-    /// The less loaded of two drawn at random.
-    LeastRequests,
-}
-
 /// One endpoint of a `[[route]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointSettings {
@@ -319,15 +306,6 @@ pub struct EndpointSettings {
     pub address: SocketAddr,
     /// Its share relative to the others; 1 to 256.
     pub weight: u16,
-}
-
-/// Edits to a head: removals first, then the fields set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeaderEdits {
-    /// Fields set to one value, whatever was there.
-    pub set: Vec<(HeaderName, HeaderValue)>,
-    /// Fields removed.
-    pub remove: Vec<HeaderName>,
 }
 
 /// `[[route]]`

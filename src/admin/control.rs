@@ -1,0 +1,35 @@
+//! What the admin side needs from the router.
+
+use std::sync::Arc;
+
+use crate::lifecycle::HealthReport;
+use crate::telemetry::RecentError;
+
+use super::lists::{Page, RequestFilter, RouteFilter};
+use super::views::{RequestView, RouteView};
+
+/// The router as the admin side sees it. Each method returns a value of this
+/// moment, without waiting for any request.
+pub trait Control: Send + Sync + 'static {
+    /// Health in full.
+    fn health(&self) -> HealthReport;
+
+    /// One page of the routes in force; [`RouteFilter::select`] picks it.
+    fn routes(&self, filter: &RouteFilter) -> Page<RouteView>;
+
+    /// One page of the requests in flight; [`RequestFilter::select`] picks it.
+    /// Paths come with their query: the page masks it.
+    fn requests(&self, filter: &RequestFilter) -> Page<RequestView>;
+
+    /// The last errors with their numbers, newest first.
+    fn errors(&self) -> Vec<(u64, Arc<RecentError>)>;
+
+    /// The effective configuration, secrets masked.
+    fn config(&self) -> serde_json::Value;
+
+    /// The figures, as OpenMetrics.
+    fn metrics_text(&self) -> String;
+
+    /// Begins to drain; once begun, nothing happens.
+    fn drain(&self);
+}

@@ -1,0 +1,158 @@
+//! What the lists show, as plain values. The commands read them back.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::telemetry::RecentError;
+
+/// A route in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteView {
+    /// Its host or pattern.
+    pub host: String,
+    /// Its path prefix.
+    pub path: String,
+    /// Where it came from, such as `file`.
+    pub source: String,
+    /// How an endpoint is chosen, such as `round-robin`.
+    pub balance: String,
+    /// Its endpoints.
+    pub endpoints: Vec<EndpointView>,
+}
+
+/// An endpoint of a route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointView {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its share relative to the others.
+    pub weight: u16,
+    /// Whether it is chosen.
+    pub state: EndpointState,
+    /// Requests on it, bodies included.
+    pub in_flight: u64,
+    /// For how many more milliseconds it is passed over.
+    pub passed_over_for_ms: Option<u64>,
+}
+
+/// Whether an endpoint is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndpointState {
+    /// In its turn.
+    Available,
+    /// Only if no other is left: it failed an attempt a moment ago.
+    PassedOver,
+}
+
+impl EndpointState {
+    /// As the lists and the label `state` have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::PassedOver => "passed-over",
+        }
+    }
+}
+
+/// A request in flight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestView {
+    /// Its id.
+    pub id: String,
+    /// When it began, in milliseconds since 1970.
+    pub started_unix_ms: u64,
+    /// How long ago that is, in milliseconds.
+    pub age_ms: u64,
+    /// What it is doing, such as `connecting`.
+    pub phase: String,
+    /// Who asked.
+    pub client: SocketAddr,
+    /// Its method.
+    pub method: String,
+    /// Its host, as looked up.
+    pub host: String,
+    /// Its path and query.
+    pub path: String,
+    /// The route's name, once it is found.
+    pub route: Option<String>,
+    /// Which attempt is under way, from 1; 0 before the first.
+    pub attempt: u32,
+    /// The endpoint of that attempt.
+    pub endpoint: Option<SocketAddr>,
+    /// Bytes of body received from the client.
+    pub bytes_in: u64,
+    /// Bytes of body sent to the client.
+    pub bytes_out: u64,
+}
+
+/// An error that a request ended with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ErrorView {
+    /// Its number since the start, from 1.
+    pub number: u64,
+    /// When, in milliseconds since 1970.
+    pub time_unix_ms: u64,
+    /// The request's id.
+    pub request_id: String,
+    /// Who asked.
+    pub client: SocketAddr,
+    /// The request's method.
+    pub method: String,
+    /// Its host, as looked up.
+    pub host: String,
+    /// Its path and query.
+    pub path: String,
+    /// The route's name, if one was found.
+    pub route: Option<String>,
+    /// The endpoint of the last attempt.
+    pub endpoint: Option<SocketAddr>,
+    /// The code, as in [`crate::error::Code`].
+    pub code: String,
+    /// The status answered, if any.
+    pub status: Option<u16>,
+    /// What went wrong, in a sentence.
+    pub detail: String,
+    /// The attempts made.
+    pub attempts: Vec<AttemptView>,
+}
+
+/// An attempt of a request that ended with an error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptView {
+    /// Where it went.
+    pub endpoint: SocketAddr,
+    /// The code of its failure, or `response`.
+    pub outcome: String,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: f64,
+}
+
+impl ErrorView {
+    /// The view of a recorded error.
+    pub fn new(number: u64, error: &RecentError) -> Self {
+        let since = error.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let attempts = error.attempts.iter().map(|attempt| AttemptView {
+            endpoint: attempt.endpoint,
+            outcome: attempt.failure.map_or("response", |code| code.as_str()).into(),
+            elapsed_ms: attempt.elapsed.as_secs_f64() * 1e3,
+        });
+        Self {
+            number,
+            time_unix_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            request_id: error.request_id.clone(),
+            client: error.client,
+            method: error.method.clone(),
+            host: error.host.clone(),
+            path: error.path.clone(),
+            route: error.route.as_deref().map(str::to_owned),
+            endpoint: error.endpoint,
+            code: error.code.as_str().into(),
+            status: error.status,
+            detail: error.detail.clone().into_owned(),
+            attempts: attempts.collect(),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! How an attempt failed, and how far it got.
+//!
+//! How far it got decides whether another attempt may follow, so it is not left
+//! to the caller to say: each cause has its own constructor, which works the
+//! class out from what is known for certain, the bytes that went out and came
+//! in.
+
+use std::borrow::Cow;
+
+use crate::error::Code;
+
+/// How far a failed attempt got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// Not a byte of the request was handed to the endpoint's connection: any
+    /// method may be sent again.
+    NothingSent,
+    /// The endpoint may have acted on it: idempotent methods only.
+    MaybeProcessed,
+    /// A whole final response head had come: never.
+    ResponseBegun,
+}
+
+/// What had passed over the connection when an exchange failed before a whole
+/// response head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// Whether the connection had served an exchange before.
+    pub reused: bool,
+    /// Bytes of this request that the kernel took.
+    pub bytes_sent: u64,
+    /// Bytes that came back after it, informational heads included.
+    pub bytes_received: u64,
+}
+
+impl Exchange {
+    fn progress(self) -> Progress {
+        if self.bytes_sent == 0 { Progress::NothingSent } else { Progress::MaybeProcessed }
+    }
+}
+
+/// A failed attempt. It holds no part of the attempt's head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    progress: Progress,
+    code: Code,
+    stale_reuse: bool,
+    detail: Cow<'static, str>,
+}
+
+impl Failure {
+    /// The endpoint refused the connection.
+    pub fn connect_refused() -> Self {
+        Self::unsent(Code::ConnectRefused, "the endpoint refused the connection")
+    }
+
+    /// The connection could not be made; `detail` is one sentence without
+    /// addresses.
+    pub fn connect_failed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::unsent(Code::ConnectFailed, detail)
+    }
+
+    /// The connection was not made in time.
+    pub fn connect_timeout() -> Self {
+        Self::unsent(Code::ConnectTimeout, "the endpoint did not take the connection in time")
+    }
+
+    /// The connection was closed or reset before a whole response head. On a
+    /// reused connection that had not brought a byte, this is stale reuse: the
+    /// endpoint closed it idle while the request was under way.
+    pub fn reset(exchange: Exchange) -> Self {
+        let stale = exchange.reused && exchange.bytes_received == 0;
+        let detail = match (stale, exchange.bytes_received) {
+            (true, _) => "the endpoint closed a reused connection before answering",
+            (false, 0) => "the endpoint closed the connection before answering",
+            (false, _) => "the endpoint closed the connection within the response head",
+        };
+        Self { stale_reuse: stale, ..Self::exchanged(exchange, Code::UpstreamReset, detail) }
+    }
+
+    /// No whole response head came in time.
+    pub fn head_timeout(exchange: Exchange) -> Self {
+        let detail = "the endpoint sent no whole response head in time";
+        Self::exchanged(exchange, Code::UpstreamHeadTimeout, detail)
+    }
+
+    /// The endpoint took no more of the request in time.
+    pub fn write_timeout(exchange: Exchange) -> Self {
+        let detail = "the endpoint did not take the request in time";
+        Self::exchanged(exchange, Code::UpstreamWriteTimeout, detail)
+    }
+
+    /// What came back is not a response head; `detail` is one sentence.
+    pub fn protocol_error(exchange: Exchange, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::exchanged(exchange, Code::UpstreamProtocolError, detail)
+    }
+
+    /// The response head went past its limit.
+    pub fn head_too_large(exchange: Exchange) -> Self {
+        let detail = "the endpoint's response head is past the limit";
+        Self::exchanged(exchange, Code::UpstreamHeadTooLarge, detail)
+    }
+
+    /// The connection ended within the response's body.
+    pub fn truncated() -> Self {
+        Self::begun(Code::UpstreamTruncated, "the endpoint ended the response before its end")
+    }
+
+    /// The response's body stood still for too long.
+    pub fn body_timeout() -> Self {
+        Self::begun(Code::UpstreamBodyTimeout, "the endpoint stopped sending its response")
+    }
+
+    /// The framing of the response's body is broken; `detail` is one sentence.
+    pub fn body_malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::begun(Code::UpstreamProtocolError, detail)
+    }
+
+    /// How far it got.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// The code of the answer, should this be the last attempt.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What happened, in one sentence without addresses.
+    pub fn detail(&self) -> &Cow<'static, str> {
+        &self.detail
+    }
+
+    /// Whether a reused connection died before the first byte of a response.
+    pub fn is_stale_reuse(&self) -> bool {
+        self.stale_reuse
+    }
+
+    /// Whether the endpoint is to be passed over for it.
+    ///
+    /// Stale reuse is nobody's fault: an endpoint may close an idle connection
+    /// at any time (RFC 9112 section 9.3.1), and to shun a healthy one for 5 s
+    /// because its keep-alive ran out would be an outage of our own making. If it
+    /// is really down, the next, fresh connection says so.
+    pub fn blames_endpoint(&self) -> bool {
+        !self.stale_reuse
+    }
+
+    fn unsent(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { progress: Progress::NothingSent, code, stale_reuse: false, detail: detail.into() }
+    }
+
+    fn exchanged(exchange: Exchange, code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { progress: exchange.progress(), code, stale_reuse: false, detail: detail.into() }
+    }
+
+    fn begun(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { progress: Progress::ResponseBegun, code, stale_reuse: false, detail: detail.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRESH: Exchange = Exchange { reused: false, bytes_sent: 9, bytes_received: 0 };
+
+    #[test]
+    fn a_connection_that_was_never_made_took_nothing() {
+        for failure in [
+            Failure::connect_refused(),
+            Failure::connect_failed("no way there"),
+            Failure::connect_timeout(),
+        ] {
+            assert_eq!(failure.progress(), Progress::NothingSent);
+            assert!(failure.blames_endpoint());
+        }
+    }
+
+    #[test]
+    fn one_byte_out_is_enough_to_have_been_processed() {
+        let unsent = Exchange { bytes_sent: 0, ..FRESH };
+        for make in [Failure::reset, Failure::head_timeout, Failure::write_timeout] {
+            assert_eq!(make(unsent).progress(), Progress::NothingSent);
+            assert_eq!(make(FRESH).progress(), Progress::MaybeProcessed);
+        }
+        assert_eq!(Failure::head_too_large(FRESH).progress(), Progress::MaybeProcessed);
+        assert_eq!(Failure::protocol_error(FRESH, "x").progress(), Progress::MaybeProcessed);
+    }
+
+    #[test]
+    fn only_a_reused_connection_that_brought_nothing_back_is_stale() {
+        let stale = Failure::reset(Exchange { reused: true, ..FRESH });
+        assert!(stale.is_stale_reuse() && !stale.blames_endpoint());
+        assert!(!Failure::reset(FRESH).is_stale_reuse());
+        let answered = Exchange { reused: true, bytes_received: 1, ..FRESH };
+        assert!(!Failure::reset(answered).is_stale_reuse());
+        assert!(!Failure::head_timeout(Exchange { reused: true, ..FRESH }).is_stale_reuse());
+    }
+
+    #[test]
+    fn after_a_whole_head_the_response_has_begun() {
+        let failures =
+            [Failure::truncated(), Failure::body_timeout(), Failure::body_malformed("x")];
+        for failure in failures {
+            assert_eq!(failure.progress(), Progress::ResponseBegun);
+        }
+    }
+}

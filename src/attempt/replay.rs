@@ -1,0 +1,191 @@
+//! A request body that can be sent again while all of it that was taken from
+//! the client still fits a bounded buffer.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::http1::FieldLines;
+use crate::request::{BodyFailure, BodyFrame, RequestBody};
+
+/// Removes from a trailer section what may not travel.
+pub(crate) type CleanTrailers = Box<dyn Fn(FieldLines) -> FieldLines + Send>;
+
+/// The request's body and the copy of what has been taken from it.
+///
+/// Pieces are copied, not shared: a shared piece would pin the whole read
+/// buffer it came in, and a body of tiny chunks thousands of buffers.
+pub(crate) struct ReplayBody {
+    source: RequestBody,
+    source_ended: bool,
+    clean_trailers: Option<CleanTrailers>,
+    taken_bytes: u64,
+    keep_bytes: usize,
+    kept: BytesMut,
+    trailers: Option<FieldLines>,
+    /// Whether everything taken from `source` is in `kept`.
+    whole: bool,
+    /// What the current attempt must still be given before the source.
+    again: Bytes,
+    trailers_given: bool,
+}
+
+impl ReplayBody {
+    /// Wraps `source`; at most `keep_bytes` of it are kept for a replay.
+    pub(crate) fn new(source: RequestBody, keep_bytes: usize) -> Self {
+        Self {
+            source_ended: matches!(source, RequestBody::Empty),
+            source,
+            clean_trailers: None,
+            taken_bytes: 0,
+            keep_bytes,
+            kept: BytesMut::new(),
+            trailers: None,
+            whole: true,
+            again: Bytes::new(),
+            trailers_given: false,
+        }
+    }
+
+    /// Passes a trailer section through `clean` before anyone sees it.
+    pub(crate) fn clean_trailers(&mut self, clean: CleanTrailers) {
+        self.clean_trailers = Some(clean);
+    }
+
+    /// Whether another attempt can be given the same body from its start.
+    pub(crate) fn can_replay(&self) -> bool {
+        self.whole
+    }
+
+    /// Starts again from the first byte. Only where [`can_replay`] holds.
+    ///
+    /// [`can_replay`]: Self::can_replay
+    pub(crate) fn rewind(&mut self) {
+        debug_assert!(self.whole);
+        self.again = Bytes::copy_from_slice(&self.kept);
+        self.trailers_given = false;
+    }
+
+    /// No further attempt will come: keeps nothing more and forgets the copy.
+    pub(crate) fn settle(&mut self) {
+        self.keep_bytes = 0;
+        self.whole = false;
+        self.kept = BytesMut::new();
+    }
+
+    /// The next piece for the current attempt, `None` at the end.
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+        if !self.again.is_empty() {
+            let again = std::mem::take(&mut self.again);
+            return Poll::Ready(Some(Ok(BodyFrame::Data(again))));
+        }
+        if self.source_ended {
+            let trailers = if self.trailers_given { None } else { self.trailers.clone() };
+            self.trailers_given = true;
+            return Poll::Ready(trailers.map(|fields| Ok(BodyFrame::Trailers(fields))));
+        }
+        let mut frame = ready!(self.source.poll_frame(cx));
+        if let (Some(Ok(BodyFrame::Trailers(fields))), Some(clean)) =
+            (&mut frame, &self.clean_trailers)
+        {
+            *fields = clean(std::mem::take(fields));
+        }
+        match &frame {
+            Some(Ok(BodyFrame::Data(data))) => self.keep(data),
+            Some(Ok(BodyFrame::Trailers(fields))) => {
+                self.source_ended = true;
+                self.trailers_given = true;
+                if self.whole {
+                    self.trailers = Some(fields.clone());
+                }
+            }
+            Some(Err(_)) => self.whole = false,
+            None => self.source_ended = true,
+        }
+        Poll::Ready(frame)
+    }
+
+    /// Bytes of content taken from the client so far.
+    pub(crate) fn taken_bytes(&self) -> u64 {
+        self.taken_bytes
+    }
+
+    fn keep(&mut self, data: &Bytes) {
+        self.taken_bytes += data.len() as u64;
+        if !self.whole {
+            return;
+        }
+        if self.kept.len() + data.len() > self.keep_bytes {
+            self.whole = false;
+            self.kept = BytesMut::new();
+        } else {
+            self.kept.extend_from_slice(data);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::task::Waker;
+
+    use super::*;
+    use crate::request::BodySource;
+
+    struct Pieces(VecDeque<&'static [u8]>);
+
+    impl BodySource for Pieces {
+        fn poll_frame(
+            &mut self,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+            Poll::Ready(self.0.pop_front().map(|p| Ok(BodyFrame::Data(Bytes::from_static(p)))))
+        }
+    }
+
+    fn body(pieces: &[&'static [u8]], keep_bytes: usize) -> ReplayBody {
+        let source = Pieces(pieces.iter().copied().collect());
+        ReplayBody::new(RequestBody::Source(Box::new(source)), keep_bytes)
+    }
+
+    fn take(body: &mut ReplayBody, pieces: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..pieces {
+            if let Poll::Ready(Some(Ok(BodyFrame::Data(data)))) = body.poll_frame(&mut cx) {
+                out.extend_from_slice(&data);
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn an_attempt_after_a_half_taken_body_gets_all_of_it() {
+        let mut body = body(&[b"one ", b"two ", b"three"], 64);
+        assert_eq!(take(&mut body, 2), b"one two ");
+        assert!(body.can_replay());
+        body.rewind();
+        assert_eq!(take(&mut body, 9), b"one two three");
+        body.rewind();
+        assert_eq!(take(&mut body, 9), b"one two three");
+    }
+
+    #[test]
+    fn a_body_past_the_limit_cannot_be_replayed_and_frees_its_copy() {
+        let mut body = body(&[b"0123", b"4567"], 7);
+        assert_eq!(take(&mut body, 1), b"0123");
+        assert!(body.can_replay());
+        assert_eq!(take(&mut body, 1), b"4567");
+        assert!(!body.can_replay());
+        assert_eq!(body.kept.capacity(), 0);
+    }
+
+    #[test]
+    fn a_body_nobody_has_touched_can_go_to_another_endpoint_whatever_its_size() {
+        let body = body(&[b"0123"], 0);
+        assert!(body.can_replay());
+    }
+}

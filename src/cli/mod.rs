@@ -1,0 +1,189 @@
+//! The commands, one file each.
+
+mod admin_client;
+pub mod check;
+mod explain;
+mod tables;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::admin::Token;
+use crate::cli::admin_client::{AdminClient, AdminError};
+use crate::lifecycle::{Server, StartError};
+use crate::telemetry::{LogFormat, init_log};
+
+pub use explain::explain;
+
+/// The exit status for wrong input and failed starts.
+const WRONG_INPUT: u8 = 1;
+
+#[derive(Parser)]
+#[command(
+    name = "pointsman",
+    version,
+    about = "An HTTP router for platforms",
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How diagnostics are written to standard error
+    #[arg(long, global = true, value_enum, default_value_t = Log::Text)]
+    log: Log,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Log {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the router
+    Run(ConfigFile),
+    /// Validate a configuration; exit status 1 and diagnostics if it is wrong
+    Check(ConfigFile),
+    /// List the live routes and endpoints of a running router
+    Routes {
+        #[command(flatten)]
+        admin: Admin,
+        /// Only routes of this host or pattern
+        #[arg(long)]
+        host: Option<String>,
+    },
+    /// List the requests a running router has in flight
+    Requests {
+        #[command(flatten)]
+        admin: Admin,
+        /// Only requests in flight for at least so long, such as 30s
+        #[arg(long)]
+        older_than: Option<String>,
+        /// Only requests for this host
+        #[arg(long)]
+        host: Option<String>,
+    },
+    /// Drain a running router: it finishes what it has, then exits
+    Drain {
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Say what an error code means, who is to blame and what to do
+    Explain {
+        /// The code, such as no-route; without one, all are listed
+        code: Option<String>,
+    },
+    /// Write a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(clap::Args)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = "pointsman.toml")]
+    config: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct Admin {
+    /// The running router's admin address
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9901")]
+    admin: String,
+    /// The file with the admin side's bearer token
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// What a command says when it went well: text for standard output, if any.
+type Said = Result<String, CommandError>;
+
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error("{0}")]
+    Start(#[from] StartError),
+    #[error("{0}")]
+    Admin(#[from] AdminError),
+    #[error("{0}")]
+    Token(#[from] crate::admin::TokenError),
+    #[error("{0}")]
+    Log(#[from] crate::telemetry::LogError),
+    #[error("{0}")]
+    Explain(#[from] crate::error::UnknownCode),
+    /// Diagnostics, rendered already.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+/// Runs the command line; the process's exit status.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(asked) => {
+            let _ = asked.print();
+            return ExitCode::from(u8::try_from(asked.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(cli) {
+        Ok(text) => {
+            // A reader that closed the pipe has seen enough.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+            ExitCode::from(WRONG_INPUT)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Said {
+    match cli.command {
+        Command::Run(file) => {
+            init_log(match cli.log {
+                Log::Text => LogFormat::Text,
+                Log::Json => LogFormat::Json,
+            })?;
+            Server::start(&file.config)?.run()?;
+            Ok(String::new())
+        }
+        Command::Check(file) => {
+            let (text, status) = check::run(&file.config);
+            if status == 0 { Ok(text) } else { Err(CommandError::Wrong(text)) }
+        }
+        Command::Routes { admin, host } => {
+            Ok(tables::routes(&admin.client()?.routes(host.as_deref())?))
+        }
+        Command::Requests { admin, older_than, host } => {
+            let requests =
+                admin.client()?.requests(older_than.as_deref(), host.as_deref())?;
+            Ok(tables::requests(&requests))
+        }
+        Command::Drain { admin } => {
+            admin.client()?.drain()?;
+            Ok("draining\n".into())
+        }
+        Command::Explain { code } => Ok(explain(code.as_deref())?),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "pointsman", &mut script);
+            Ok(String::from_utf8_lossy(&script).into_owned())
+        }
+    }
+}
+
+impl Admin {
+    fn client(&self) -> Result<AdminClient, CommandError> {
+        let token = self.token_file.as_deref().map(Token::read).transpose()?;
+        Ok(AdminClient::new(&self.admin, token)?)
+    }
+}

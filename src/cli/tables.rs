@@ -1,0 +1,205 @@
+//! Lists as tables for people.
+//!
+//! Hosts and paths come from clients: what a terminal would obey is escaped,
+//! and what would push the columns apart is cut.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::admin::{EndpointView, RequestView, RouteView};
+
+/// Characters of a cell at most.
+const MAX_CELL: usize = 60;
+
+/// Routes, a line for each endpoint.
+pub fn routes(routes: &[RouteView]) -> String {
+    let mut table =
+        Table::new(["HOST", "PATH", "SOURCE", "ENDPOINT", "WEIGHT", "STATE", "IN FLIGHT"]);
+    for route in routes {
+        let own = [route.host.as_str(), route.path.as_str(), route.source.as_str()];
+        if route.endpoints.is_empty() {
+            table.row([own[0], own[1], own[2], "none", "", "", ""]);
+        }
+        for (index, endpoint) in route.endpoints.iter().enumerate() {
+            // The route's own columns stand in its first line only.
+            let [host, path, source] = if index == 0 { own } else { [""; 3] };
+            table.row([
+                host,
+                path,
+                source,
+                &endpoint.address.to_string(),
+                &endpoint.weight.to_string(),
+                &state(endpoint),
+                &endpoint.in_flight.to_string(),
+            ]);
+        }
+    }
+    table.to_text("no routes")
+}
+
+/// Requests in flight.
+pub fn requests(requests: &[RequestView]) -> String {
+    let mut table = Table::new([
+        "AGE", "PHASE", "CLIENT", "METHOD", "HOST", "PATH", "ATTEMPT", "ENDPOINT", "IN", "OUT",
+        "ID",
+    ]);
+    for request in requests {
+        let endpoint = request.endpoint.map(|endpoint| endpoint.to_string());
+        table.row([
+            &age(Duration::from_millis(request.age_ms)),
+            &request.phase,
+            &request.client.to_string(),
+            &request.method,
+            &request.host,
+            &request.path,
+            &request.attempt.to_string(),
+            endpoint.as_deref().unwrap_or("-"),
+            &bytes(request.bytes_in),
+            &bytes(request.bytes_out),
+            &request.id,
+        ]);
+    }
+    table.to_text("no requests in flight")
+}
+
+fn state(endpoint: &EndpointView) -> String {
+    match endpoint.passed_over_for_ms {
+        Some(ms) => format!("{} ({})", endpoint.state.as_str(), age(Duration::from_millis(ms))),
+        None => endpoint.state.as_str().to_owned(),
+    }
+}
+
+/// `250ms`, `3.2s`, `4m05s`, `2h03m`.
+fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0 => format!("{}ms", age.as_millis()),
+        1..60 => format!("{}.{}s", seconds, age.subsec_millis() / 100),
+        60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
+/// `512B`, `1.5KiB`, `3.0GiB`.
+fn bytes(bytes: u64) -> String {
+    if bytes < 1 << 10 {
+        return format!("{bytes}B");
+    }
+    let (unit, size) = [("GiB", 30), ("MiB", 20), ("KiB", 10)]
+        .into_iter()
+        .find(|(_, bits)| bytes >> bits > 0)
+        .unwrap_or(("KiB", 10));
+    format!("{:.1}{unit}", bytes as f64 / f64::from(1 << size))
+}
+
+/// Columns as wide as their widest cell.
+struct Table<const N: usize> {
+    rows: Vec<[String; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    fn new(titles: [&str; N]) -> Self {
+        Self { rows: vec![titles.map(str::to_owned)] }
+    }
+
+    fn row(&mut self, cells: [&str; N]) {
+        self.rows.push(cells.map(cell));
+    }
+
+    /// The table, or a sentence if there is only its head.
+    fn to_text(&self, empty: &str) -> String {
+        if self.rows.len() == 1 {
+            return format!("{empty}\n");
+        }
+        let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max();
+        let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(widths) {
+                // Writing into a String does not fail.
+                let _ = write!(line, "{cell:<width$}  ");
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A cell without anything a terminal obeys, and not too long.
+fn cell(text: &str) -> String {
+    let mut safe = String::new();
+    for (index, char) in text.chars().enumerate() {
+        if index == MAX_CELL {
+            safe.push('…');
+            break;
+        }
+        if char.is_control() { safe.extend(char.escape_default()) } else { safe.push(char) }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::EndpointState;
+
+    fn endpoint(port: u16, passed_over_for_ms: Option<u64>) -> EndpointView {
+        let state = match passed_over_for_ms {
+            Some(_) => EndpointState::PassedOver,
+            None => EndpointState::Available,
+        };
+        let address = ([10, 0, 0, 1], port).into();
+        EndpointView { address, weight: 1, state, in_flight: 7, passed_over_for_ms }
+    }
+
+    fn route(host: &str, endpoints: Vec<EndpointView>) -> RouteView {
+        RouteView {
+            host: host.into(),
+            path: "/".into(),
+            source: "file".into(),
+            balance: "round-robin".into(),
+            endpoints,
+        }
+    }
+
+    #[test]
+    fn a_route_shows_its_endpoints_in_columns() {
+        let list = [
+            route("shop.example", vec![endpoint(80, None), endpoint(8080, Some(1_250))]),
+            route("empty.example", vec![]),
+        ];
+        let expected = "\
+HOST           PATH  SOURCE  ENDPOINT       WEIGHT  STATE               IN FLIGHT
+shop.example   /     file    10.0.0.1:80    1       available           7
+                             10.0.0.1:8080  1       passed-over (1.2s)  7
+empty.example  /     file    none
+";
+        assert_eq!(routes(&list), expected);
+    }
+
+    #[test]
+    fn an_empty_list_says_so_in_words() {
+        assert_eq!(routes(&[]), "no routes\n");
+        assert_eq!(requests(&[]), "no requests in flight\n");
+    }
+
+    #[test]
+    fn a_terminal_is_not_steered_by_a_path() {
+        assert_eq!(cell("/\u{1b}[2J\r\n\u{9b}"), "/\\u{1b}[2J\\r\\n\\u{9b}");
+        assert_eq!(cell(&"a".repeat(61)).chars().count(), MAX_CELL + 1);
+    }
+
+    #[test]
+    fn ages_and_sizes_are_short() {
+        let ages = [(250, "250ms"), (3_250, "3.2s"), (245_000, "4m05s"), (7_380_000, "2h03m")];
+        for (ms, text) in ages {
+            assert_eq!(age(Duration::from_millis(ms)), text);
+        }
+        let sizes = [(0, "0B"), (1_023, "1023B"), (1_536, "1.5KiB"), (3 << 30, "3.0GiB")];
+        for (size, text) in sizes {
+            assert_eq!(bytes(size), text);
+        }
+    }
+}

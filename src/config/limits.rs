@@ -1,0 +1,93 @@
+//! `[limits]`, `[retry]` and `[workers]`: numbers, each with its range.
+//!
+//! The upper ends are not what a router should be set to, but what a slip of
+//! the keyboard must not get past.
+
+use std::ops::RangeInclusive;
+
+use super::findings::Findings;
+use super::item::Section;
+use super::settings::{Limits, RetrySettings, WorkerSettings};
+
+/// A head must hold a plain request, and is parsed in one piece.
+const HEAD_BYTES: RangeInclusive<u64> = (1 << 10)..=(1 << 20);
+const HEAD_FIELDS: RangeInclusive<u64> = 1..=1_000;
+const CONNECTIONS: RangeInclusive<u64> = 0..=10_000_000;
+const BODY_BYTES: RangeInclusive<u64> = 0..=(1 << 50);
+const IN_FLIGHT: RangeInclusive<u64> = 1..=10_000_000;
+/// Kept in memory for each request in flight.
+const REPLAY_BYTES: RangeInclusive<u64> = 0..=(64 << 20);
+const LINGER_BYTES: RangeInclusive<u64> = 0..=(1 << 30);
+const INFORMATIONAL: RangeInclusive<u64> = 0..=1_000;
+const ATTEMPTS: RangeInclusive<u64> = 1..=10;
+const PERCENT: RangeInclusive<u64> = 0..=100;
+const BUDGET_MIN: RangeInclusive<u64> = 0..=1_000_000;
+const THREADS: RangeInclusive<u64> = 0..=1_024;
+
+/// Reads `[limits]` over the defaults.
+pub(super) fn limits(section: Option<Section<'_>>, findings: &mut Findings<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let Some(section) = section else { return limits };
+    let mut number = Numbers { section, findings };
+    number.count("connections", CONNECTIONS, &mut limits.connections);
+    number.size("request_head_bytes", HEAD_BYTES, &mut limits.request_head_bytes);
+    number.count("request_headers", HEAD_FIELDS, &mut limits.request_headers);
+    number.size("response_head_bytes", HEAD_BYTES, &mut limits.response_head_bytes);
+    number.size("request_body_bytes", BODY_BYTES, &mut limits.request_body_bytes);
+    number.count("requests_in_flight", IN_FLIGHT, &mut limits.requests_in_flight);
+    number.size("replay_body_bytes", REPLAY_BYTES, &mut limits.replay_body_bytes);
+    number.size("linger_bytes", LINGER_BYTES, &mut limits.linger_bytes);
+    number.count("informational", INFORMATIONAL, &mut limits.informational);
+    limits
+}
+
+/// Reads `[retry]` over the defaults.
+pub(super) fn retry(section: Option<Section<'_>>, findings: &mut Findings<'_>) -> RetrySettings {
+    let mut retry = RetrySettings::default();
+    let Some(section) = section else { return retry };
+    let mut number = Numbers { section, findings };
+    number.count("attempts", ATTEMPTS, &mut retry.attempts);
+    number.count("budget_percent", PERCENT, &mut retry.budget_percent);
+    number.count("budget_min", BUDGET_MIN, &mut retry.budget_min);
+    retry
+}
+
+/// Reads `[workers]` over the default, one thread per core.
+pub(super) fn workers(section: Option<Section<'_>>, findings: &mut Findings<'_>) -> WorkerSettings {
+    let mut workers = WorkerSettings { threads: 0 };
+    let Some(section) = section else { return workers };
+    Numbers { section, findings }.count("threads", THREADS, &mut workers.threads);
+    workers
+}
+
+/// Reads numbers of a section into fields that hold their defaults.
+struct Numbers<'a, 'f, 't> {
+    section: Section<'a>,
+    findings: &'f mut Findings<'t>,
+}
+
+impl Numbers<'_, '_, '_> {
+    fn count<T>(&mut self, key: &'static str, range: RangeInclusive<u64>, field: &mut T)
+    where
+        T: TryFrom<u64>,
+    {
+        let Some(item) = self.section.item(key) else { return };
+        fill(field, item.number(range, self.findings));
+    }
+
+    fn size<T>(&mut self, key: &'static str, range: RangeInclusive<u64>, field: &mut T)
+    where
+        T: TryFrom<u64>,
+    {
+        let Some(item) = self.section.item(key) else { return };
+        fill(field, item.size(range, self.findings));
+    }
+}
+
+/// Every range above fits the field it is for, on any machine with 32-bit
+/// `usize` too, except the body's, whose field is 64 bits wide.
+fn fill<T: TryFrom<u64>>(field: &mut T, value: Option<u64>) {
+    if let Some(value) = value.and_then(|value| T::try_from(value).ok()) {
+        *field = value;
+    }
+}

@@ -1,0 +1,72 @@
+//! From a file to validated settings.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{Diagnostics, Settings, parse};
+
+/// The largest configuration file, in bytes: room for some 300,000 routes, and
+/// an end for a device or pipe named by mistake.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// Why a configuration file gave no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is no such file.
+    #[error("{}: no such file", .0.display())]
+    NotFound(PathBuf),
+    /// It is there and cannot be read, or is no file.
+    #[error("{}: cannot be read: {error}", .path.display())]
+    NotReadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// It is larger than 64 MiB.
+    #[error("{}: larger than 64 MiB", .0.display())]
+    TooLarge(PathBuf),
+    /// It is not UTF-8, which TOML must be.
+    #[error("{}: not UTF-8 from byte {offset} (line {line}) on", .path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// The first byte that is not UTF-8, counted from 0.
+        offset: usize,
+        /// The line it stands in, counted from 1.
+        line: usize,
+    },
+    /// It was read, and is not a valid configuration.
+    #[error(transparent)]
+    Invalid(#[from] Diagnostics),
+}
+
+/// Reads and validates the file at `path`.
+///
+/// # Errors
+/// [`LoadError`] tells apart what went wrong; [`LoadError::Invalid`] holds every
+/// mistake of the file.
+pub fn load(path: &Path) -> Result<Settings, LoadError> {
+    let bytes = read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => LoadError::NotFound(path.into()),
+        _ => LoadError::NotReadable { path: path.into(), error },
+    })?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(LoadError::TooLarge(path.into()));
+    }
+    let text = str::from_utf8(&bytes).map_err(|error| {
+        let offset = error.valid_up_to();
+        let line = 1 + bytes[..offset].iter().filter(|byte| **byte == b'\n').count();
+        LoadError::NotUtf8 { path: path.into(), offset, line }
+    })?;
+    Ok(parse(text, &path.display().to_string())?)
+}
+
+/// The bytes of the file, or one more than it may have.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

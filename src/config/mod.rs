@@ -1,0 +1,71 @@
+//! The configuration: text, then a checked tree, then validated [`Settings`].
+//!
+//! Validation is parsing: a [`Settings`] cannot hold a value that was not
+//! checked, so nothing behind this module looks at strings again. What fails
+//! to validate gives [`Diagnostics`], all of them at once, each with its line,
+//! its dotted key, the reason and the nearest valid choice; the running router
+//! keeps what it had.
+//!
+//! [`parse`] is a pure function of the text. It does not look at the machine:
+//! whether an address can be bound or a token file read is found out by
+//! whoever does it.
+
+mod address;
+mod diagnostic;
+mod document;
+mod findings;
+mod headers;
+mod host;
+mod item;
+mod limits;
+mod load;
+mod path;
+mod route;
+mod settings;
+mod shape;
+mod suggest;
+mod timeouts;
+mod units;
+
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use load::{LoadError, load};
+pub use settings::*;
+pub use units::{
+    LONGEST_DURATION, UnitError, format_duration, format_size, parse_duration, parse_rate,
+    parse_size,
+};
+
+use findings::{Fault, Findings, Place};
+use toml::de::DeTable;
+
+/// The keys that take effect at a restart only; a reload takes all others.
+pub const RESTART_KEYS: &[&str] = &["listener", "admin.address", "workers.threads"];
+
+/// Validates a configuration; `origin` is what diagnostics call the file.
+///
+/// # Errors
+/// Every mistake in the text, in its order. If it is not TOML, only what the
+/// TOML parser says: what it salvages would give misleading messages.
+pub fn parse(text: &str, origin: &str) -> Result<Settings, Diagnostics> {
+    let mut findings = Findings::new(text, origin);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut last_line = 0;
+    for error in &errors {
+        let span = error.span().unwrap_or(0..0);
+        let line = findings.line(span.start);
+        // After a slip the parser stumbles on through the same line.
+        if line > last_line {
+            last_line = line;
+            let place = Place { key: String::new(), span };
+            findings.report(&place, Fault::new(format!("not TOML: {}", error.message())));
+        }
+    }
+    if !errors.is_empty() {
+        return Err(findings.into_diagnostics());
+    }
+    let settings = document::read(&root, &mut findings);
+    findings.conclude(settings)
+}
+
+#[cfg(test)]
+mod tests;

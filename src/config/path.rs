@@ -1,0 +1,79 @@
+//! Paths in the file, brought to the form lookups use.
+//!
+//! Requests are matched after unreserved characters are decoded and dot
+//! segments removed (DESIGN, lookup), so a prefix written with an encoded
+//! letter means the plain one, and one with dot segments could never match.
+
+use super::findings::{Fault, quoted};
+
+/// A prefix of whole segments: `/api/` and `/api` are the same, `/` is all.
+pub(super) fn normalise_prefix(text: &str) -> Result<String, Fault> {
+    let path = check_path(text)?;
+    if path.ends_with("//") {
+        return Err(Fault::new(format!("{} ends with an empty segment", quoted(text))));
+    }
+    match path.strip_suffix('/') {
+        Some(shorter) if !shorter.is_empty() => Ok(shorter.to_owned()),
+        _ => Ok(path),
+    }
+}
+
+/// A path with its unreserved characters decoded.
+pub(super) fn check_path(text: &str) -> Result<String, Fault> {
+    let shown = quoted(text);
+    if !text.starts_with('/') {
+        let fault = Fault::new(format!("{shown} does not start with \"/\""));
+        let help = if text.contains("://") {
+            "write the path alone, and the host beside it".to_owned()
+        } else {
+            format!("write {}", quoted(&format!("/{text}")))
+        };
+        return Err(fault.help(help));
+    }
+    if let Some(end) = text.find(['?', '#']) {
+        let what = if text[end..].starts_with('?') { "a query" } else { "a fragment" };
+        let fault = Fault::new(format!("{shown} contains {what}, which routes do not look at"));
+        return Err(fault.help(format!("write {}", quoted(&text[..end]))));
+    }
+    if let Some(strange) = text.chars().find(|c| !c.is_ascii_graphic()) {
+        let fault = Fault::new(format!("{shown} contains {strange:?}"));
+        return Err(fault.help(format!("percent-encode it: {}", encoded(strange))));
+    }
+    let path = decode_unreserved(text)?;
+    if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err(Fault::new(format!("{shown} contains a dot segment, so nothing can match it")));
+    }
+    Ok(path)
+}
+
+fn encoded(c: char) -> String {
+    c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// Decodes `%41` and the like (RFC 3986 section 2.3) and leaves every other
+/// triplet as it is: those are opaque.
+fn decode_unreserved(text: &str) -> Result<String, Fault> {
+    let mut path = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, after)) = rest.split_once('%') {
+        let digits = after.get(..2).filter(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
+        let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
+        let (Some(digits), Some(byte)) = (digits, byte) else {
+            return Err(Fault::new(format!(
+                "{} has a \"%\" that is not followed by two hexadecimal digits",
+                quoted(text)
+            ))
+            .help("a percent sign itself is written \"%25\""));
+        };
+        path.push_str(plain);
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push('%');
+            path.push_str(digits);
+        }
+        rest = &after[2..];
+    }
+    path.push_str(rest);
+    Ok(path)
+}

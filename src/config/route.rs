@@ -1,0 +1,147 @@
+//! `[[route]]`
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use super::address::{Role, socket_address};
+use super::findings::{Fault, Findings, quoted};
+use super::headers::edits;
+use super::host::normalise_host;
+use super::item::{Item, Section, choose};
+use super::path::normalise_prefix;
+use super::settings::{Balance, EndpointSettings, HeaderSettings, RouteSettings, Timeouts};
+use super::shape::{ENDPOINT, ROUTE_TIMEOUTS};
+use super::timeouts;
+
+const WEIGHTS: std::ops::RangeInclusive<u64> = 1..=256;
+
+/// What routes take over from the rest of the file.
+pub(super) struct Inherited<'s> {
+    pub(super) timeouts: &'s Timeouts,
+    pub(super) headers: &'s HeaderSettings,
+}
+
+/// Reads every route; two for the same host and path are an error.
+pub(super) fn routes(
+    sections: &[Section<'_>],
+    inherited: &Inherited<'_>,
+    findings: &mut Findings<'_>,
+) -> Vec<RouteSettings> {
+    let mut lines: HashMap<(String, String), usize> = HashMap::new();
+    let mut routes = Vec::with_capacity(sections.len());
+    for section in sections {
+        let Some(route) = route(section, inherited, findings) else { continue };
+        let line = findings.line(section.place.span.start);
+        let name = (route.host.clone(), route.path.clone());
+        if let Some(first) = lines.get(&name) {
+            let fault = Fault::new(format!(
+                "host {} with path {} is already routed on line {first}, and again on line {line}",
+                quoted(&route.host),
+                quoted(&route.path)
+            ));
+            findings.report(&section.place, fault.help("put all its endpoints into one [[route]]"));
+        } else {
+            lines.insert(name, line);
+        }
+        routes.push(route);
+    }
+    routes
+}
+
+/// Reads one route; `None` if what names it is wrong, so that it cannot seem
+/// to be a duplicate.
+fn route(
+    section: &Section<'_>,
+    inherited: &Inherited<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<RouteSettings> {
+    let host = host(section, findings);
+    let path = match section.item("path") {
+        Some(item) => item.read(findings, normalise_prefix),
+        None => Some("/".to_owned()),
+    };
+    let endpoints = endpoints(section, findings);
+    let balance = section.item("balance").and_then(|item| item.read(findings, balance));
+    let table = section.item("timeouts").and_then(|i| i.section(&ROUTE_TIMEOUTS, findings));
+    let timeouts = timeouts::of_route(section, table, inherited.timeouts, findings);
+    let request_id = &inherited.headers.request_id;
+    let request_headers = edits(section.item("request_headers"), request_id, findings);
+    let response_headers = edits(section.item("response_headers"), request_id, findings);
+    let metrics = section.item("metrics").and_then(|item| item.flag(findings));
+    Some(RouteSettings {
+        host: host?,
+        path: path?,
+        endpoints,
+        balance: balance.unwrap_or(Balance::RoundRobin),
+        timeouts,
+        request_headers,
+        response_headers,
+        metrics: metrics.unwrap_or(false),
+    })
+}
+
+fn host(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<String> {
+    let Some(item) = section.item("host") else {
+        let fault = Fault::new("host is missing");
+        let help = "write host = \"shop.example.com\", \"*.example.com\" or \"*\"";
+        findings.report(&section.place, fault.help(help));
+        return None;
+    };
+    item.read(findings, normalise_host)
+}
+
+fn endpoints(section: &Section<'_>, findings: &mut Findings<'_>) -> Vec<EndpointSettings> {
+    let Some(array) = section.item("endpoints") else {
+        let fault = Fault::new("endpoints is missing");
+        let help = "write endpoints = [\"10.0.0.1:8080\"], or [] to answer no-endpoint";
+        findings.report(&section.place, fault.help(help));
+        return Vec::new();
+    };
+    let mut lines: HashMap<SocketAddr, usize> = HashMap::new();
+    let mut endpoints = Vec::new();
+    for item in array.elements(findings).unwrap_or_default() {
+        let Some(endpoint) = endpoint(&item, findings) else { continue };
+        let line = findings.line(item.place.span.start);
+        if let Some(first) = lines.insert(endpoint.address, line) {
+            let fault =
+                Fault::new(format!("{} stands here twice: first on line {first}", endpoint.address));
+            findings.report(&item.place, fault.help("give one of them a weight instead"));
+        }
+        endpoints.push(endpoint);
+    }
+    endpoints
+}
+
+fn endpoint(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<EndpointSettings> {
+    if item.is_text() {
+        let address = item.read(findings, endpoint_address)?;
+        return Some(EndpointSettings { address, weight: 1 });
+    }
+    let section = item.section(&ENDPOINT, findings)?;
+    let weight = match section.item("weight") {
+        Some(weight) => weight.number(WEIGHTS, findings),
+        None => Some(1),
+    };
+    let Some(address) = section.item("address") else {
+        let fault = Fault::new("address is missing");
+        findings.report(&item.place, fault.help("write { address = \"10.0.0.1:8080\" }"));
+        return None;
+    };
+    let address = address.read(findings, endpoint_address)?;
+    // A weight is at most 256 here, so the conversion cannot fail.
+    Some(EndpointSettings { address, weight: weight.and_then(|w| w.try_into().ok()).unwrap_or(1) })
+}
+
+fn endpoint_address(text: &str) -> Result<SocketAddr, Fault> {
+    socket_address(text, Role::Endpoint)
+}
+
+fn balance(text: &str) -> Result<Balance, Fault> {
+    if text.starts_with("hash:") {
+        return Err(Fault::new(format!("{} is not supported by this version", quoted(text)))
+            .help("use \"round-robin\" or \"least-requests\""));
+    }
+    let round_robin = ("round-robin", true);
+    let is_round_robin = choose(text, &[round_robin, ("least-requests", false)])?;
+    Ok(if is_round_robin { Balance::RoundRobin } else { Balance::LeastRequests })
+}

@@ -1,0 +1,121 @@
+//! Which keys stand where.
+//!
+//! One table of the whole file, because a good answer to an unknown key needs
+//! all of it: the nearest key at that place, or the section where that very key
+//! belongs, or that it is a feature this version does not have.
+
+use super::findings::Fault;
+use super::suggest::nearest;
+
+/// The keys of one kind of table.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// How a reader would name it, as `[timeouts]`; empty for the file itself.
+    pub(super) name: &'static str,
+    /// Every key that may stand in it.
+    pub(super) keys: &'static [&'static str],
+    /// Keys that are designed but not built.
+    later: &'static [&'static str],
+}
+
+macro_rules! shapes {
+    ($($id:ident = $name:literal [$($key:literal),* $(,)?] later [$($later:literal),*];)*) => {
+        $(pub(super) static $id: Shape =
+            Shape { name: $name, keys: &[$($key),*], later: &[$($later),*] };)*
+        static ALL: &[&Shape] = &[$(&$id),*];
+    };
+}
+
+shapes! {
+    FILE = "" [
+        "listener", "admin", "workers", "timeouts", "limits", "retry", "headers", "errors",
+        "health", "access_log", "route",
+    ] later ["registry"];
+    LISTENER = "[[listener]]" ["address"] later [
+        "tls", "http2", "proxy_protocol", "client_half_close"
+    ];
+    ADMIN = "[admin]" ["address", "token_file"] later [];
+    WORKERS = "[workers]" ["threads"] later [];
+    TIMEOUTS = "[timeouts]" [
+        "tls_handshake", "request_head", "keep_alive", "request_body_idle",
+        "request_body_min_rate", "response_write_idle", "queue", "connect", "request_write_idle",
+        "attempt_head", "response_body_idle", "request", "tunnel_idle", "upstream_keep_alive",
+        "linger", "drain", "drain_delay",
+    ] later [];
+    LIMITS = "[limits]" [
+        "connections", "request_head_bytes", "request_headers", "response_head_bytes",
+        "request_body_bytes", "requests_in_flight", "replay_body_bytes", "linger_bytes",
+        "informational",
+    ] later [];
+    RETRY = "[retry]" ["attempts", "budget_percent", "budget_min"] later [];
+    HEADERS = "[headers]" [
+        "forwarded", "trusted_proxies", "request_id", "via", "node_id",
+    ] later [];
+    ERRORS = "[errors]" ["expose_endpoints"] later [];
+    HEALTH = "[health]" ["path", "user_agents"] later [];
+    ACCESS_LOG = "[access_log]" ["path", "format"] later [];
+    ROUTE = "[[route]]" [
+        "host", "path", "endpoints", "balance", "metrics", "request_headers", "response_headers",
+        "timeouts", "request_body_idle", "request_body_min_rate", "queue", "connect",
+        "request_write_idle", "attempt_head", "response_body_idle", "request", "tunnel_idle",
+    ] later ["health_check", "sticky", "max_requests", "tls"];
+    ROUTE_TIMEOUTS = "[route.timeouts]" [
+        "request_body_idle", "request_body_min_rate", "queue", "connect", "request_write_idle",
+        "attempt_head", "response_body_idle", "request", "tunnel_idle",
+    ] later [];
+    ENDPOINT = "an endpoint" ["address", "weight"] later ["tls", "max_requests"];
+    HEADER_EDITS = "request_headers and response_headers" ["set", "remove"] later [];
+}
+
+impl Shape {
+    /// Whether `key` may stand here.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.keys.contains(&key)
+    }
+
+    /// What to say about a key that may not.
+    pub(super) fn unknown(&self, key: &str) -> Fault {
+        if self.later.contains(&key) {
+            return Fault::new("not supported by this version");
+        }
+        let unknown = Fault::new("unknown key");
+        let in_route = matches!(self.name, "[[route]]" | "[route.timeouts]");
+        if in_route && TIMEOUTS.has(key) {
+            return Fault::new("this clock is global only").help("set it in [timeouts]");
+        }
+        if let Some(near) = nearest(key, self.keys.iter().copied()) {
+            return unknown.help(format!("did you mean {near:?}?"));
+        }
+        let homes = homes(key);
+        if !homes.is_empty() {
+            return unknown.help(format!("it belongs in {}", homes.join(" or ")));
+        }
+        let place = if self.name.is_empty() { "at the top" } else { self.name };
+        unknown.help(format!("{place} can have: {}", self.keys.join(", ")))
+    }
+}
+
+/// The tables that have `key`, best known first.
+fn homes(key: &str) -> Vec<&'static str> {
+    let named = ALL.iter().filter(|shape| !shape.name.is_empty() && shape.has(key));
+    named.map(|shape| shape.name).take(3).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_has_every_clock_of_its_timeouts_table() {
+        assert!(ROUTE_TIMEOUTS.keys.iter().all(|key| ROUTE.has(key)));
+    }
+
+    #[test]
+    fn a_routes_clocks_are_the_ones_from_queue_to_tunnel_idle_and_the_request_body_ones() {
+        let queue = TIMEOUTS.keys.iter().position(|key| *key == "queue").unwrap();
+        let tunnel = TIMEOUTS.keys.iter().position(|key| *key == "tunnel_idle").unwrap();
+        let mut expected = vec!["request_body_idle", "request_body_min_rate"];
+        expected.extend(&TIMEOUTS.keys[queue..=tunnel]);
+        assert_eq!(ROUTE_TIMEOUTS.keys, expected);
+    }
+}

@@ -1,0 +1,123 @@
+//! The less loaded of two drawn at random.
+//!
+//! Two, because the least of all makes every worker run to the same endpoint
+//! between two looks at each other's counts, and because it costs the same
+//! however many there are (Mitzenmacher, "The Power of Two Choices in Randomized
+//! Load Balancing"). Draws go by weight and loads are compared by weight, so
+//! shares are right when idle and when busy.
+
+use crate::endpoint::weights::Weights;
+
+/// Draws before looking at one after another: enough that in a healthy set
+/// nobody looks.
+const DRAWS: usize = 4;
+
+/// Draws two different endpoints that `may_be_chosen` and takes the one whose
+/// `load` is less for its weight; the first drawn if they are even.
+pub(super) fn choose(
+    weights: &Weights,
+    count: usize,
+    random: u64,
+    may_be_chosen: impl Fn(usize) -> bool,
+    load: impl Fn(usize) -> u64,
+) -> Option<usize> {
+    let mut lots = Lots(random);
+    let first = draw(weights, count, &mut lots, &may_be_chosen)?;
+    let second = draw(weights, count, &mut lots, |index| index != first && may_be_chosen(index));
+    let Some(second) = second else { return Some(first) };
+    let first_load = u128::from(load(first)) * u128::from(weights.of(second));
+    let second_load = u128::from(load(second)) * u128::from(weights.of(first));
+    Some(if second_load < first_load { second } else { first })
+}
+
+fn draw(
+    weights: &Weights,
+    count: usize,
+    lots: &mut Lots,
+    may_be_chosen: impl Fn(usize) -> bool,
+) -> Option<usize> {
+    for _ in 0..DRAWS {
+        let index = weights.owner(lots.below(weights.points()));
+        if may_be_chosen(index) {
+            return Some(index);
+        }
+    }
+    // From a random place on, lest one endpoint get what all others refuse.
+    let start = lots.below(count as u64) as usize;
+    (start..count).chain(0..start).find(|index| may_be_chosen(*index))
+}
+
+/// Numbers spun from one random seed (SplitMix64).
+struct Lots(u64);
+
+impl Lots {
+    /// A number below `bound`, which is not 0.
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        // The high half of the product is even over the bound, without division.
+        ((u128::from(mixed) * u128::from(bound)) >> 64) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(weights: &[u16], loads: &[u64], closed: &[usize]) -> Vec<u32> {
+        let shared = Weights::new(weights.iter().copied());
+        let mut shares = vec![0; weights.len()];
+        for random in 0..10_000 {
+            let may = |index: usize| !closed.contains(&index);
+            let index = choose(&shared, weights.len(), random, may, |i| loads[i]).unwrap();
+            shares[index] += 1;
+        }
+        shares
+    }
+
+    #[track_caller]
+    fn assert_near(share: u32, want: u32) {
+        assert!(share.abs_diff(want) < 300, "{share} is not near {want}");
+    }
+
+    #[test]
+    fn of_two_endpoints_the_less_loaded_is_always_chosen() {
+        assert_eq!(shares(&[1, 1], &[5, 4], &[]), [0, 10_000]);
+        assert_eq!(shares(&[256, 1], &[257, 1], &[]), [0, 10_000]);
+    }
+
+    #[test]
+    fn the_most_loaded_of_many_is_never_chosen() {
+        let shares = shares(&[1, 1, 1, 1], &[0, 9, 0, 0], &[]);
+        assert_eq!(shares[1], 0);
+        assert_near(shares[0], 3_333);
+    }
+
+    #[test]
+    fn idle_endpoints_are_chosen_by_weight() {
+        let shares = shares(&[3, 1], &[0, 0], &[]);
+        assert_near(shares[0], 7_500);
+    }
+
+    #[test]
+    fn a_load_counts_by_weight() {
+        assert_eq!(shares(&[2, 1], &[3, 2], &[]), [10_000, 0]);
+        assert_eq!(shares(&[2, 1], &[5, 2], &[]), [0, 10_000]);
+    }
+
+    #[test]
+    fn the_only_one_open_among_many_is_found() {
+        let closed: Vec<_> = (0..100).filter(|index| *index != 42).collect();
+        let got = shares(&[1; 100], &[7; 100], &closed);
+        assert_eq!(got[42], 10_000);
+    }
+
+    #[test]
+    fn where_none_may_be_chosen_none_is() {
+        let weights = Weights::new([1u16, 1].into_iter());
+        assert_eq!(choose(&weights, 2, 1, |_| false, |_| 0), None);
+    }
+}

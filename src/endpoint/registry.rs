@@ -1,0 +1,94 @@
+//! One state for each address, across routes and reloads.
+//!
+//! A new table asks for its addresses while the old one still stands, so what is
+//! known of an address that is in both is kept. The registry itself keeps
+//! nothing alive: when the last table and the last request that knew an address
+//! are gone, so is its state. Reloads are rare, so a lock is good enough.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+
+use crate::endpoint::state::EndpointState;
+use crate::sync::Mutex;
+
+/// The states in use, by address.
+#[derive(Debug)]
+pub struct EndpointRegistry {
+    workers: usize,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    states: HashMap<SocketAddr, Weak<EndpointState>>,
+    /// The number of entries at which those of dead states are swept out.
+    sweep_at: usize,
+}
+
+impl EndpointRegistry {
+    /// An empty registry for endpoints that so many workers use.
+    pub fn new(workers: usize) -> Self {
+        Self { workers, known: Mutex::new(Known::default()) }
+    }
+
+    /// The state of an address: the one in use, else a new one.
+    pub fn resolve(&self, address: SocketAddr) -> Arc<EndpointState> {
+        let mut known = self.known.lock();
+        if let Some(state) = known.states.get(&address).and_then(Weak::upgrade) {
+            return state;
+        }
+        if known.states.len() >= known.sweep_at {
+            // Twice what lives: each entry is looked at a bounded number of times.
+            known.states.retain(|_, state| state.strong_count() > 0);
+            known.sweep_at = (2 * known.states.len()).max(64);
+        }
+        let state = Arc::new(EndpointState::new(address, self.workers));
+        known.states.insert(address, Arc::downgrade(&state));
+        state
+    }
+
+    /// The states in use, in no order.
+    pub fn in_use(&self) -> Vec<Arc<EndpointState>> {
+        self.known.lock().states.values().filter_map(Weak::upgrade).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    #[test]
+    fn an_address_has_one_state_while_anyone_uses_it() {
+        let registry = EndpointRegistry::new(1);
+        let first = registry.resolve(address(1));
+        first.pass_over(1_000);
+        let second = registry.resolve(address(1));
+        assert!(Arc::ptr_eq(&first, &second));
+        assert!(second.is_passed_over(1_001));
+        assert!(!Arc::ptr_eq(&first, &registry.resolve(address(2))));
+    }
+
+    #[test]
+    fn the_state_of_an_address_that_nobody_uses_is_gone() {
+        let registry = EndpointRegistry::new(1);
+        registry.resolve(address(1)).pass_over(1_000);
+        assert!(registry.in_use().is_empty());
+        assert!(!registry.resolve(address(1)).is_passed_over(1_001));
+    }
+
+    #[test]
+    fn addresses_that_come_and_go_do_not_pile_up() {
+        let registry = EndpointRegistry::new(1);
+        let kept = registry.resolve(address(0));
+        for port in 1..10_000 {
+            drop(registry.resolve(address(port)));
+        }
+        assert!(registry.known.lock().states.len() <= 64);
+        assert!(Arc::ptr_eq(&kept, &registry.resolve(address(0))));
+    }
+}

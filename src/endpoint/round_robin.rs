@@ -1,0 +1,173 @@
+//! Each endpoint in turn, by weight.
+//!
+//! Every worker walks the set on its own, from a start of its own, so that
+//! workers neither share a cache line nor walk in step. With equal weights the
+//! walk is the set's order. With weights it steps by a number that is coprime to
+//! the number of points and near their golden section: a walk over all points
+//! visits each once, so shares are exact over a round, and consecutive steps fall
+//! far apart (the three-distance theorem), so a heavy endpoint's turns are spread
+//! out. That needs no schedule in memory, whatever the weights.
+//!
+//! Endpoints that may not be chosen are walked past, not replaced by their
+//! neighbour, or the neighbour would carry two shares.
+
+use std::sync::OnceLock;
+
+use crate::endpoint::weights::{Weights, greatest_common_divisor};
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// How many steps for each endpoint a choice may walk: a round of a weighted set
+/// can be 256 times as long as the set.
+const MOST_STEPS: u64 = 4;
+
+/// The walks of all workers over one set.
+#[derive(Debug)]
+pub(super) struct RoundRobin {
+    stride: u64,
+    /// One for each worker, made with the first choice: a route without traffic
+    /// has none.
+    walks: OnceLock<Box<[Walk]>>,
+}
+
+/// How far a worker has walked; always below the number of points.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Walk(AtomicU64);
+
+impl RoundRobin {
+    pub(super) fn new(weights: &Weights) -> Self {
+        let stride = if weights.all_equal() { 1 } else { golden_stride(weights.points()) };
+        Self { stride, walks: OnceLock::new() }
+    }
+
+    /// The next endpoint that `may_be_chosen`. `random` places the start of the
+    /// first walk, so that tables swapped in turn do not all begin with the same
+    /// endpoint.
+    pub(super) fn choose(
+        &self,
+        weights: &Weights,
+        worker: usize,
+        workers: usize,
+        random: u64,
+        may_be_chosen: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let points = weights.points();
+        let walk = &self.walks(points, workers, random)[worker % workers].0;
+        // One walker to a walk; should an embedder share a worker's number among
+        // threads, a lost step costs evenness for a moment and nothing else.
+        let mut step = walk.load(Ordering::Relaxed);
+        for _ in 0..points.min(MOST_STEPS * weights.count() as u64) {
+            let index = weights.owner(step * self.stride % points);
+            step = if step + 1 == points { 0 } else { step + 1 };
+            if may_be_chosen(index) {
+                walk.store(step, Ordering::Relaxed);
+                return Some(index);
+            }
+        }
+        // Few light ones are left among heavy ones: look at each endpoint once.
+        let start = weights.owner(step * self.stride % points);
+        (start..weights.count()).chain(0..start).find(|index| may_be_chosen(*index))
+    }
+
+    fn walks(&self, points: u64, workers: usize, random: u64) -> &[Walk] {
+        self.walks.get_or_init(|| {
+            (0..workers as u64)
+                .map(|worker| {
+                    let start = random % points + worker * points / workers as u64;
+                    Walk(AtomicU64::new(start % points))
+                })
+                .collect()
+        })
+    }
+}
+
+/// The number nearest above the golden section of `points` that shares no divisor
+/// with it. There is one: `points - 1`, at the latest, or 1.
+fn golden_stride(points: u64) -> u64 {
+    let section = (points * 618 / 1000).max(1);
+    (section..points).find(|n| greatest_common_divisor(*n, points) == 1).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(weights: &[u16], worker: usize, random: u64, count: usize) -> Vec<usize> {
+        let weights = Weights::new(weights.iter().copied());
+        let round_robin = RoundRobin::new(&weights);
+        (0..count)
+            .map(|_| round_robin.choose(&weights, worker, 4, random, |_| true).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn two_endpoints_strictly_alternate_whatever_the_start() {
+        for random in 0..4 {
+            for worker in 0..4 {
+                let got = chosen(&[1, 1], worker, random, 100);
+                assert!(got.windows(2).all(|pair| pair[0] != pair[1]), "{got:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn workers_start_apart() {
+        let weights = Weights::new([1u16; 8].into_iter());
+        let round_robin = RoundRobin::new(&weights);
+        let mut starts: Vec<_> = (0..4)
+            .map(|worker| round_robin.choose(&weights, worker, 4, 77, |_| true).unwrap())
+            .collect();
+        starts.sort_unstable();
+        starts.dedup();
+        assert_eq!(starts.len(), 4);
+    }
+
+    #[test]
+    fn a_round_gives_each_its_weight_exactly() {
+        for weights in [&[5u16, 1, 1][..], &[2, 1], &[256, 255, 1], &[3, 3, 2], &[1, 100]] {
+            let points = weights.iter().map(|w| usize::from(*w)).sum();
+            let got = chosen(weights, 1, 12345, points);
+            for (index, weight) in weights.iter().enumerate() {
+                let share = got.iter().filter(|chosen| **chosen == index).count();
+                assert_eq!(share, usize::from(*weight), "{weights:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_turns_of_a_light_endpoint_are_spread_over_the_round() {
+        // 10 turns in a round of 40: never more than 5 turns of others between.
+        let got = chosen(&[30, 10], 0, 0, 80);
+        let light: Vec<_> = (0..80).filter(|at| got[*at] == 1).collect();
+        assert!(light.windows(2).all(|pair| pair[1] - pair[0] <= 6), "{light:?}");
+    }
+
+    #[test]
+    fn an_endpoint_that_may_not_be_chosen_does_not_double_its_neighbours_share() {
+        let weights = Weights::new([1u16; 4].into_iter());
+        let round_robin = RoundRobin::new(&weights);
+        let mut shares = [0; 4];
+        for _ in 0..300 {
+            let index = round_robin.choose(&weights, 0, 1, 0, |index| index != 2).unwrap();
+            shares[index] += 1;
+        }
+        assert_eq!(shares, [100, 100, 0, 100]);
+    }
+
+    #[test]
+    fn the_lightest_is_found_among_heavy_ones_that_may_not_be_chosen() {
+        let weights = Weights::new([1u16, 255, 256, 256].into_iter());
+        let round_robin = RoundRobin::new(&weights);
+        for random in 0..768 {
+            let index = round_robin.choose(&weights, 0, 1, random, |index| index == 0);
+            assert_eq!(index, Some(0));
+        }
+    }
+
+    #[test]
+    fn where_none_may_be_chosen_none_is() {
+        let weights = Weights::new([3u16, 2].into_iter());
+        let round_robin = RoundRobin::new(&weights);
+        assert_eq!(round_robin.choose(&weights, 0, 1, 0, |_| false), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! A section of field lines, tokenised.
+
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use httparse::{EMPTY_HEADER, Header, Status};
+
+use super::{FieldLines, RefusalKind};
+
+/// Reads the field lines of `bytes`, which end with an empty line and went
+/// through [`super::scan::LineScan`]. Values are slices of `bytes`. `note`
+/// sees each line as it is read and may refuse it.
+pub(super) fn parse_section(
+    bytes: &Bytes,
+    lines: usize,
+    note: impl FnMut(&HeaderName, &HeaderValue) -> Result<(), RefusalKind>,
+) -> Result<FieldLines, RefusalKind> {
+    // The number of lines is known, so a small head, the usual one, does not
+    // pay for clearing the slots of the largest.
+    match lines {
+        0..=24 => tokenise(bytes, &mut [EMPTY_HEADER; 24], note),
+        25..=128 => tokenise(bytes, &mut [EMPTY_HEADER; 128], note),
+        _ => tokenise(bytes, &mut vec![EMPTY_HEADER; lines], note),
+    }
+}
+
+fn tokenise<'b>(
+    bytes: &'b Bytes,
+    slots: &mut [Header<'b>],
+    mut note: impl FnMut(&HeaderName, &HeaderValue) -> Result<(), RefusalKind>,
+) -> Result<FieldLines, RefusalKind> {
+    let Ok(Status::Complete((_, headers))) = httparse::parse_headers(bytes, slots) else {
+        return Err(diagnose(bytes));
+    };
+    let mut fields = FieldLines::with_capacity(headers.len());
+    for header in headers {
+        let name = HeaderName::from_bytes(header.name.as_bytes())
+            .map_err(|_| RefusalKind::FieldNameNotToken)?;
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(header.value))
+            .map_err(|_| RefusalKind::ControlByte)?;
+        note(&name, &value)?;
+        fields.append(name, value);
+    }
+    Ok(fields)
+}
+
+/// Says what was wrong with the first faulty line. `httparse` has one error
+/// for all these faults; they differ in their error codes.
+fn diagnose(bytes: &[u8]) -> RefusalKind {
+    for line in bytes.split(|&byte| byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            return RefusalKind::FoldedField;
+        }
+        let Some(colon) = memchr::memchr(b':', line) else {
+            return RefusalKind::FieldWithoutColon;
+        };
+        match &line[..colon] {
+            [] => return RefusalKind::FieldNameEmpty,
+            [.., b' ' | b'\t'] => return RefusalKind::SpaceBeforeColon,
+            name if HeaderName::from_bytes(name).is_err() => break,
+            _ => {}
+        }
+    }
+    RefusalKind::FieldNameNotToken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(section: &'static str) -> Result<FieldLines, RefusalKind> {
+        let lines = section.matches('\n').count() - 1;
+        parse_section(&Bytes::from_static(section.as_bytes()), lines, |_, _| Ok(()))
+    }
+
+    #[test]
+    fn each_malformed_line_is_refused_for_its_own_reason() {
+        let cases = [
+            ("A: 1\r\nB\r\n\r\n", RefusalKind::FieldWithoutColon),
+            ("A: 1\r\n: x\r\n\r\n", RefusalKind::FieldNameEmpty),
+            ("A: 1\r\nB : x\r\n\r\n", RefusalKind::SpaceBeforeColon),
+            ("A: 1\r\nB\t: x\r\n\r\n", RefusalKind::SpaceBeforeColon),
+            ("A: 1\r\n folded\r\n\r\n", RefusalKind::FoldedField),
+            ("A: 1\r\n\tB: 2\r\n\r\n", RefusalKind::FoldedField),
+            (" A: 1\r\n\r\n", RefusalKind::FoldedField),
+            ("A: 1\r\nB C: x\r\n\r\n", RefusalKind::FieldNameNotToken),
+            ("A(: 1\r\n\r\n", RefusalKind::FieldNameNotToken),
+            ("\"A\": 1\r\n\r\n", RefusalKind::FieldNameNotToken),
+            ("\u{e9}: 1\r\n\r\n", RefusalKind::FieldNameNotToken),
+        ];
+        for (section, fault) in cases {
+            assert_eq!(parse(section), Err(fault), "{section:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_trimmed_and_names_lowered_and_order_is_kept() {
+        let fields = parse("B: \t x y \t\r\na:\r\nB:\u{e9}:\r\n\r\n").unwrap();
+        let lines: Vec<_> = fields.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
+        assert_eq!(lines, [("b", b"x y".as_slice()), ("a", b""), ("b", "\u{e9}:".as_bytes())]);
+    }
+
+    #[test]
+    fn values_share_the_buffer_they_were_read_from() {
+        let bytes = Bytes::from_static(b"A: value\r\n\r\n");
+        let fields = parse_section(&bytes, 1, |_, _| Ok(())).unwrap();
+        assert_eq!(fields.iter().next().unwrap().1.as_bytes().as_ptr(), bytes[3..].as_ptr());
+    }
+
+    #[test]
+    fn sections_of_any_number_of_lines_are_read() {
+        for count in [0, 1, 24, 25, 128, 129, 1000] {
+            let section = "a: b\r\n".repeat(count) + "\r\n";
+            let fields = parse_section(&Bytes::from(section), count, |_, _| Ok(())).unwrap();
+            assert_eq!(fields.len(), count);
+        }
+    }
+}

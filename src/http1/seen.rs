@@ -1,0 +1,111 @@
+//! What could be read of a refused request.
+
+use bytes::Bytes;
+use http::Method;
+use http::header::{HeaderName, HeaderValue};
+
+use super::octets::{first_forbidden, trim};
+use super::{FieldLines, HeadLimits, MAX_METHOD_BYTES};
+
+/// The longest piece of a refused request's target that is kept, in bytes.
+pub const MAX_SEEN_TARGET_BYTES: usize = 1024;
+
+/// The readable parts of a refused request head: good for the log and to
+/// choose between HTML, JSON and text, and for nothing else. No part of it was
+/// accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SeenHead {
+    /// The method, if the line begins with one.
+    pub method: Option<Method>,
+    /// The target, cut off at [`MAX_SEEN_TARGET_BYTES`] and at the first
+    /// control byte.
+    pub target: Option<Bytes>,
+    /// Those whole field lines that are well-formed, up to the limit of lines.
+    pub fields: FieldLines,
+}
+
+impl SeenHead {
+    /// Reads what can be read, copying it: the bytes of a refused head should
+    /// not be held by a log entry.
+    pub(super) fn salvage(head: &[u8], limits: &HeadLimits) -> Self {
+        let mut lines = head.split(|&byte| byte == b'\n').peekable();
+        let mut words = lines.next().unwrap_or_default().split(|&byte| byte == b' ');
+        let method = words
+            .next()
+            .filter(|word| word.len() <= MAX_METHOD_BYTES)
+            .and_then(|word| Method::from_bytes(word).ok());
+        let target = words.next().filter(|_| method.is_some()).and_then(readable_start);
+        let mut fields = FieldLines::new();
+        while let Some(line) = lines.next() {
+            // What follows the last LF is not a whole line, and behind an
+            // empty line comes content.
+            if lines.peek().is_none() || line == b"\r" || fields.len() == limits.fields {
+                break;
+            }
+            if let Some((name, value)) = field_line(line) {
+                fields.append(name, value);
+            }
+        }
+        Self { method, target, fields }
+    }
+}
+
+fn readable_start(word: &[u8]) -> Option<Bytes> {
+    let kept = &word[..word.len().min(MAX_SEEN_TARGET_BYTES)];
+    let end = kept.iter().position(|byte| first_forbidden(&[*byte]).is_some());
+    let kept = &kept[..end.unwrap_or(kept.len())];
+    (!kept.is_empty()).then(|| Bytes::copy_from_slice(kept))
+}
+
+fn field_line(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let colon = memchr::memchr(b':', line)?;
+    let name = HeaderName::from_bytes(&line[..colon]).ok()?;
+    let value = HeaderValue::from_bytes(trim(&line[colon + 1..])).ok()?;
+    Some((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits { bytes: 4096, fields: 3 };
+
+    fn names(seen: &SeenHead) -> Vec<&str> {
+        seen.fields.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn well_formed_lines_are_kept_and_the_rest_is_left_out() {
+        let head = b"GET /a HTTP/9.9\r\nAccept: x\r\nbad line\r\nB\0: 1\r\nHost:\ta \r\ncut: of";
+        let seen = SeenHead::salvage(head, &LIMITS);
+        assert_eq!(seen.method, Some(Method::GET));
+        assert_eq!(seen.target.as_deref(), Some(b"/a".as_slice()));
+        assert_eq!(names(&seen), ["accept", "host"]);
+        assert_eq!(seen.fields.first(&http::header::HOST).unwrap(), "a");
+    }
+
+    #[test]
+    fn content_behind_the_head_and_lines_past_the_limit_are_not_read() {
+        let seen = SeenHead::salvage(b"GET / HTTP/1.1\r\na: 1\r\n\r\nb: 2\r\n", &LIMITS);
+        assert_eq!(names(&seen), ["a"]);
+        let seen = SeenHead::salvage(b"G / H\r\na:1\r\nb:2\r\nc:3\r\nd:4\r\n\r\n", &LIMITS);
+        assert_eq!(names(&seen), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_target_is_cut_at_its_limit_and_at_a_control_byte() {
+        let long = format!("GET /{}", "x".repeat(5000));
+        let seen = SeenHead::salvage(long.as_bytes(), &LIMITS);
+        assert_eq!(seen.target.unwrap().len(), MAX_SEEN_TARGET_BYTES);
+        let seen = SeenHead::salvage(b"GET /a\rb HTTP/1.1\r\n", &LIMITS);
+        assert_eq!(seen.target.as_deref(), Some(b"/a".as_slice()));
+    }
+
+    #[test]
+    fn garbage_shows_nothing() {
+        for garbage in [b"".as_slice(), b"\x16\x03\x01 /x", b"\r\n", b" / HTTP/1.1\r\n"] {
+            assert_eq!(SeenHead::salvage(garbage, &LIMITS), SeenHead::default(), "{garbage:?}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The control side: what the admin pages, the signals and the commands ask.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::admin::{
+    Control, EndpointState as Shown, EndpointView, Page, RequestFilter, RequestView, RouteFilter,
+    RouteView,
+};
+use crate::config;
+use crate::endpoint::Balance;
+use crate::lifecycle::{Drain, HealthReport, Phase};
+use crate::router::{Route, Router, Shared, WorkerRouter};
+use crate::sync::Mutex;
+use crate::telemetry::RecentError;
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::metrics::Observed;
+
+/// The router as its operator reaches it.
+pub(crate) struct ControlSide {
+    shared: Arc<Shared>,
+    drain: Arc<Drain>,
+    file: Option<PathBuf>,
+    workers: Mutex<Vec<Arc<WorkerRouter>>>,
+}
+
+impl ControlSide {
+    pub(crate) fn new(shared: Arc<Shared>, drain: Arc<Drain>, file: Option<PathBuf>) -> Self {
+        Self { shared, drain, file, workers: Mutex::new(Vec::new()) }
+    }
+
+    /// The workers whose requests are shown.
+    pub(crate) fn attend(&self, routers: &[Router]) {
+        *self.workers.lock() = routers.iter().map(|router| router.worker().clone()).collect();
+    }
+
+    /// Lets go of the workers.
+    pub(crate) fn leave(&self) {
+        self.workers.lock().clear();
+    }
+
+    /// The first time drains, the second cuts.
+    pub(crate) fn stop(&self) {
+        if self.drain.begin() {
+            tracing::info!("draining");
+        } else {
+            tracing::info!("cutting what is left");
+            self.drain.cut();
+        }
+    }
+
+    /// Goes through the stages of a drain once one has begun.
+    pub(crate) async fn drain_when_asked(self: Arc<Self>) {
+        let mut phase = self.drain.watch();
+        if phase.wait_for(Phase::is_draining).await.is_ok() {
+            let timeouts = self.shared.snapshots.current().settings.timeouts.clone();
+            self.drain.run(timeouts.drain_delay, timeouts.drain).await;
+        }
+    }
+
+    /// Reads the file again and puts it in force, or changes nothing.
+    pub(crate) fn reload(&self) {
+        let Some(file) = &self.file else { return };
+        match config::load(file) {
+            Err(error) => {
+                self.shared.metrics.reloaded(crate::telemetry::metrics::ReloadResult::Refused);
+                let report = crate::cli::check::report(&error);
+                tracing::error!("the new configuration is not used:\n{report}");
+            }
+            Ok(settings) => match self.shared.reload(settings) {
+                Err(error) => tracing::error!("the new configuration is not used: {error}"),
+                Ok(()) => tracing::info!(file = %file.display(), "reloaded"),
+            },
+        }
+    }
+}
+
+impl Control for ControlSide {
+    fn health(&self) -> HealthReport {
+        self.shared.health.inputs().report()
+    }
+
+    fn routes(&self, filter: &RouteFilter) -> Page<RouteView> {
+        let snapshot = self.shared.snapshots.current();
+        let now_ms = self.shared.now_ms(std::time::Instant::now());
+        let routes = snapshot.table.iter().map(|(_, _, route)| route);
+        let key = |route: &&Route| (route.settings.host.as_str(), route.settings.path.as_str());
+        filter.select(routes, |r| key(r)).map(|route| view(route, now_ms))
+    }
+
+    fn requests(&self, filter: &RequestFilter) -> Page<RequestView> {
+        let workers = self.workers.lock();
+        let records = workers.iter().flat_map(|worker| worker.in_flight_records.all());
+        let views = records.map(|record| record.view());
+        let age = |view: &RequestView| Duration::from_millis(view.age_ms);
+        filter.select(views, age, |view| (&view.host, view.started_unix_ms, &view.id))
+    }
+
+    fn errors(&self) -> Vec<(u64, Arc<RecentError>)> {
+        self.shared.recent_errors.newest_first()
+    }
+
+    fn config(&self) -> serde_json::Value {
+        config::effective(&self.shared.snapshots.current().settings)
+    }
+
+    fn metrics_text(&self) -> String {
+        let inputs = self.shared.health.inputs();
+        let now_ms = self.shared.now_ms(std::time::Instant::now());
+        let states = self.shared.endpoints.in_use();
+        let passed = states.iter().filter(|state| state.is_passed_over(now_ms)).count() as u64;
+        let snapshot = self.shared.snapshots.current();
+        self.shared.metrics.render(Observed {
+            routes: snapshot.table.len() as u64,
+            endpoints: vec![
+                (Shown::Available.as_str(), states.len() as u64 - passed),
+                (Shown::PassedOver.as_str(), passed),
+            ],
+            heartbeat_ages: inputs.heartbeat_ages,
+            ..Observed::default()
+        })
+    }
+
+    fn drain(&self) {
+        self.drain.begin();
+    }
+}
+
+fn view(route: &Route, now_ms: u64) -> RouteView {
+    let endpoints = route.endpoints.endpoints().iter().zip(&route.settings.endpoints);
+    RouteView {
+        host: route.settings.host.clone(),
+        path: route.settings.path.clone(),
+        source: "file".into(),
+        balance: match route.settings.balance {
+            Balance::RoundRobin => "round-robin".into(),
+            Balance::LeastRequests => "least-requests".into(),
+        },
+        endpoints: endpoints
+            .map(|(state, settings)| EndpointView {
+                address: state.address(),
+                weight: settings.weight,
+                state: if state.is_passed_over(now_ms) {
+                    Shown::PassedOver
+                } else {
+                    Shown::Available
+                },
+                in_flight: state.in_flight(),
+                passed_over_for_ms: state.passed_over_for_ms(now_ms),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,96 @@
+//! Taking connections off a listening socket.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::lifecycle::Phase;
+use crate::listen::connections::Connections;
+use crate::listen::http1;
+use crate::request::ClientAddress;
+use crate::router::Router;
+
+/// Wait after an accept that failed for want of descriptors or memory: the
+/// connection stays in the queue, and asking again at once would spin.
+const STARVED_WAIT: Duration = Duration::from_millis(50);
+
+/// What accepting needs; one for each worker.
+#[derive(Clone)]
+pub(crate) struct Acceptor {
+    pub(crate) router: Router,
+    pub(crate) connections: Arc<Connections>,
+    /// Connections this worker may hold.
+    pub(crate) limit: usize,
+}
+
+/// Accepts from `listener` until the drain, then until its queue is empty.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    acceptor: Acceptor,
+    mut phase: watch::Receiver<Phase>,
+) {
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => acceptor.take(stream, peer),
+                Err(error) => rest_after(&error).await,
+            },
+            _ = phase.wait_for(|phase| phase.stops_accepting()) => break,
+        }
+    }
+    // What the system has already accepted for us was promised an answer.
+    while let Some(accepted) = accepted_already(&listener).await {
+        match accepted {
+            Ok((stream, peer)) => acceptor.take(stream, peer),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(_) => break,
+        }
+    }
+}
+
+async fn accepted_already(
+    listener: &TcpListener,
+) -> Option<io::Result<(TcpStream, std::net::SocketAddr)>> {
+    poll_fn(|cx| match listener.poll_accept(cx) {
+        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+async fn rest_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        return;
+    }
+    tracing::warn!(%error, "cannot accept a connection; trying again shortly");
+    tokio::time::sleep(STARVED_WAIT).await;
+}
+
+impl Acceptor {
+    fn take(&self, stream: TcpStream, peer: std::net::SocketAddr) {
+        let Ok(local) = stream.local_addr() else { return };
+        if stream.set_nodelay(true).is_err() {
+            // The client has gone already.
+            return;
+        }
+        let full = self.connections.len() >= self.limit;
+        let crowded = full && !self.connections.evict_longest_idle();
+        let entry = self.connections.enter();
+        let client = ClientAddress { peer, local, secure: false };
+        let router = self.router.clone();
+        tokio::spawn(async move {
+            let stream = Box::new(stream);
+            if crowded {
+                entry.until_cut(http1::refuse_crowded(stream, client, router, &entry)).await;
+            } else {
+                entry.until_cut(http1::serve(stream, client, router, &entry)).await;
+            }
+        });
+    }
+}

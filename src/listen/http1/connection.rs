@@ -1,0 +1,250 @@
+//! One HTTP/1 client connection: its bytes, its clock, and the request body
+//! being read from it.
+//!
+//! The connection's loop, the request's body and the way back for
+//! informational responses all reach it, from within one task; the lock
+//! between them is never contended.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::http1::{
+    BodyDecoder, Decoded, FieldLines, Framing, HeadLimits, Version, encode_informational,
+};
+use crate::request::{BodyFailure, BodyFrame, BodySource, InterimSink, Pace};
+use crate::sync::Mutex;
+use crate::transport::{Departure, Inbox, Outbox, Transport};
+
+/// Unread input kept while a request is being served; past it the client is
+/// only watched for leaving.
+const READ_AHEAD_BYTES: usize = 64 << 10;
+
+/// A client connection, shared by what one request touches.
+pub(crate) struct ClientConnection {
+    pub(crate) stream: Box<dyn Transport>,
+    pub(crate) inbox: Inbox,
+    pub(crate) outbox: Outbox,
+    pub(crate) clock: Clock,
+    departure: Option<Departure>,
+    half_close_allowed: bool,
+    exchange: Exchange,
+}
+
+/// The request in progress.
+struct Exchange {
+    body: BodyDecoder,
+    pace: Pace,
+    pace_start: Instant,
+    body_bytes: u64,
+    body_limit_bytes: u64,
+    failure: Option<BodyFailure>,
+    /// Whether the client understands informational responses and the final
+    /// head has not been committed.
+    takes_informational: bool,
+}
+
+/// What bounds the reading of one request's content.
+pub(crate) struct BodyTerms {
+    pub(crate) framing: Framing,
+    pub(crate) trailers: HeadLimits,
+    pub(crate) limit_bytes: u64,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) min_rate: Option<u64>,
+}
+
+impl ClientConnection {
+    /// A connection just accepted.
+    pub(crate) fn new(stream: Box<dyn Transport>, half_close_allowed: bool) -> Self {
+        let terms = BodyTerms {
+            framing: Framing::None,
+            trailers: HeadLimits { bytes: 0, fields: 0 },
+            limit_bytes: 0,
+            idle: None,
+            min_rate: None,
+        };
+        Self {
+            stream,
+            inbox: Inbox::new(),
+            outbox: Outbox::default(),
+            clock: Clock::default(),
+            departure: None,
+            half_close_allowed,
+            exchange: Exchange::new(&terms, Version::Http10),
+        }
+    }
+
+    /// A request head was read: its content follows under these terms.
+    pub(crate) fn begin_exchange(&mut self, terms: &BodyTerms, version: Version) {
+        self.exchange = Exchange::new(terms, version);
+    }
+
+    /// Changes the clocks of the content to those of the route.
+    pub(crate) fn set_pace(&mut self, idle: Option<Duration>, min_rate: Option<u64>) {
+        self.exchange.pace = Pace::new(idle, min_rate);
+    }
+
+    /// The final head is about to be written: from here informational
+    /// responses are dropped.
+    pub(crate) fn commit(&mut self) {
+        self.exchange.takes_informational = false;
+    }
+
+    /// Whether the request's content was read to its end. Reads on through
+    /// what has already come, never waits.
+    pub(crate) fn body_is_read(&mut self) -> bool {
+        let mut discarded = 0;
+        while !self.exchange.body.is_done() && discarded < READ_AHEAD_BYTES {
+            match self.exchange.body.decode(&mut self.inbox.bytes) {
+                Ok(Decoded::Data(data)) => discarded += data.len(),
+                Ok(Decoded::Trailers(_) | Decoded::End) => {}
+                Ok(Decoded::NeedMore) | Err(_) => return false,
+            }
+        }
+        self.exchange.body.is_done()
+    }
+
+    /// Bytes of content read so far.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.exchange.body_bytes
+    }
+
+    /// Writes informational responses that wait, then looks whether the
+    /// client is still there. Ready only when it is not.
+    pub(crate) fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.outbox.is_empty() {
+            match self.outbox.poll_write(&mut *self.stream, cx) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        self.poll_departure(cx)
+    }
+
+    /// Ready when the client has left. Reads ahead a little, since a FIN
+    /// shows only behind the bytes before it; past that a second
+    /// registration of the descriptor watches.
+    pub(crate) fn poll_departure(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.inbox.bytes.len() < READ_AHEAD_BYTES {
+            if self.inbox.ended() {
+                return if self.half_close_allowed { Poll::Pending } else { Poll::Ready(()) };
+            }
+            match ready!(self.inbox.poll_fill(&mut *self.stream, cx)) {
+                Ok(_) => {}
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+        if self.half_close_allowed {
+            return Poll::Pending;
+        }
+        if self.departure.is_none() {
+            // Without a descriptor to spare, the write side will notice later.
+            self.departure = self.stream.departure().unwrap_or_default();
+        }
+        match &mut self.departure {
+            Some(departure) => departure.poll(cx).map(|_: io::Result<()>| ()),
+            None => Poll::Pending,
+        }
+    }
+
+    /// The next piece of the request's content.
+    fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+        if let Some(failure) = self.exchange.failure {
+            return Poll::Ready(Some(Err(failure)));
+        }
+        loop {
+            match self.exchange.body.decode(&mut self.inbox.bytes) {
+                Ok(Decoded::Data(data)) => return self.count(data),
+                Ok(Decoded::Trailers(fields)) => {
+                    return Poll::Ready(Some(Ok(BodyFrame::Trailers(fields))));
+                }
+                Ok(Decoded::End) => return Poll::Ready(None),
+                Ok(Decoded::NeedMore) => {}
+                Err(refusal) => return self.fail(BodyFailure::Framing(refusal.kind)),
+            }
+            match self.inbox.poll_fill(&mut *self.stream, cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return self.fail(BodyFailure::ClientGone),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => return self.poll_pace(cx),
+            }
+        }
+    }
+
+    fn count(&mut self, data: bytes::Bytes) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+        let exchange = &mut self.exchange;
+        exchange.body_bytes += data.len() as u64;
+        if exchange.body_limit_bytes > 0 && exchange.body_bytes > exchange.body_limit_bytes {
+            return self.fail(BodyFailure::TooLarge);
+        }
+        // Counted here and not at the read: a look for the client's departure
+        // reads ahead too.
+        let now = exchange.pace_start.elapsed();
+        if !exchange.pace.received(data.len() as u64, now) {
+            return self.fail(BodyFailure::TooSlow);
+        }
+        Poll::Ready(Some(Ok(BodyFrame::Data(data))))
+    }
+
+    fn poll_pace(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+        let start = self.exchange.pace_start;
+        let Some(due) = self.exchange.pace.waiting(start.elapsed()) else { return Poll::Pending };
+        ready!(self.clock.poll_until(cx, start + due));
+        self.fail(BodyFailure::TooSlow)
+    }
+
+    fn fail(&mut self, failure: BodyFailure) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+        self.exchange.failure = Some(failure);
+        Poll::Ready(Some(Err(failure)))
+    }
+}
+
+impl Exchange {
+    fn new(terms: &BodyTerms, version: Version) -> Self {
+        Self {
+            body: BodyDecoder::new(terms.framing, terms.trailers.clone()),
+            pace: Pace::new(terms.idle, terms.min_rate),
+            pace_start: Instant::now(),
+            body_bytes: 0,
+            body_limit_bytes: terms.limit_bytes,
+            failure: None,
+            takes_informational: version == Version::Http11,
+        }
+    }
+}
+
+/// The content of the request in progress on a connection.
+pub(crate) struct ClientBody(pub(crate) Arc<Mutex<ClientConnection>>);
+
+impl BodySource for ClientBody {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+        self.0.lock().poll_body(cx)
+    }
+
+    fn set_pace(&mut self, idle: Option<Duration>, min_rate: Option<u64>) {
+        self.0.lock().set_pace(idle, min_rate);
+    }
+}
+
+impl InterimSink for Mutex<ClientConnection> {
+    fn send(&self, status: StatusCode, fields: FieldLines) -> bool {
+        let mut connection = self.lock();
+        // A client that takes nothing gets no more than fits: these are hints.
+        if !connection.exchange.takes_informational || !connection.outbox.has_room() {
+            return false;
+        }
+        encode_informational(connection.outbox.head(), status, &fields);
+        true
+    }
+}

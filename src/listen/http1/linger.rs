@@ -1,0 +1,55 @@
+//! Closing a connection whose input was not read to its end.
+//!
+//! Closing a socket with unread input makes the system send a reset, which can
+//! destroy the answer before the client has read it. So the write side is shut
+//! first and what still comes is discarded, for a bounded time and amount
+//! (RFC 9112 section 9.6).
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use tokio::io::AsyncWrite;
+use tokio::time::Instant;
+
+use crate::listen::http1::connection::ClientConnection;
+use crate::sync::Mutex;
+
+/// Shuts the write side, then discards input until the client has closed too,
+/// `patience` has passed or `most_bytes` have come.
+pub(crate) async fn close(
+    connection: &Mutex<ClientConnection>,
+    patience: Duration,
+    most_bytes: u64,
+) {
+    let due = Instant::now() + patience;
+    let mut discarded = 0;
+    let mut shut = false;
+    poll_fn(|cx| {
+        let mut connection = connection.lock();
+        let client = &mut *connection;
+        if !shut {
+            match Pin::new(&mut *client.stream).poll_shutdown(cx) {
+                Poll::Ready(Ok(())) => shut = true,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => {}
+            }
+        }
+        loop {
+            discarded += client.inbox.bytes.len() as u64;
+            client.inbox.bytes.clear();
+            if client.inbox.ended() || discarded > most_bytes {
+                return Poll::Ready(());
+            }
+            match client.inbox.poll_fill(&mut *client.stream, cx) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        ready!(client.clock.poll_until(cx, due));
+        Poll::Ready(())
+    })
+    .await;
+}

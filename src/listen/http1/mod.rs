@@ -1,0 +1,213 @@
+//! HTTP/1 client connections: one task each, one request at a time.
+
+mod connection;
+mod linger;
+mod reply;
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::time::Instant;
+
+use crate::config::Settings;
+use crate::http1::{Framing, HeadLimits, HeadReader, ParsedRequest, Refusal, Version};
+use crate::listen::connections::ConnectionEntry;
+use crate::request::{Arrival, ClientAddress, InterimSink, RequestBody};
+use crate::respond::Reply;
+use crate::router::Router;
+use crate::sync::Mutex;
+use crate::transport::Transport;
+
+use connection::{BodyTerms, ClientBody, ClientConnection};
+use reply::{ReplyTerms, write_reply};
+
+/// What a client's connection brought next.
+enum Next {
+    Request(ParsedRequest),
+    Refused(Refusal),
+    /// The head stopped coming.
+    HeadTimeout,
+    /// Nothing: the client left, was silent for too long, or has to make room.
+    Closed,
+}
+
+/// Serves one connection until either side ends it.
+pub(crate) async fn serve(
+    stream: Box<dyn Transport>,
+    client: ClientAddress,
+    router: Router,
+    entry: &ConnectionEntry,
+) {
+    let connection = Arc::new(Mutex::new(ClientConnection::new(stream, false)));
+    loop {
+        let settings = router.settings();
+        let (mut reply, terms) = match next_request(&connection, &settings, entry).await {
+            Next::Closed => return,
+            Next::HeadTimeout => (router.time_out_head(&client), ReplyTerms::closing()),
+            Next::Refused(refusal) => (router.refuse(refusal, &client), ReplyTerms::closing()),
+            Next::Request(request) => {
+                entry.active();
+                let terms = ReplyTerms::new(&request.method, request.version, request.keep_alive);
+                let serving = exchange(&connection, request, &client, &router, &settings);
+                let Some(reply) = serving.await else { return };
+                (reply, terms)
+            }
+        };
+        let persist = terms.keep_alive && !reply.close && !entry.is_draining();
+        // A body still on its way would be taken for the next request.
+        let persist = connection.lock().body_is_read() && persist;
+        let terms = ReplyTerms { keep_alive: persist, ..terms };
+        match write_reply(&connection, &mut reply, &terms).await {
+            Ok(true) => {}
+            Ok(false) => {
+                drop(reply);
+                let linger = settings.timeouts.linger;
+                linger::close(&connection, linger, settings.limits.linger_bytes).await;
+                return;
+            }
+            Err(code) => {
+                reply.body.fail(code);
+                connection.lock().stream.reset_on_close();
+                return;
+            }
+        }
+        drop(reply);
+        entry.idle();
+    }
+}
+
+/// Answers `overloaded` on a connection there is no room for, without waiting
+/// for its request.
+pub(crate) async fn refuse_crowded(
+    stream: Box<dyn Transport>,
+    client: ClientAddress,
+    router: Router,
+    entry: &ConnectionEntry,
+) {
+    entry.active();
+    let settings = router.settings();
+    let connection = Mutex::new(ClientConnection::new(stream, false));
+    let mut reply = router.refuse_crowded(&client);
+    if write_reply(&connection, &mut reply, &ReplyTerms::closing()).await.is_ok() {
+        drop(reply);
+        let limits = &settings.limits;
+        linger::close(&connection, settings.timeouts.linger, limits.linger_bytes).await;
+    }
+}
+
+/// Serves one request up to its reply; `None` if the client left meanwhile.
+async fn exchange(
+    connection: &Arc<Mutex<ClientConnection>>,
+    request: ParsedRequest,
+    client: &ClientAddress,
+    router: &Router,
+    settings: &Settings,
+) -> Option<Reply> {
+    connection.lock().begin_exchange(
+        &BodyTerms {
+            framing: request.framing,
+            trailers: HeadLimits {
+                bytes: settings.limits.request_head_bytes,
+                fields: settings.limits.request_headers,
+            },
+            limit_bytes: settings.limits.request_body_bytes,
+            idle: settings.timeouts.request_body_idle,
+            min_rate: settings.timeouts.request_body_min_rate,
+        },
+        request.version,
+    );
+    let body = match request.framing {
+        Framing::None => RequestBody::Empty,
+        _ => RequestBody::Source(Box::new(ClientBody(connection.clone()))),
+    };
+    let interim: Option<Arc<dyn InterimSink>> = Some(connection.clone());
+    let arrival = Arrival { request, client: *client, body, interim };
+    let mut serving = pin!(router.serve(arrival));
+    poll_fn(|cx| match serving.as_mut().poll(cx) {
+        Poll::Ready(reply) => Poll::Ready(Some(reply)),
+        Poll::Pending => connection.lock().poll_waiting(cx).map(|()| None),
+    })
+    .await
+}
+
+/// Waits for the next head under the connection's clocks.
+async fn next_request(
+    connection: &Mutex<ClientConnection>,
+    settings: &Settings,
+    entry: &ConnectionEntry,
+) -> Next {
+    let mut head = HeadWait {
+        reader: HeadReader::new(),
+        limits: HeadLimits {
+            bytes: settings.limits.request_head_bytes,
+            fields: settings.limits.request_headers,
+        },
+        idle_since: None,
+        begun: None,
+    };
+    poll_fn(|cx| head.poll(cx, &mut connection.lock(), settings, entry)).await
+}
+
+struct HeadWait {
+    reader: HeadReader,
+    limits: HeadLimits,
+    idle_since: Option<Instant>,
+    /// When the head's first byte was seen.
+    begun: Option<Instant>,
+}
+
+impl HeadWait {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut ClientConnection,
+        settings: &Settings,
+        entry: &ConnectionEntry,
+    ) -> Poll<Next> {
+        loop {
+            if !connection.inbox.bytes.is_empty() {
+                match self.reader.request(&mut connection.inbox.bytes, &self.limits) {
+                    Ok(Some(request)) => return Poll::Ready(Next::Request(request)),
+                    Ok(None) => {}
+                    Err(refusal) => return Poll::Ready(Next::Refused(refusal)),
+                }
+            } else {
+                if entry.must_close() {
+                    return Poll::Ready(Next::Closed);
+                }
+                connection.inbox.release();
+                connection.outbox.clear();
+            }
+            match connection.inbox.poll_fill(&mut *connection.stream, cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Closed),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => return self.poll_clocks(cx, connection, settings),
+            }
+        }
+    }
+
+    fn poll_clocks(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut ClientConnection,
+        settings: &Settings,
+    ) -> Poll<Next> {
+        if connection.inbox.bytes.is_empty() {
+            let since = *self.idle_since.get_or_insert_with(Instant::now);
+            let due = since + settings.timeouts.keep_alive;
+            return connection.clock.poll_until(cx, due).map(|()| Next::Closed);
+        }
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let due = begun + settings.timeouts.request_head;
+        connection.clock.poll_until(cx, due).map(|()| Next::HeadTimeout)
+    }
+}
+
+impl ReplyTerms {
+    /// For a reply to a head that could not be read.
+    fn closing() -> Self {
+        Self { version: Version::Http11, head_only: false, keep_alive: false }
+    }
+}

@@ -1,0 +1,10 @@
+//! Where clients connect: sockets, connections, and the HTTP/1 loop on each.
+
+mod accept;
+pub(crate) mod connections;
+mod http1;
+mod socket;
+
+pub(crate) use accept::{Acceptor, accept};
+pub use socket::BindError;
+pub(crate) use socket::bind;

@@ -1,0 +1,27 @@
+//! A request as a listener, or a tower stack, hands it to the router.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::http1::ParsedRequest;
+use crate::request::body::RequestBody;
+use crate::request::interim::InterimSink;
+
+/// The two ends of a client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress {
+    /// The client's end.
+    pub peer: SocketAddr,
+    /// The router's end.
+    pub local: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub secure: bool,
+}
+
+/// A request, its content, and the way back for informational responses.
+pub struct Arrival {
+    pub(crate) request: ParsedRequest,
+    pub(crate) client: ClientAddress,
+    pub(crate) body: RequestBody,
+    pub(crate) interim: Option<Arc<dyn InterimSink>>,
+}

@@ -1,0 +1,31 @@
+//! A request from its arrival to its end: what is known of it once admitted,
+//! its content, and the scope that everything it starts belongs to.
+
+pub mod admission;
+mod arrival;
+mod body;
+mod head;
+mod host;
+#[cfg(feature = "router")]
+pub mod id;
+#[cfg(feature = "router")]
+mod in_flight;
+mod interim;
+mod pace;
+mod path;
+#[cfg(feature = "router")]
+mod scope;
+mod target;
+
+pub use arrival::{Arrival, ClientAddress};
+pub use body::{BodyFailure, BodyFrame, BodySource, RequestBody};
+pub use head::{ClientInfo, RequestHead, RequestHeadParts};
+pub use host::{AmbiguousHost, RequestHost, same_host};
+pub use interim::InterimSink;
+pub use pace::Pace;
+pub use path::{AmbiguousPath, MatchPath};
+#[cfg(feature = "router")]
+pub(crate) use in_flight::InFlightRecords;
+#[cfg(feature = "router")]
+pub(crate) use scope::{Phase, Scope, Subject};
+pub use target::{Authority, Target};

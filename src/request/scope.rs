@@ -1,0 +1,398 @@
+//! The scope of one request: everything it starts belongs here, and what
+//! became of it is told once, when the scope ends.
+//!
+//! The scope is owned: first by the future that serves the request, then by
+//! the reply's body. Whoever drops it last ends the request, however that came
+//! about: written whole, failed, cut, or left by the client at any stage.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::Method;
+use http::header::{self, HeaderName, HeaderValue};
+
+use crate::admin::RequestView;
+use crate::error::{AttemptOutcome, AttemptRecord, Code, RouterError};
+use crate::http1::{FieldLines, ParsedRequest, SeenHead, Version};
+use crate::request::{ClientAddress, RequestHead};
+use crate::route::Pinned;
+use crate::router::{Route, Snapshot, WorkerRouter};
+use crate::sync::Mutex;
+use crate::telemetry::access_log::AccessRecord;
+use crate::telemetry::metrics::RouteLabel;
+use crate::telemetry::{AttemptSummary, RecentError};
+
+/// One request in progress: the owner of its record.
+pub(crate) struct Scope {
+    record: Arc<Record>,
+}
+
+/// What is known of a request in progress. The scope writes it, the admin side
+/// looks at it; the lock is held for a field at a time and not contended.
+pub(crate) struct Record {
+    worker: Arc<WorkerRouter>,
+    snapshot: Pinned<Snapshot>,
+    started: Instant,
+    client: ClientAddress,
+    request_id: HeaderValue,
+    slot: usize,
+    live: Mutex<Live>,
+}
+
+/// The part that changes.
+struct Live {
+    phase: Phase,
+    subject: Subject,
+    route: Option<(RouteLabel, Arc<str>)>,
+    attempts: Vec<AttemptRecord>,
+    attempt: u32,
+    endpoint: Option<SocketAddr>,
+    status: Option<u16>,
+    code: Option<Code>,
+    detail: Cow<'static, str>,
+    head_after: Option<Duration>,
+    queued: Option<Duration>,
+    bytes_in: u64,
+    bytes_out: u64,
+    finished: bool,
+}
+
+/// What a request is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Being admitted and routed.
+    Routing,
+    /// Opening a connection to an endpoint.
+    Connecting,
+    /// Sent, or being sent; no response head yet.
+    Waiting,
+    /// The response is under way.
+    Responding,
+}
+
+impl Phase {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Routing => "routing",
+            Self::Connecting => "connecting",
+            Self::Waiting => "waiting",
+            Self::Responding => "responding",
+        }
+    }
+}
+
+/// As much of a request's head as there is.
+pub(crate) enum Subject {
+    /// No head could be read, or none had come yet.
+    Nothing,
+    /// What could be read of a refused head.
+    Seen(Box<SeenHead>),
+    /// A head that was not admitted.
+    Parsed(Box<ParsedRequest>),
+    /// An admitted one.
+    Head(Arc<RequestHead>),
+}
+
+impl Subject {
+    pub(crate) fn method(&self) -> Option<&Method> {
+        match self {
+            Self::Nothing => None,
+            Self::Seen(seen) => seen.method.as_ref(),
+            Self::Parsed(parsed) => Some(&parsed.method),
+            Self::Head(head) => Some(head.method()),
+        }
+    }
+
+    pub(crate) fn fields(&self) -> Option<&FieldLines> {
+        match self {
+            Self::Nothing => None,
+            Self::Seen(seen) => Some(&seen.fields),
+            Self::Parsed(parsed) => Some(&parsed.fields),
+            Self::Head(head) => Some(head.fields()),
+        }
+    }
+
+    pub(crate) fn version(&self) -> Option<Version> {
+        match self {
+            Self::Nothing | Self::Seen(_) => None,
+            Self::Parsed(parsed) => Some(parsed.version),
+            Self::Head(head) => Some(head.version()),
+        }
+    }
+
+    fn target(&self) -> &[u8] {
+        match self {
+            Self::Nothing => b"",
+            Self::Seen(seen) => seen.target.as_deref().unwrap_or_default(),
+            Self::Parsed(parsed) => &parsed.target,
+            Self::Head(head) => head.target(),
+        }
+    }
+
+    fn host(&self) -> &[u8] {
+        match self {
+            Self::Head(head) => head.host().as_bytes(),
+            _ => self.field(&header::HOST).unwrap_or_default(),
+        }
+    }
+
+    fn field(&self, name: &HeaderName) -> Option<&[u8]> {
+        self.fields()?.first(name).map(HeaderValue::as_bytes)
+    }
+}
+
+impl Scope {
+    /// Begins a request.
+    pub(crate) fn open(
+        worker: Arc<WorkerRouter>,
+        snapshot: Pinned<Snapshot>,
+        client: ClientAddress,
+        request_id: HeaderValue,
+        subject: Subject,
+    ) -> Self {
+        worker.metrics.request_started();
+        let in_flight = worker.clone();
+        let record = in_flight.in_flight_records.insert(|slot| Record {
+            worker,
+            snapshot,
+            started: Instant::now(),
+            client,
+            request_id,
+            slot,
+            live: Mutex::new(Live {
+                phase: Phase::Routing,
+                subject,
+                route: None,
+                attempts: Vec::new(),
+                attempt: 0,
+                endpoint: None,
+                status: None,
+                code: None,
+                detail: Cow::Borrowed(""),
+                head_after: None,
+                queued: None,
+                bytes_in: 0,
+                bytes_out: 0,
+                finished: false,
+            }),
+        });
+        Self { record }
+    }
+
+    pub(crate) fn snapshot(&self) -> &Pinned<Snapshot> {
+        &self.record.snapshot
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.record.started
+    }
+
+    pub(crate) fn request_id(&self) -> &HeaderValue {
+        &self.record.request_id
+    }
+
+    /// Looks at what is known of the head.
+    pub(crate) fn with_subject<T>(&self, look: impl FnOnce(&Subject) -> T) -> T {
+        look(&self.record.live.lock().subject)
+    }
+
+    pub(crate) fn set_subject(&mut self, subject: Subject) {
+        self.record.live.lock().subject = subject;
+    }
+
+    pub(crate) fn set_route(&mut self, route: &Route) {
+        self.record.live.lock().route = Some((route.label, route.name.clone()));
+    }
+
+    pub(crate) fn set_phase(&mut self, phase: Phase) {
+        self.record.live.lock().phase = phase;
+    }
+
+    /// Attempt `number` (from 1) goes to `endpoint`.
+    pub(crate) fn attempting(&mut self, number: u32, endpoint: SocketAddr) {
+        let mut live = self.record.live.lock();
+        live.attempt = number;
+        live.endpoint = Some(endpoint);
+        live.queued.get_or_insert(Duration::ZERO);
+    }
+
+    /// The attempt under way ended.
+    pub(crate) fn attempted(&mut self, outcome: AttemptOutcome, elapsed: Duration) {
+        let mut live = self.record.live.lock();
+        let Some(endpoint) = live.endpoint else { return };
+        live.attempts.push(AttemptRecord { endpoint, outcome, elapsed });
+    }
+
+    /// The attempts that have ended.
+    pub(crate) fn attempts(&self) -> Vec<AttemptRecord> {
+        self.record.live.lock().attempts.clone()
+    }
+
+    /// Content taken from the client so far, in bytes.
+    pub(crate) fn set_bytes_in(&mut self, bytes: u64) {
+        self.record.live.lock().bytes_in = bytes;
+    }
+
+    /// Content given to the client, in bytes, besides what there was.
+    pub(crate) fn add_bytes_out(&mut self, bytes: u64) {
+        self.record.live.lock().bytes_out += bytes;
+    }
+
+    /// The final head is decided: an app's, or an own answer's.
+    pub(crate) fn answered(&mut self, status: u16) {
+        let head_after = self.record.started.elapsed();
+        let mut live = self.record.live.lock();
+        live.status = Some(status);
+        live.head_after = Some(head_after);
+        live.phase = Phase::Responding;
+    }
+
+    /// The final head is decided: an error of the router's.
+    pub(crate) fn refused(&mut self, error: &RouterError) {
+        self.answered(error.status().as_u16());
+        let mut live = self.record.live.lock();
+        live.code = Some(error.code);
+        live.detail = error.detail.clone();
+    }
+
+    /// All of the answer was handed over.
+    pub(crate) fn finish(&mut self) {
+        self.record.live.lock().finished = true;
+    }
+
+    /// The exchange failed after its head; the first failure is the cause.
+    pub(crate) fn fail(&mut self, code: Code) {
+        let mut live = self.record.live.lock();
+        if !live.finished {
+            live.finished = true;
+            live.code.get_or_insert(code);
+        }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        let record = &*self.record;
+        record.worker.in_flight_records.remove(record.slot);
+        let mut live = record.live.lock();
+        if !live.finished {
+            live.finished = true;
+            live.code.get_or_insert(Code::ClientClosed);
+        }
+        let duration = record.started.elapsed();
+        let status = live.logged_status();
+        let label = live.route.as_ref().map_or(RouteLabel::OTHER, |(label, _)| *label);
+        record.worker.metrics.request_finished(label, status.unwrap_or(0), live.code, duration);
+        let log = &record.worker.access_log;
+        if log.enabled() {
+            log.write(&record.access_record(&live, status, duration));
+        }
+        if let Some(code) = live.code {
+            record.worker.shared.recent_errors.push(record.recent_error(&live, code, status));
+        }
+    }
+}
+
+impl Live {
+    /// What was sent, or for a client that left before, what the log has.
+    fn logged_status(&self) -> Option<u16> {
+        match (self.code, self.status) {
+            (Some(Code::ClientClosed), None) => Some(Code::ClientClosed.log_status()),
+            (_, status) => status,
+        }
+    }
+}
+
+impl Record {
+    /// As the admin side shows it.
+    pub(crate) fn view(&self) -> RequestView {
+        let live = self.live.lock();
+        let age = self.started.elapsed();
+        let started = SystemTime::now() - age;
+        let since_epoch = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        RequestView {
+            id: text(self.request_id.as_bytes()),
+            started_unix_ms: millis(since_epoch),
+            age_ms: millis(age),
+            phase: live.phase.as_str().into(),
+            client: self.client.peer,
+            method: live.subject.method().map(Method::to_string).unwrap_or_default(),
+            host: text(live.subject.host()),
+            path: text(live.subject.target()),
+            route: live.route.as_ref().map(|(_, name)| name.to_string()),
+            attempt: live.attempt,
+            endpoint: live.endpoint,
+            bytes_in: live.bytes_in,
+            bytes_out: live.bytes_out,
+        }
+    }
+
+    fn access_record<'r>(
+        &'r self,
+        live: &'r Live,
+        status: Option<u16>,
+        duration: Duration,
+    ) -> AccessRecord<'r> {
+        AccessRecord {
+            time: SystemTime::now() - duration,
+            request_id: self.request_id.as_bytes(),
+            client: self.client.peer,
+            method: live.subject.method().map_or(b"", |method| method.as_str().as_bytes()),
+            host: live.subject.host(),
+            target: live.subject.target(),
+            version: live.subject.version().map_or("", Version::as_str),
+            status,
+            code: live.code,
+            route: live.route.as_ref().map(|(_, name)| &**name),
+            endpoint: live.endpoint,
+            attempts: u32::try_from(live.attempts.len()).unwrap_or(u32::MAX),
+            bytes_in: live.bytes_in,
+            bytes_out: live.bytes_out,
+            duration,
+            head: live.head_after,
+            queue: live.queued,
+            user_agent: live.subject.field(&header::USER_AGENT),
+            referer: live.subject.field(&header::REFERER),
+            tls: None,
+            trace_id: None,
+        }
+    }
+
+    fn recent_error(&self, live: &Live, code: Code, status: Option<u16>) -> RecentError {
+        RecentError {
+            time: SystemTime::now(),
+            request_id: text(self.request_id.as_bytes()),
+            client: self.client.peer,
+            method: live.subject.method().map(Method::to_string).unwrap_or_default(),
+            host: text(live.subject.host()),
+            path: text(live.subject.target()),
+            route: live.route.as_ref().map(|(_, name)| name.clone()),
+            endpoint: live.endpoint,
+            code,
+            status,
+            detail: live.detail.clone(),
+            attempts: live.attempts.iter().map(summary).collect(),
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn summary(record: &AttemptRecord) -> AttemptSummary {
+    AttemptSummary {
+        endpoint: record.endpoint,
+        failure: match record.outcome {
+            AttemptOutcome::Answered => None,
+            AttemptOutcome::Failed(code) => Some(code),
+        },
+        elapsed: record.elapsed,
+    }
+}

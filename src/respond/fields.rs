@@ -1,0 +1,194 @@
+//! The fields of a response on their way to the client.
+//!
+//! The endpoint's list is taken by value and given back cleaned: hop-by-hop
+//! fields and what its `Connection` names end here, framing is left to the
+//! encoder, the route's edits are made, and the request id is set last, so that
+//! neither the endpoint nor an edit can stand in its place. Everything else
+//! passes in its order, repeated `Set-Cookie` lines above all.
+
+use http::StatusCode;
+use http::header::{CONNECTION, HeaderName, HeaderValue};
+
+use crate::attempt::hygiene::{connection_names, ends_here, may_trail, names_nothing_that_passes};
+use crate::attempt::{HeaderEdits, PolicyError};
+use crate::http1::{FieldLines, Framing};
+
+/// What a route does to the heads of its responses.
+#[derive(Clone, Debug)]
+pub struct ResponsePolicy {
+    request_id: HeaderName,
+    edits: HeaderEdits,
+}
+
+impl ResponsePolicy {
+    /// A policy: the request id's field name and the route's edits.
+    ///
+    /// # Errors
+    ///
+    /// An edit of the request id or of a hop-by-hop or framing field.
+    pub fn new(request_id: HeaderName, edits: HeaderEdits) -> Result<Self, PolicyError> {
+        let is_protected = |name: &HeaderName| ends_here(name) || *name == request_id;
+        let protected = edits.names().find(|name| is_protected(name)).cloned();
+        protected
+            .map_or(Ok(Self { request_id, edits }), |name| Err(PolicyError::ProtectedField(name)))
+    }
+}
+
+/// The fields a final response carries to the client.
+///
+/// `Content-Length` is the encoder's, except where it only describes content
+/// that does not follow (RFC 9110 section 8.6): then nobody else would say it,
+/// and an answer to HEAD or a 304 keeps the endpoint's word. 204 must not have
+/// one.
+pub fn response_fields(
+    mut fields: FieldLines,
+    status: StatusCode,
+    framing: Framing,
+    policy: &ResponsePolicy,
+    request_id: &HeaderValue,
+) -> FieldLines {
+    let describes = framing == Framing::None && status != StatusCode::NO_CONTENT;
+    remove_hop_by_hop(&mut fields, describes);
+    policy.edits.apply(&mut fields);
+    fields.set(policy.request_id.clone(), request_id.clone());
+    fields
+}
+
+/// The fields an informational response (1xx) carries to the client. It has no
+/// content, no edits apply to it, and its final response will name the request.
+pub fn informational_fields(mut fields: FieldLines) -> FieldLines {
+    remove_hop_by_hop(&mut fields, false);
+    fields
+}
+
+/// The trailer section of a response, without fields that may not trail (RFC
+/// 9110 section 6.5.1) and without a second request id.
+pub fn response_trailers(mut trailers: FieldLines, policy: &ResponsePolicy) -> FieldLines {
+    trailers.retain(|name, _| may_trail(name) && *name != policy.request_id);
+    trailers
+}
+
+fn remove_hop_by_hop(fields: &mut FieldLines, keep_length: bool) {
+    let names_fields =
+        fields.all(&CONNECTION).any(|value| !names_nothing_that_passes(value.as_bytes()));
+    if names_fields {
+        let options: FieldLines =
+            fields.all(&CONNECTION).map(|value| (CONNECTION, value.clone())).collect();
+        fields.retain(|name, _| ends_here(name) || !connection_names(&options, name));
+    }
+    fields
+        .retain(|name, _| !ends_here(name) || keep_length && name == http::header::CONTENT_LENGTH);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(lines: &[(&'static str, &'static str)]) -> FieldLines {
+        lines
+            .iter()
+            .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
+            .collect()
+    }
+
+    fn policy(edits: HeaderEdits) -> ResponsePolicy {
+        ResponsePolicy::new(HeaderName::from_static("x-request-id"), edits).unwrap()
+    }
+
+    fn passed(
+        fields: &[(&'static str, &'static str)],
+        status: StatusCode,
+        framing: Framing,
+    ) -> FieldLines {
+        let id = HeaderValue::from_static("id-1");
+        response_fields(lines(fields), status, framing, &policy(HeaderEdits::default()), &id)
+    }
+
+    #[test]
+    fn an_answer_passes_in_order_and_set_cookie_lines_stay_apart() {
+        let received = [
+            ("server", "app"),
+            ("set-cookie", "a=1"),
+            ("connection", "keep-alive"),
+            ("keep-alive", "timeout=5"),
+            ("content-length", "3"),
+            ("set-cookie", "b=2"),
+            ("trailer", "x-sum"),
+            ("x-request-id", "the app's own"),
+            ("date", "now"),
+        ];
+        let want = lines(&[
+            ("server", "app"),
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2"),
+            ("trailer", "x-sum"),
+            ("x-request-id", "id-1"),
+            ("date", "now"),
+        ]);
+        assert_eq!(passed(&received, StatusCode::OK, Framing::Length(3)), want);
+    }
+
+    #[test]
+    fn what_connection_names_is_removed_but_not_the_request_id() {
+        let received = [
+            ("x-hop", "1"),
+            ("connection", "close"),
+            ("connection", "X-Hop, x-request-id, transfer-encoding"),
+            ("transfer-encoding", "chunked"),
+        ];
+        let want = lines(&[("x-request-id", "id-1")]);
+        assert_eq!(passed(&received, StatusCode::OK, Framing::Chunked), want);
+    }
+
+    #[test]
+    fn a_length_passes_only_where_no_content_follows_it() {
+        let received = [("content-length", "3")];
+        let kept = |status, framing| {
+            passed(&received, status, framing).contains(&http::header::CONTENT_LENGTH)
+        };
+        assert!(kept(StatusCode::OK, Framing::None));
+        assert!(kept(StatusCode::NOT_MODIFIED, Framing::None));
+        assert!(!kept(StatusCode::NO_CONTENT, Framing::None));
+        assert!(!kept(StatusCode::OK, Framing::Length(3)));
+    }
+
+    #[test]
+    fn a_route_edits_the_answer_but_not_what_is_the_routers() {
+        let name = HeaderName::from_static;
+        let edits = HeaderEdits {
+            set: vec![(name("x-frame-options"), HeaderValue::from_static("DENY"))],
+            remove: vec![name("server")],
+        };
+        let got = response_fields(
+            lines(&[("server", "app"), ("x-frame-options", "ALLOW")]),
+            StatusCode::OK,
+            Framing::Chunked,
+            &policy(edits),
+            &HeaderValue::from_static("id-1"),
+        );
+        assert_eq!(got, lines(&[("x-frame-options", "DENY"), ("x-request-id", "id-1")]));
+        for own in ["x-request-id", "content-length", "connection"] {
+            let edits = HeaderEdits { remove: vec![name(own)], set: Vec::new() };
+            let refused = ResponsePolicy::new(name("x-request-id"), edits);
+            assert_eq!(refused.unwrap_err(), PolicyError::ProtectedField(name(own)));
+        }
+    }
+
+    #[test]
+    fn informational_answers_lose_hop_by_hop_fields_only() {
+        let received = lines(&[("link", "</a>"), ("upgrade", "h2c"), ("content-length", "0")]);
+        assert_eq!(informational_fields(received), lines(&[("link", "</a>")]));
+    }
+
+    #[test]
+    fn response_trailers_pass_without_what_may_not_trail() {
+        let received = lines(&[
+            ("grpc-status", "0"),
+            ("set-cookie", "a=1"),
+            ("x-request-id", "forged"),
+            ("transfer-encoding", "chunked"),
+        ]);
+        let got = response_trailers(received, &policy(HeaderEdits::default()));
+        assert_eq!(got, lines(&[("grpc-status", "0")]));
+    }
+}

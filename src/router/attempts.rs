@@ -1,0 +1,257 @@
+//! Driving the attempts of one request: the planner decides, this does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::attempt::{
+    Action, Body, Event, Failure, Plan, Planner, ReplayBody, derive, is_idempotent,
+};
+use crate::endpoint::{Choice, Lease};
+use crate::error::{AttemptOutcome, Code, RouterError};
+use crate::http1::{HeadLimits, ParsedResponse};
+use crate::request::{BodyFailure, InterimSink, Phase, RequestHead, Scope};
+use crate::respond::fields::ResponsePolicy;
+use crate::router::{Route, WorkerRouter};
+use crate::upstream::{Answer, Answered, ConnectError, Reuse, RoundTripError, Terms};
+use crate::upstream::{connect, round_trip};
+
+/// The bounds of the one wait when every endpoint refused; see the planner.
+const WAIT_MS: (u64, u64) = (20, 60);
+
+/// The attempt that was answered, and what its answer is written with.
+pub(super) struct Winner {
+    pub(super) head: ParsedResponse,
+    pub(super) answer: Option<Box<Answer>>,
+    pub(super) response: ResponsePolicy,
+    pub(super) write_idle: Option<Duration>,
+    pub(super) deadline: Option<Instant>,
+}
+
+/// Sends the request until an endpoint answers or the planner gives up.
+pub(super) async fn run(
+    worker: &Arc<WorkerRouter>,
+    scope: &mut Scope,
+    route: &Route,
+    head: &RequestHead,
+    mut body: ReplayBody,
+    interim: Option<&dyn InterimSink>,
+    deadline: Option<Instant>,
+) -> Result<Winner, RouterError> {
+    let settings = scope.snapshot().settings.clone();
+    let terms = Terms {
+        timeouts: &route.timeouts,
+        head: HeadLimits {
+            bytes: settings.limits.response_head_bytes,
+            fields: settings.limits.request_headers,
+        },
+        informational: settings.limits.informational,
+        deadline,
+    };
+    let shared = &worker.shared;
+    let now_ms = || shared.now_ms(std::time::Instant::now());
+    let started_ms = shared.now_ms(scope.started());
+    shared.budget.count_request(worker.index, started_ms);
+    let mut planner = Planner::new(Plan {
+        attempts: settings.retry.attempts,
+        endpoints: route.endpoints.len(),
+        idempotent: is_idempotent(head.method()),
+        deadline_ms: route.timeouts.request.map(|all| started_ms + all.as_millis() as u64),
+        wait_ms: WAIT_MS,
+    });
+    let take_retry = |now_ms| shared.budget.take_retry(now_ms);
+    let mut action = planner.step(Event::Start, started_ms, take_retry);
+    let mut last = None;
+    loop {
+        let event = match action {
+            Action::GiveUp(give_up) => {
+                let mut error = match &give_up.last {
+                    Some(failure) => RouterError::new(give_up.code(), failure.detail().clone()),
+                    None => RouterError::from(give_up.code()),
+                };
+                error.budget_exhausted = give_up.is_budget_exhausted();
+                scope.set_bytes_in(body.taken_bytes());
+                return Err(with_attempts(error, scope, last));
+            }
+            Action::Wait { min_ms, max_ms } => {
+                tokio::time::sleep(Duration::from_millis(fastrand::u64(min_ms..=max_ms))).await;
+                Event::Waited
+            }
+            Action::Attempt { number, fresh } => {
+                if number > 1 {
+                    body.rewind();
+                }
+                let random = fastrand::u64(..);
+                let tried = planner.tried();
+                let choice = route.endpoints.choose(worker.index, tried, now_ms(), random);
+                let Some(choice) = choice else {
+                    let detail = "every endpoint of the route has been tried";
+                    let error = RouterError::new(Code::NoEndpoint, detail);
+                    return Err(with_attempts(error, scope, last));
+                };
+                last = Some(choice.endpoint.address());
+                let attempt =
+                    Attempt { worker, route, head, choice, number, fresh, terms: &terms };
+                match attempt.run(scope, &mut body, interim).await {
+                    Ok((answered, lease)) => {
+                        return Ok(winner(answered, body, lease, worker, route, &terms));
+                    }
+                    Err(RoundTripError::Attempt(failure)) => {
+                        let left = if body.can_replay() { Body::Buffered } else { Body::Spent };
+                        Event::Failed { failure, endpoint: choice.index, body: left }
+                    }
+                    Err(RoundTripError::Request(failure)) => {
+                        scope.set_bytes_in(body.taken_bytes());
+                        let error = RouterError::new(failure.code(), failure.to_string());
+                        return Err(with_attempts(error, scope, last));
+                    }
+                    Err(RoundTripError::Deadline) => {
+                        scope.set_bytes_in(body.taken_bytes());
+                        let error = RouterError::from(Code::DeadlineExceeded);
+                        return Err(with_attempts(error, scope, last));
+                    }
+                }
+            }
+        };
+        let reason = if let Event::Failed { failure, .. } = &event { Some(failure.code()) } else { None };
+        action = planner.step(event, now_ms(), take_retry);
+        if let (Some(reason), Action::Attempt { .. } | Action::Wait { .. }) = (reason, &action) {
+            worker.metrics.retried(reason);
+        }
+    }
+}
+
+fn with_attempts(
+    mut error: RouterError,
+    scope: &Scope,
+    next_hop: Option<SocketAddr>,
+) -> RouterError {
+    error.attempts = scope.attempts();
+    error.next_hop = next_hop;
+    error
+}
+
+fn winner(
+    answered: Answered,
+    body: ReplayBody,
+    lease: Lease,
+    worker: &WorkerRouter,
+    route: &Route,
+    terms: &Terms<'_>,
+) -> Winner {
+    let Answered { head, connection, upload } = answered;
+    let answer = Answer::follow(&head, connection, upload, body, lease, worker.pool.clone(), terms);
+    Winner {
+        head,
+        answer,
+        response: route.response.clone(),
+        write_idle: route.timeouts.response_write_idle,
+        deadline: terms.deadline,
+    }
+}
+
+/// One attempt on one endpoint.
+struct Attempt<'a> {
+    worker: &'a WorkerRouter,
+    route: &'a Route,
+    head: &'a RequestHead,
+    choice: Choice<'a>,
+    number: u32,
+    /// Whether only a new connection will do.
+    fresh: bool,
+    terms: &'a Terms<'a>,
+}
+
+impl Attempt<'_> {
+    async fn run(
+        &self,
+        scope: &mut Scope,
+        body: &mut ReplayBody,
+        interim: Option<&dyn InterimSink>,
+    ) -> Result<(Answered, Lease), RoundTripError> {
+        let begun = Instant::now();
+        let endpoint = self.choice.endpoint;
+        scope.attempting(self.number, endpoint.address());
+        let lease = endpoint.lease(self.worker.index);
+        let result = self.round_trip(begun, scope, body, interim).await;
+        let outcome = match &result {
+            Ok(_) => AttemptOutcome::Answered,
+            Err(error) => AttemptOutcome::Failed(error.code()),
+        };
+        scope.attempted(outcome, begun.elapsed());
+        let metrics = &self.worker.metrics;
+        match &result {
+            Ok(_) => metrics.attempt_finished(None),
+            Err(error) => metrics.attempt_finished(Some(error.code())),
+        }
+        if let Err(RoundTripError::Attempt(failure)) = &result {
+            if failure.is_stale_reuse() {
+                metrics.stale_reuse();
+            }
+            if failure.blames_endpoint() {
+                let shared = &self.worker.shared;
+                endpoint.pass_over(shared.now_ms(std::time::Instant::now()));
+            }
+        }
+        result.map(|answered| (answered, lease))
+    }
+
+    async fn round_trip(
+        &self,
+        now: Instant,
+        scope: &mut Scope,
+        body: &mut ReplayBody,
+        interim: Option<&dyn InterimSink>,
+    ) -> Result<Answered, RoundTripError> {
+        let address = self.choice.endpoint.address();
+        let timeouts = self.terms.timeouts;
+        let reuse = if is_idempotent(self.head.method()) { Reuse::Any } else { Reuse::Fresh };
+        let pooled = if self.fresh {
+            None
+        } else {
+            self.worker.pool.take(address, reuse, timeouts.upstream_keep_alive, now)
+        };
+        let connection = match pooled {
+            Some(connection) => connection,
+            None => {
+                scope.set_phase(Phase::Connecting);
+                self.connect(address, now).await?
+            }
+        };
+        scope.set_phase(Phase::Waiting);
+        let head = derive(self.head, &self.route.request, address, self.number);
+        round_trip(connection, head, body, interim, self.terms).await
+    }
+
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Result<Box<crate::upstream::EndpointConnection>, RoundTripError> {
+        let patience = self.terms.timeouts.connect;
+        let left = self.terms.deadline.map(|deadline| deadline.saturating_duration_since(now));
+        match connect(address, left.map_or(patience, |left| left.min(patience))).await {
+            Ok(connection) => Ok(connection),
+            Err(ConnectError::TimedOut) if left.is_some_and(|left| left <= patience) => {
+                Err(RoundTripError::Deadline)
+            }
+            Err(error) => Err(RoundTripError::Attempt(match error {
+                ConnectError::Refused => Failure::connect_refused(),
+                ConnectError::TimedOut => Failure::connect_timeout(),
+                ConnectError::Failed(error) => Failure::connect_failed(error.kind().to_string()),
+            })),
+        }
+    }
+}
+
+impl RoundTripError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Attempt(failure) => failure.code(),
+            Self::Request(failure) => BodyFailure::code(failure),
+            Self::Deadline => Code::DeadlineExceeded,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The way of one request, from its arrival to a decided reply.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::header::HeaderValue;
+use tokio::time::Instant;
+
+use crate::attempt::{ReplayBody, request_trailers};
+use crate::error::{Code, RouterError};
+use crate::http1::Framing;
+use crate::request::admission::{Admitted, Rules, admit};
+use crate::request::{Arrival, ClientAddress, ClientInfo, InterimSink, RequestBody, RequestHead};
+use crate::request::{Scope, Subject, id};
+use crate::respond::fields::response_fields;
+use crate::respond::{Reply, ReplyBody};
+use crate::router::attempts::{self, Winner};
+use crate::router::{Route, Router, own, probe};
+use crate::upstream::Answer;
+
+/// What a request came to.
+enum Outcome {
+    /// An endpoint answered.
+    Answered(Winner),
+    /// The router answers for itself, and not with an error.
+    Own(own::OwnAnswer),
+}
+
+impl Router {
+    /// Serves one request. Dropping the future ends the request wherever it is.
+    pub(crate) async fn serve(&self, arrival: Arrival) -> Reply {
+        let worker = self.worker();
+        let snapshot = worker.snapshots.pin();
+        let trusted = self.trusts(&snapshot.settings, &arrival.client);
+        let name = &snapshot.settings.headers.request_id;
+        let known = if trusted { id::adopted(arrival.request.fields.first(name)) } else { None };
+        let request_id = known.unwrap_or_else(fresh_id);
+        let client = arrival.client;
+        let mut scope =
+            Scope::open(worker.clone(), snapshot, client, request_id, Subject::Nothing);
+        let outcome = {
+            let mut exchange = pin!(self.exchange(&mut scope, arrival, trusted));
+            poll_fn(|cx| {
+                // A panic ends this request, not its neighbours on the worker.
+                let polled = catch_unwind(AssertUnwindSafe(|| exchange.as_mut().poll(cx)));
+                match polled {
+                    Ok(Poll::Pending) => Poll::Pending,
+                    Ok(Poll::Ready(outcome)) => Poll::Ready(outcome),
+                    Err(_) => {
+                        worker.metrics.panicked();
+                        let detail = "a bug in the router ended this request";
+                        Poll::Ready(Err(RouterError::new(Code::Internal, detail)))
+                    }
+                }
+            })
+            .await
+        };
+        match outcome {
+            Ok(Outcome::Answered(winner)) => answered(scope, winner),
+            Ok(Outcome::Own(answer)) => answer.into_reply(scope),
+            Err(error) => own::error_reply(scope, error),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        scope: &mut Scope,
+        arrival: Arrival,
+        trusted: bool,
+    ) -> Result<Outcome, RouterError> {
+        let Arrival { request, client, body, interim } = arrival;
+        let snapshot = scope.snapshot().clone();
+        let settings = &*snapshot.settings;
+        if probe::asks_for_health(&request, &settings.health, |host| snapshot.table.has_host(host))
+        {
+            scope.set_subject(Subject::Parsed(Box::new(request)));
+            return Ok(Outcome::Own(own::health(&self.worker().shared.health)));
+        }
+        let info =
+            ClientInfo { peer: client.peer, local: client.local, trusted, secure: client.secure };
+        let rules = Rules {
+            body_limit_bytes: settings.limits.request_body_bytes,
+            via: snapshot.via.as_ref(),
+        };
+        let now_ms = self.worker().shared.now_ms(scope.started());
+        let limit = settings.limits.requests_in_flight as u64;
+        let crowded = self.worker().in_flight(now_ms) > limit;
+        let head = match admit(request, info, scope.request_id().clone(), rules) {
+            Err(refused) => {
+                let (error, request) = *refused;
+                scope.set_subject(Subject::Parsed(Box::new(request)));
+                return Err(error);
+            }
+            Ok(Admitted::AboutRouter(head)) => {
+                scope.set_subject(Subject::Head(Arc::new(head)));
+                return Ok(Outcome::Own(own::options()));
+            }
+            Ok(Admitted::Request(head)) => Arc::new(head),
+        };
+        scope.set_subject(Subject::Head(head.clone()));
+        if crowded {
+            let detail = "as many requests are in flight as the router takes";
+            return Err(RouterError::new(Code::Overloaded, detail));
+        }
+        let route = snapshot.table.lookup(head.host(), head.path()).ok_or_else(|| no_route(&head))?;
+        scope.set_route(route);
+        let body = replayable(&snapshot, &head, route, body);
+        let deadline = route.timeouts.request.map(|all| Instant::from_std(scope.started()) + all);
+        let interim = interim.as_deref();
+        attempts::run(self.worker(), scope, route, &head, body, interim, deadline)
+            .await
+            .map(Outcome::Answered)
+    }
+
+    /// Whether the client is one of `headers.trusted_proxies`.
+    fn trusts(&self, settings: &crate::config::Settings, client: &ClientAddress) -> bool {
+        settings.headers.trusted_proxies.iter().any(|network| network.contains(client.peer.ip()))
+    }
+}
+
+/// Wraps the request's content so that it can be sent again; trailers are held
+/// to the same hygiene as the head.
+fn replayable(
+    snapshot: &crate::route::Pinned<crate::router::Snapshot>,
+    head: &Arc<RequestHead>,
+    route: &Route,
+    mut body: RequestBody,
+) -> ReplayBody {
+    let settings = &snapshot.settings;
+    body.set_pace(route.timeouts.request_body_idle, route.timeouts.request_body_min_rate);
+    // With one attempt there is nothing to keep a copy for.
+    let keep_bytes =
+        if settings.retry.attempts > 1 { settings.limits.replay_body_bytes } else { 0 };
+    let mut replay = ReplayBody::new(body, keep_bytes);
+    if head.framing() == Framing::Chunked {
+        let head = head.clone();
+        let policy = route.request.clone();
+        replay.clean_trailers(Box::new(move |fields| request_trailers(&head, &policy, fields)));
+    }
+    replay
+}
+
+fn no_route(head: &RequestHead) -> RouterError {
+    RouterError::new(Code::NoRoute, format!("no route is registered for {}", head.host()))
+}
+
+/// The reply that carries an endpoint's answer.
+fn answered(mut scope: Scope, winner: Winner) -> Reply {
+    let Winner { head, answer, response, write_idle, deadline } = winner;
+    scope.answered(head.status.as_u16());
+    let length = match (&answer, head.framing) {
+        (None, _) => Some(0),
+        (Some(_), Framing::Length(length)) => Some(length),
+        (Some(_), _) => None,
+    };
+    let fields =
+        response_fields(head.fields, head.status, head.framing, &response, scope.request_id());
+    let canonical = head.status.canonical_reason().map(str::as_bytes);
+    Reply {
+        status: head.status,
+        reason: (canonical != Some(&*head.reason)).then_some(head.reason),
+        fields,
+        length,
+        close: false,
+        write_idle,
+        deadline,
+        body: match answer {
+            None => ReplyBody::empty(scope),
+            Some(answer) => ReplyBody::answer(answer, scope),
+        },
+    }
+}
+
+/// A new request id.
+pub(super) fn fresh_id() -> HeaderValue {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let unix_ms = now.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
+    id::fresh(unix_ms, fastrand::u128(..))
+}

@@ -1,0 +1,160 @@
+//! The router itself: what a request meets between its arrival and its reply.
+//!
+//! [`Router`] is the one service of the house. The listeners call it with
+//! requests they have parsed; an embedder calls it as a [`tower::Service`].
+
+mod attempts;
+mod exchange;
+mod own;
+mod probe;
+mod service;
+mod snapshot;
+mod worker;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::attempt::RetryBudget;
+use crate::config::Settings;
+use crate::endpoint::EndpointRegistry;
+use crate::error::{Code, RouterError};
+use crate::http1::Refusal;
+use crate::lifecycle::Health;
+use crate::request::{ClientAddress, Scope, Subject};
+use crate::respond::Reply;
+use crate::route::Publisher;
+use crate::telemetry::RecentErrors;
+use crate::telemetry::access_log::AccessLogHandle;
+use crate::telemetry::metrics::{Metrics, ReloadResult};
+
+pub use service::{ResponseBody, ServiceBodyError};
+pub use snapshot::SnapshotError;
+
+pub(crate) use snapshot::{Makings, Route, Snapshot};
+pub(crate) use worker::{Shared, WorkerRouter};
+
+/// An HTTP router: hosts and paths to endpoints, with safe retries.
+///
+/// Cloning is cheap, and clones are one router: they share routes, endpoint
+/// state and idle connections.
+#[derive(Clone)]
+pub struct Router {
+    worker: Arc<WorkerRouter>,
+}
+
+impl Router {
+    /// A router with these settings, to be embedded in a tower stack; the
+    /// settings' listeners, admin side and access log are not used.
+    ///
+    /// # Errors
+    /// If the settings contradict themselves; those that
+    /// [`config::parse`](crate::config::parse) gives do not.
+    pub fn new(settings: Settings) -> Result<Self, SnapshotError> {
+        let shared = Shared::new(settings, 1, Health::embedded())?;
+        Ok(Self::for_worker(Arc::new(shared), 0, AccessLogHandle::off()))
+    }
+
+    /// Puts new settings in force for requests that begin from now on; those
+    /// in flight go on with the old.
+    ///
+    /// # Errors
+    /// As for [`Router::new`]; then the old settings stay.
+    pub fn reload(&self, settings: Settings) -> Result<(), SnapshotError> {
+        self.worker.shared.reload(settings)
+    }
+
+    pub(crate) fn for_worker(
+        shared: Arc<Shared>,
+        index: usize,
+        access_log: AccessLogHandle,
+    ) -> Self {
+        Self { worker: Arc::new(WorkerRouter::new(shared, index, access_log)) }
+    }
+
+    pub(crate) fn worker(&self) -> &Arc<WorkerRouter> {
+        &self.worker
+    }
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.worker.snapshots.pin().settings.clone()
+    }
+
+    /// The reply to a head that was refused.
+    pub(crate) fn refuse(&self, refusal: Refusal, client: &ClientAddress) -> Reply {
+        let error = RouterError::new(refusal.kind.code(), refusal.kind.to_string());
+        let subject = refusal.seen.map_or(Subject::Nothing, Subject::Seen);
+        self.refuse_with(error, subject, client)
+    }
+
+    /// The reply to a head that stopped coming.
+    pub(crate) fn time_out_head(&self, client: &ClientAddress) -> Reply {
+        let error = RouterError::from(Code::RequestHeadTimeout);
+        self.refuse_with(error, Subject::Nothing, client)
+    }
+
+    /// The reply on a connection there is no room for.
+    pub(crate) fn refuse_crowded(&self, client: &ClientAddress) -> Reply {
+        let detail = "as many connections are open as the router takes, and none is idle";
+        let error = RouterError::new(Code::Overloaded, detail);
+        self.refuse_with(error, Subject::Nothing, client)
+    }
+
+    fn refuse_with(&self, error: RouterError, subject: Subject, client: &ClientAddress) -> Reply {
+        let snapshot = self.worker.snapshots.pin();
+        let id = exchange::fresh_id();
+        let scope = Scope::open(self.worker.clone(), snapshot, *client, id, subject);
+        let mut reply = own::error_reply(scope, error);
+        reply.close = true;
+        reply
+    }
+}
+
+impl Shared {
+    /// What the workers of one router share, with a first snapshot in force.
+    pub(crate) fn new(
+        settings: Settings,
+        workers: usize,
+        health: Health,
+    ) -> Result<Self, SnapshotError> {
+        let endpoints = EndpointRegistry::new(workers);
+        let metrics = Metrics::new(workers);
+        let node = format!("{:08x}", fastrand::u32(..));
+        let retry = settings.retry.clone();
+        let snapshot = Snapshot::new(
+            Arc::new(settings),
+            &Makings { endpoints: &endpoints, metrics: &metrics, workers, node: &node },
+        )?;
+        Ok(Self {
+            snapshots: Publisher::new(Arc::new(snapshot)),
+            endpoints,
+            budget: RetryBudget::new(retry.budget_percent, retry.budget_min, workers),
+            metrics,
+            recent_errors: RecentErrors::new(),
+            health,
+            workers,
+            node,
+            start: Instant::now(),
+        })
+    }
+
+    /// Puts new settings in force, or changes nothing.
+    pub(crate) fn reload(&self, settings: Settings) -> Result<(), SnapshotError> {
+        let makings = Makings {
+            endpoints: &self.endpoints,
+            metrics: &self.metrics,
+            workers: self.workers,
+            node: &self.node,
+        };
+        let made = Snapshot::new(Arc::new(settings), &makings);
+        let result = if made.is_ok() { ReloadResult::Applied } else { ReloadResult::Refused };
+        self.metrics.reloaded(result);
+        self.snapshots.publish(Arc::new(made?));
+        Ok(())
+    }
+}
+
+/// An address for connections that have none, such as in-memory ones.
+pub(crate) const NO_ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);

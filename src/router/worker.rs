@@ -1,0 +1,84 @@
+//! What one worker has to itself, and what all share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use crate::attempt::RetryBudget;
+use crate::endpoint::EndpointRegistry;
+use crate::lifecycle::Health;
+use crate::route::{Publisher, Reader};
+use crate::router::Snapshot;
+use crate::request::InFlightRecords;
+use crate::telemetry::RecentErrors;
+use crate::telemetry::access_log::AccessLogHandle;
+use crate::telemetry::metrics::{Metrics, WorkerMetrics};
+use crate::upstream::Pool;
+
+/// Between two looks at how many requests the other workers have in flight.
+const SUM_EVERY_MS: u64 = 10;
+
+/// What all workers of a router share. None of it is written per request.
+pub(crate) struct Shared {
+    pub(crate) snapshots: Publisher<Snapshot>,
+    pub(crate) endpoints: EndpointRegistry,
+    pub(crate) budget: RetryBudget,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) recent_errors: Arc<RecentErrors>,
+    pub(crate) health: Health,
+    pub(crate) workers: usize,
+    /// This process's name in `Via`, unless the settings have one.
+    pub(crate) node: String,
+    pub(crate) start: Instant,
+}
+
+impl Shared {
+    /// Milliseconds since the router was built: the time of all cores.
+    pub(crate) fn now_ms(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// One worker's part of a router.
+pub(crate) struct WorkerRouter {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) snapshots: Reader<Snapshot>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) metrics: Arc<WorkerMetrics>,
+    pub(crate) access_log: AccessLogHandle,
+    pub(crate) in_flight_records: InFlightRecords,
+    in_flight_elsewhere: AtomicU64,
+    next_sum_ms: AtomicU64,
+}
+
+impl WorkerRouter {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, access_log: AccessLogHandle) -> Self {
+        Self {
+            index,
+            snapshots: shared.snapshots.reader(),
+            pool: Arc::default(),
+            metrics: shared.metrics.worker(index),
+            access_log,
+            in_flight_records: InFlightRecords::default(),
+            in_flight_elsewhere: AtomicU64::new(0),
+            next_sum_ms: AtomicU64::new(0),
+            shared,
+        }
+    }
+
+    /// Requests in flight: this worker's own exactly, the others' as of at
+    /// most 10 ms ago, so that counting costs no shared write.
+    pub(crate) fn in_flight(&self, now_ms: u64) -> u64 {
+        let own = self.metrics.requests_in_flight();
+        if self.shared.workers == 1 {
+            return own;
+        }
+        if now_ms >= self.next_sum_ms.load(Relaxed) {
+            self.next_sum_ms.store(now_ms + SUM_EVERY_MS, Relaxed);
+            let elsewhere = self.shared.metrics.requests_in_flight().saturating_sub(own);
+            self.in_flight_elsewhere.store(elsewhere, Relaxed);
+        }
+        own + self.in_flight_elsewhere.load(Relaxed)
+    }
+}

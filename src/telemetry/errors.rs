@@ -1,0 +1,147 @@
+//! The last errors, for `/errors`.
+//!
+//! Requests that go well never come here, so a lock is fine; it is held for a
+//! push and a pop, and what falls off the ring is dropped outside of it.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::error::Code;
+use crate::sync::Mutex;
+
+/// An error that a request ended with.
+#[derive(Clone, Debug)]
+pub struct RecentError {
+    /// When.
+    pub time: SystemTime,
+    /// The request's id.
+    pub request_id: String,
+    /// Who asked.
+    pub client: SocketAddr,
+    /// The request's method.
+    pub method: String,
+    /// Its host, as looked up.
+    pub host: String,
+    /// Its path, with the query if there was one: the admin side masks it.
+    pub path: String,
+    /// The route's name, if one was found.
+    pub route: Option<Arc<str>>,
+    /// The endpoint of the last attempt, if there was one.
+    pub endpoint: Option<SocketAddr>,
+    /// What went wrong.
+    pub code: Code,
+    /// The status answered; `None` if it went wrong without an answer.
+    pub status: Option<u16>,
+    /// What went wrong, in a sentence.
+    pub detail: Cow<'static, str>,
+    /// The attempts that were made.
+    pub attempts: Vec<AttemptSummary>,
+}
+
+/// An attempt of a request that ended with an error.
+#[derive(Clone, Debug)]
+pub struct AttemptSummary {
+    /// Where it went.
+    pub endpoint: SocketAddr,
+    /// How it failed; `None` if a response head came.
+    pub failure: Option<Code>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// A ring of the last [`RecentErrors::CAPACITY`] errors.
+#[derive(Debug, Default)]
+pub struct RecentErrors {
+    ring: Mutex<Ring>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    /// How many there ever were.
+    count: u64,
+    entries: VecDeque<Arc<RecentError>>,
+}
+
+impl RecentErrors {
+    /// How many errors are kept.
+    pub const CAPACITY: usize = 1_000;
+    /// How much of a text that a client chose is kept.
+    pub const MAX_TEXT_BYTES: usize = 1_024;
+
+    /// An empty ring.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Keeps an error; the oldest makes room. Method, host and path are cut
+    /// to [`Self::MAX_TEXT_BYTES`].
+    pub fn record(&self, mut error: RecentError) {
+        for text in [&mut error.method, &mut error.host, &mut error.path] {
+            text.truncate(text.floor_char_boundary(Self::MAX_TEXT_BYTES));
+            text.shrink_to_fit();
+        }
+        let error = Arc::new(error);
+        let _evicted = {
+            let mut ring = self.ring.lock();
+            ring.count += 1;
+            ring.entries.push_back(error);
+            (ring.entries.len() > Self::CAPACITY).then(|| ring.entries.pop_front())
+        };
+    }
+
+    /// All that are kept, newest first, each with its number: the first error
+    /// since the start is 1.
+    pub fn newest_first(&self) -> Vec<(u64, Arc<RecentError>)> {
+        let ring = self.ring.lock();
+        (0..ring.count).rev().map(|n| n + 1).zip(ring.entries.iter().rev().cloned()).collect()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn error(path: &str) -> RecentError {
+        RecentError {
+            time: SystemTime::UNIX_EPOCH,
+            request_id: "id".into(),
+            client: ([127, 0, 0, 1], 40_000).into(),
+            method: "GET".into(),
+            host: "shop.example".into(),
+            path: path.into(),
+            route: Some("shop.example/".into()),
+            endpoint: Some(([10, 0, 0, 1], 80).into()),
+            code: Code::UpstreamReset,
+            status: Some(502),
+            detail: "the endpoint closed".into(),
+            attempts: vec![AttemptSummary {
+                endpoint: ([10, 0, 0, 1], 80).into(),
+                failure: Some(Code::UpstreamReset),
+                elapsed: Duration::from_millis(3),
+            }],
+        }
+    }
+
+    #[test]
+    fn only_the_last_thousand_are_kept_and_the_newest_comes_first() {
+        let errors = RecentErrors::new();
+        for n in 1..=1_500 {
+            errors.record(error(&format!("/{n}")));
+        }
+        let kept = errors.newest_first();
+        assert_eq!(kept.len(), RecentErrors::CAPACITY);
+        assert_eq!((kept[0].0, kept[0].1.path.as_str()), (1_500, "/1500"));
+        assert_eq!((kept[999].0, kept[999].1.path.as_str()), (501, "/501"));
+    }
+
+    #[test]
+    fn a_path_of_any_length_is_kept_only_in_part_and_cut_between_characters() {
+        let errors = RecentErrors::new();
+        errors.record(error(&format!("/{}", "é".repeat(30_000))));
+        let kept = errors.newest_first();
+        assert_eq!(kept[0].1.path.len(), RecentErrors::MAX_TEXT_BYTES - 1);
+    }
+}

@@ -1,0 +1,317 @@
+//! The sums, written as OpenMetrics when somebody scrapes.
+
+use std::fmt::Error;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+
+use crate::error::Code;
+
+use super::Metrics;
+use super::histogram::HistogramSum;
+use super::kinds::{ConnectionState, InformationalDrop, ReloadResult, STATUS_CLASSES, Side};
+use super::labels::RouteLabels;
+use super::process::ProcessFigures;
+use super::shard::{self, WorkerMetrics};
+
+/// The states that only the control plane knows, as they are now. Label values
+/// are sets the caller bounds.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Routes in the table.
+    pub routes: u64,
+    /// Endpoints by state.
+    pub endpoints: Vec<(&'static str, u64)>,
+    /// How long ago each route source was last heard.
+    pub source_ages: Vec<(String, Duration)>,
+    /// Live tasks by kind.
+    pub tasks: Vec<(&'static str, u64)>,
+    /// How long ago each worker last turned, in worker order.
+    pub heartbeat_ages: Vec<Duration>,
+    /// Access log lines lost, see `AccessLog::dropped`.
+    pub access_log_lines_dropped: u64,
+}
+
+/// One scrape.
+pub(super) struct Scrape {
+    metrics: Arc<Metrics>,
+    observed: Observed,
+}
+
+impl Scrape {
+    pub(super) fn new(metrics: Arc<Metrics>, observed: Observed) -> Self {
+        Self { metrics, observed }
+    }
+
+    fn sum(&self, figure: impl Fn(&WorkerMetrics) -> u64) -> u64 {
+        shard::sum(&self.metrics.workers, figure)
+    }
+
+    /// The codes whose figure is not zero, with it.
+    fn by_code(
+        &self,
+        figure: impl Fn(&WorkerMetrics, Code) -> u64,
+    ) -> impl Iterator<Item = ([(&'static str, &'static str); 1], u64)> {
+        Code::ALL
+            .iter()
+            .map(move |code| ([("reason", code.as_str())], self.sum(|w| figure(w, *code))))
+            .filter(|(_, count)| *count > 0)
+    }
+}
+
+impl std::fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scrape").field("observed", &self.observed).finish_non_exhaustive()
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mut out = Families(encoder);
+        {
+            let labels = self.metrics.labels.lock();
+            self.requests(&mut out, &labels)?;
+            self.durations(&mut out, &labels)?;
+        }
+        self.attempts(&mut out)?;
+        self.connections(&mut out)?;
+        self.errors(&mut out)?;
+        self.control_plane(&mut out)?;
+        process(&mut out, ProcessFigures::read())
+    }
+}
+
+impl Scrape {
+    fn requests(&self, out: &mut Families<'_>, labels: &RouteLabels) -> Result<(), Error> {
+        let mut samples = Vec::new();
+        for (label, route) in labels.shown() {
+            for (class, name) in STATUS_CLASSES.into_iter().enumerate() {
+                let mut sample = |code, count| {
+                    if count > 0 {
+                        samples.push((
+                            [("route", route), ("status_class", name), ("code", code)],
+                            count,
+                        ));
+                    }
+                };
+                sample("", self.sum(|w| w.answered(label, class)));
+                if self.metrics.workers.iter().any(|w| w.has_codes(label, class)) {
+                    for code in Code::ALL {
+                        sample(code.as_str(), self.sum(|w| w.with_code(label, class, *code)));
+                    }
+                }
+            }
+        }
+        out.counters(
+            "pointsman_requests",
+            "Requests ended, by route, class of the status sent, and code if the router made the \
+             answer or cut it",
+            samples,
+        )
+    }
+
+    fn durations(&self, out: &mut Families<'_>, labels: &RouteLabels) -> Result<(), Error> {
+        let samples = labels.shown().map(|(label, route)| {
+            let mut sum = HistogramSum::default();
+            for worker in &self.metrics.workers {
+                worker.add_durations(label, &mut sum);
+            }
+            ([("route", route)], sum)
+        });
+        out.histograms(
+            "pointsman_request_duration_seconds",
+            "From the first byte of a request to the last byte of its answer",
+            samples.filter(|(_, sum)| sum.count() > 0),
+        )
+    }
+
+    fn attempts(&self, out: &mut Families<'_>) -> Result<(), Error> {
+        let response =
+            [([("outcome", "response")], self.sum(WorkerMetrics::attempts_with_response))];
+        let failed = self.by_code(WorkerMetrics::attempts_failed);
+        out.counters(
+            "pointsman_attempts",
+            "Attempts ended, by the code of their failure, or \"response\" for a response head",
+            response.into_iter().chain(failed.map(|([(_, code)], n)| ([("outcome", code)], n))),
+        )?;
+        out.counters(
+            "pointsman_retries",
+            "Attempts that followed a failed one, by the code of that failure",
+            self.by_code(WorkerMetrics::retries),
+        )?;
+        out.counter(
+            "pointsman_stale_reuse",
+            "Reused endpoint connections that died before the first response byte",
+            self.sum(WorkerMetrics::stale_reuses),
+        )?;
+        out.counters(
+            "pointsman_informational_dropped",
+            "Informational (1xx) responses not forwarded",
+            InformationalDrop::ALL
+                .map(|why| ([("reason", why.as_str())], self.sum(|w| w.informational_drops(why)))),
+        )
+    }
+
+    fn connections(&self, out: &mut Families<'_>) -> Result<(), Error> {
+        out.gauge(
+            "pointsman_requests_in_flight",
+            "Requests begun and not ended",
+            self.metrics.requests_in_flight(),
+        )?;
+        let states = [(ConnectionState::Active, "active"), (ConnectionState::Idle, "idle")];
+        let samples = Side::ALL.into_iter().flat_map(|side| {
+            states.map(|(state, name)| {
+                let labels = [("side", side.as_str()), ("state", name)];
+                (labels, self.sum(|w| w.connections(side, state)))
+            })
+        });
+        out.gauges(
+            "pointsman_connections",
+            "Open connections, by side and by whether a request is on them",
+            samples,
+        )
+    }
+
+    fn errors(&self, out: &mut Families<'_>) -> Result<(), Error> {
+        // All of them, zeros too: an alert on a rate needs the first one.
+        let samples =
+            Code::ALL.iter().map(|c| ([("code", c.as_str())], self.sum(|w| w.errors(*c))));
+        out.counters("pointsman_errors", "Errors, with or without a request", samples)?;
+        out.counter("pointsman_panics", "Panics caught", self.sum(WorkerMetrics::panics))
+    }
+
+    fn control_plane(&self, out: &mut Families<'_>) -> Result<(), Error> {
+        let seen = &self.observed;
+        out.gauge("pointsman_routes", "Routes in the table", seen.routes)?;
+        out.gauges(
+            "pointsman_endpoints",
+            "Endpoints in the table",
+            seen.endpoints.iter().map(|(state, count)| ([("state", *state)], *count)),
+        )?;
+        out.gauges(
+            "pointsman_source_age_seconds",
+            "Time since a source of routes was last heard",
+            seen.source_ages
+                .iter()
+                .map(|(name, age)| ([("source", name.as_str())], age.as_secs_f64())),
+        )?;
+        out.counters(
+            "pointsman_reloads",
+            "Reloads of the configuration",
+            ReloadResult::ALL.map(|result| {
+                let count = self.metrics.reloads[result as usize].load(Relaxed);
+                ([("result", result.as_str())], count)
+            }),
+        )?;
+        out.gauges(
+            "pointsman_tasks",
+            "Live tasks",
+            seen.tasks.iter().map(|(kind, count)| ([("kind", *kind)], *count)),
+        )?;
+        let workers: Vec<String> = (0..seen.heartbeat_ages.len()).map(|w| w.to_string()).collect();
+        out.gauges(
+            "pointsman_worker_heartbeat_age_seconds",
+            "Time since a worker last turned",
+            workers
+                .iter()
+                .zip(&seen.heartbeat_ages)
+                .map(|(worker, age)| ([("worker", worker.as_str())], age.as_secs_f64())),
+        )?;
+        out.counter(
+            "pointsman_access_log_lines_dropped",
+            "Access log lines lost to a sink too slow or broken",
+            seen.access_log_lines_dropped,
+        )
+    }
+}
+
+/// The standard process families, those that could be read.
+fn process(out: &mut Families<'_>, figures: ProcessFigures) -> Result<(), Error> {
+    if let Some(seconds) = figures.cpu_seconds {
+        out.counter("process_cpu_seconds", "User and system CPU time", seconds)?;
+    }
+    if let Some(seconds) = figures.start_time_seconds {
+        out.gauge("process_start_time_seconds", "Start, since the Unix epoch", seconds)?;
+    }
+    let gauges = [
+        ("process_resident_memory_bytes", "Resident memory", figures.resident_bytes),
+        ("process_virtual_memory_bytes", "Address space", figures.virtual_bytes),
+        ("process_threads", "Threads", figures.threads),
+        ("process_open_fds", "Open file descriptors", figures.open_fds),
+        ("process_max_fds", "The limit of open file descriptors", figures.max_fds),
+    ];
+    for (name, help, value) in gauges {
+        if let Some(value) = value {
+            out.gauge(name, help, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes whole metric families. Counters are named without `_total`, which
+/// the encoder adds.
+struct Families<'e>(DescriptorEncoder<'e>);
+
+impl Families<'_> {
+    fn counter(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: impl prometheus_client::encoding::EncodeCounterValue,
+    ) -> Result<(), Error> {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        family.encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    fn counters<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = ([(&'l str, &'l str); N], u64)>,
+    ) -> Result<(), Error> {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in samples {
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> Result<(), Error> {
+        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    }
+
+    fn gauges<'l, const N: usize, V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = ([(&'l str, &'l str); N], V)>,
+    ) -> Result<(), Error> {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in samples {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn histograms<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = ([(&'l str, &'l str); 1], HistogramSum)>,
+    ) -> Result<(), Error> {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (labels, sum) in samples {
+            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+                sum.seconds(),
+                sum.count(),
+                &sum.buckets(),
+                None,
+            )?;
+        }
+        Ok(())
+    }
+}

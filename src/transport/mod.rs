@@ -1,0 +1,62 @@
+//! The byte streams a connection runs over, and what may be asked of them.
+//!
+//! The loops in `listen` and `upstream` see only this trait: plain TCP now,
+//! an in-memory pair in whole-wire tests, TLS when it has its room.
+
+mod departure;
+mod inbox;
+mod outbox;
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+pub(crate) use departure::Departure;
+pub(crate) use inbox::Inbox;
+pub(crate) use outbox::Outbox;
+
+/// A bidirectional byte stream with the few extra questions a router asks.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Ready when a read would find bytes, the end, or an error. Costs no
+    /// buffer, so that an idle connection holds none.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Whether an idle connection was closed, or has bytes nobody asked for:
+    /// asked of the system itself, since a cached readiness may be old.
+    fn is_disturbed(&self) -> bool;
+
+    /// A watch for the peer's departure that works behind unread bytes.
+    fn departure(&self) -> io::Result<Option<Departure>>;
+
+    /// Makes the coming close a reset, so that a cut message cannot be taken
+    /// for a whole one.
+    fn reset_on_close(&self);
+}
+
+impl Transport for TcpStream {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_ready(cx)
+    }
+
+    fn is_disturbed(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit(); 1];
+        match SockRef::from(self).peek(&mut byte) {
+            Ok(_) => true,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+
+    fn departure(&self) -> io::Result<Option<Departure>> {
+        Departure::watch(SockRef::from(self).try_clone()?).map(Some)
+    }
+
+    fn reset_on_close(&self) {
+        // A socket that is gone already needs no reset.
+        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+}

@@ -1,0 +1,56 @@
+//! One HTTP/1 connection to an endpoint.
+
+use std::net::SocketAddr;
+
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::transport::{Inbox, Outbox, Transport};
+
+/// A connection to an endpoint. It belongs to one exchange at a time, moves by
+/// value (boxed) between exchange and pool, and closes when dropped.
+pub(crate) struct EndpointConnection {
+    pub(crate) stream: Box<dyn Transport>,
+    pub(crate) inbox: Inbox,
+    pub(crate) outbox: Outbox,
+    pub(crate) clock: Clock,
+    pub(crate) address: SocketAddr,
+    /// Whole exchanges it has carried.
+    pub(crate) exchanges: u64,
+    /// When its last exchange ended.
+    pub(crate) idle_since: Instant,
+    /// A request was begun and is not yet written whole.
+    pub(crate) mid_request: bool,
+}
+
+impl EndpointConnection {
+    /// A connection just made.
+    pub(crate) fn new(stream: Box<dyn Transport>, address: SocketAddr) -> Self {
+        Self {
+            stream,
+            inbox: Inbox::new(),
+            outbox: Outbox::default(),
+            clock: Clock::default(),
+            address,
+            exchanges: 0,
+            idle_since: Instant::now(),
+            mid_request: false,
+        }
+    }
+
+    /// Whether another exchange may follow on it: nothing half-written and
+    /// nothing unasked-for received.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.inbox.bytes.is_empty() && !self.inbox.ended() && self.outbox.is_empty()
+    }
+}
+
+impl Drop for EndpointConnection {
+    /// A request cut in its content ends in a reset: after a clean close the
+    /// endpoint could take what it has for the whole.
+    fn drop(&mut self) {
+        if self.mid_request {
+            self.stream.reset_on_close();
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The endpoint's side: opening connections, keeping idle ones, and one round
+//! trip on one of them.
+
+mod answer;
+mod connection;
+mod connector;
+mod pool;
+mod round_trip;
+mod upload;
+
+pub use answer::AnswerFailure;
+pub(crate) use answer::Answer;
+pub(crate) use connector::{ConnectError, connect};
+pub(crate) use pool::{Pool, Reuse};
+pub(crate) use round_trip::{Answered, RoundTripError, Terms, round_trip};

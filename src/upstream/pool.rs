@@ -1,0 +1,108 @@
+//! Idle endpoint connections of one worker.
+//!
+//! Each worker keeps its own, so that a connection never changes threads. The
+//! youngest is taken first: the rest grow old together and expire. The lock is
+//! never contended inside a worker; it is there so that the same router also
+//! runs in a multi-threaded runtime.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::sync::Mutex;
+use crate::upstream::connection::EndpointConnection;
+
+/// Idle connections kept for one endpoint by one worker; more are closed.
+const IDLE_PER_ENDPOINT: usize = 512;
+/// A request that must not be sent twice takes only a connection that was
+/// idle for less than this (a stale one would have to be answered 502).
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What kind of connection a request may be sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// Any that looks alive: if it dies, the request can be sent again.
+    Any,
+    /// Only one used a moment ago.
+    Fresh,
+}
+
+/// The idle connections of a worker, by endpoint.
+#[derive(Default)]
+pub(crate) struct Pool {
+    idle: Mutex<HashMap<SocketAddr, Vec<Box<EndpointConnection>>, foldhash::fast::RandomState>>,
+}
+
+impl Pool {
+    /// Takes a connection that was idle for less than `keep` and that the
+    /// system says is open and silent.
+    pub(crate) fn take(
+        &self,
+        address: SocketAddr,
+        reuse: Reuse,
+        keep: Duration,
+        now: Instant,
+    ) -> Option<Box<EndpointConnection>> {
+        let most = match reuse {
+            Reuse::Any => keep,
+            Reuse::Fresh => keep.min(FRESH),
+        };
+        loop {
+            let connection = {
+                let mut idle = self.idle.lock();
+                let of_endpoint = idle.get_mut(&address)?;
+                let youngest = of_endpoint.last()?;
+                if now.duration_since(youngest.idle_since) >= most {
+                    return None;
+                }
+                of_endpoint.pop()?
+            };
+            if !connection.stream.is_disturbed() {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Takes a connection back after a whole exchange.
+    pub(crate) fn put(&self, mut connection: Box<EndpointConnection>, now: Instant) {
+        debug_assert!(connection.is_clean());
+        connection.exchanges += 1;
+        connection.idle_since = now;
+        connection.inbox.release();
+        connection.outbox.clear();
+        let mut idle = self.idle.lock();
+        let of_endpoint = idle.entry(connection.address).or_default();
+        if of_endpoint.len() < IDLE_PER_ENDPOINT {
+            of_endpoint.push(connection);
+        }
+    }
+
+    /// Closes what has been idle for `keep` or was closed by its endpoint,
+    /// and forgets endpoints without a connection.
+    pub(crate) fn sweep(&self, keep: Duration, now: Instant) {
+        let mut closing = Vec::new();
+        self.idle.lock().retain(|_, of_endpoint| {
+            let gone = of_endpoint.extract_if(.., |connection| {
+                now.duration_since(connection.idle_since) >= keep
+                    || connection.stream.is_disturbed()
+            });
+            closing.extend(gone);
+            !of_endpoint.is_empty()
+        });
+        // The sockets close here, after the lock has been let go.
+        drop(closing);
+    }
+
+    /// Closes every idle connection.
+    pub(crate) fn clear(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock());
+        drop(idle);
+    }
+
+    /// The number of idle connections.
+    pub(crate) fn len(&self) -> usize {
+        self.idle.lock().values().map(Vec::len).sum()
+    }
+}

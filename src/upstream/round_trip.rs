@@ -1,0 +1,202 @@
+//! One attempt on one connection: the head goes out, then content as it
+//! comes, and the first whole final response head comes back.
+//!
+//! The attempt's head arrives by value and is gone once it is encoded; what
+//! comes back is owned by the caller. A write that fails does not end the
+//! attempt: an endpoint that refuses an upload answers before it closes, and
+//! that answer is worth more than the error.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use http::Method;
+use tokio::time::Instant;
+
+use crate::attempt::{AttemptHead, Exchange, Failure, ReplayBody};
+use crate::clock::earliest;
+use crate::config::Timeouts;
+use crate::error::Code;
+use crate::http1::{HeadLimits, HeadReader, ParsedResponse, Refusal, encode_request_head};
+use crate::request::{BodyFailure, InterimSink};
+use crate::upstream::connection::EndpointConnection;
+use crate::upstream::upload::{Upload, UploadFailure};
+
+/// What an attempt must keep to.
+pub(crate) struct Terms<'a> {
+    pub(crate) timeouts: &'a Timeouts,
+    pub(crate) head: HeadLimits,
+    /// Informational responses passed on at most.
+    pub(crate) informational: usize,
+    /// When the whole request must be over.
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// A final response head, and the connection its content comes on.
+pub(crate) struct Answered {
+    pub(crate) head: ParsedResponse,
+    pub(crate) connection: Box<EndpointConnection>,
+    pub(crate) upload: Upload,
+}
+
+/// Why there is no response head.
+#[derive(Debug)]
+pub(crate) enum RoundTripError {
+    /// The endpoint's doing; another may do better.
+    Attempt(Failure),
+    /// The client's half failed; no attempt can help.
+    Request(BodyFailure),
+    /// The request's own deadline passed.
+    Deadline,
+}
+
+/// Sends `head` and content, and waits for the final response head.
+pub(crate) async fn round_trip(
+    mut connection: Box<EndpointConnection>,
+    head: AttemptHead,
+    body: &mut ReplayBody,
+    interim: Option<&dyn InterimSink>,
+    terms: &Terms<'_>,
+) -> Result<Answered, RoundTripError> {
+    let parts = head.into_parts();
+    connection.mid_request = true;
+    encode_request_head(
+        connection.outbox.head(),
+        &parts.method,
+        &parts.target,
+        &parts.fields,
+        parts.framing,
+    );
+    let mut trip = Trip {
+        upload: Upload::new(parts.framing),
+        method: parts.method,
+        connection,
+        reader: HeadReader::new(),
+        received_bytes: 0,
+        informational: 0,
+        sent_at: None,
+    };
+    let head = poll_fn(|cx| trip.poll(cx, body, interim, terms)).await?;
+    Ok(Answered { head, connection: trip.connection, upload: trip.upload })
+}
+
+struct Trip {
+    connection: Box<EndpointConnection>,
+    upload: Upload,
+    method: Method,
+    reader: HeadReader,
+    received_bytes: u64,
+    informational: usize,
+    /// When the request was written whole, or refused.
+    sent_at: Option<Instant>,
+}
+
+impl Trip {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &mut ReplayBody,
+        interim: Option<&dyn InterimSink>,
+        terms: &Terms<'_>,
+    ) -> Poll<Result<ParsedResponse, RoundTripError>> {
+        if self.sent_at.is_none() {
+            let idle = terms.timeouts.request_write_idle;
+            match self.upload.poll(cx, &mut self.connection, body, idle) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.sent_at = Some(Instant::now()),
+                Poll::Ready(Err(UploadFailure::Request(failure))) => {
+                    return Poll::Ready(Err(RoundTripError::Request(failure)));
+                }
+                Poll::Ready(Err(UploadFailure::Stalled)) => {
+                    return self.fail(Failure::write_timeout);
+                }
+            }
+        }
+        loop {
+            if let Some(head) = self.read_head(interim, terms)? {
+                return Poll::Ready(Ok(head));
+            }
+            let connection = &mut *self.connection;
+            match connection.inbox.poll_fill(&mut *connection.stream, cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return self.fail(Failure::reset),
+                Poll::Ready(Ok(bytes)) => self.received_bytes += bytes as u64,
+                Poll::Pending => return self.poll_clocks(cx, terms),
+            }
+        }
+    }
+
+    /// The final head, if it is whole; informational ones are passed on.
+    fn read_head(
+        &mut self,
+        interim: Option<&dyn InterimSink>,
+        terms: &Terms<'_>,
+    ) -> Result<Option<ParsedResponse>, RoundTripError> {
+        loop {
+            if self.connection.inbox.bytes.is_empty() {
+                return Ok(None);
+            }
+            let bytes = &mut self.connection.inbox.bytes;
+            let head = match self.reader.response(bytes, &terms.head, &self.method) {
+                Ok(Some(head)) => head,
+                Ok(None) => return Ok(None),
+                Err(refusal) => {
+                    return Err(self.refused(&refusal));
+                }
+            };
+            if !head.status.is_informational() {
+                return Ok(Some(head));
+            }
+            self.reader = HeadReader::new();
+            self.informational += 1;
+            if head.status == http::StatusCode::SWITCHING_PROTOCOLS {
+                return Err(self.broke("the endpoint switched protocols without being asked"));
+            }
+            if self.informational > terms.informational {
+                return Err(self.broke("the endpoint sent too many informational responses"));
+            }
+            if let Some(sink) = interim {
+                sink.send(head.status, head.fields);
+            }
+        }
+    }
+
+    fn exchange(&self) -> Exchange {
+        Exchange {
+            reused: self.connection.exchanges > 0,
+            bytes_sent: self.upload.written_bytes(),
+            bytes_received: self.received_bytes,
+        }
+    }
+
+    fn refused(&self, refusal: &Refusal) -> RoundTripError {
+        let failure = if refusal.kind.response_code() == Code::UpstreamHeadTooLarge {
+            Failure::head_too_large(self.exchange())
+        } else {
+            Failure::protocol_error(self.exchange(), refusal.kind.to_string())
+        };
+        RoundTripError::Attempt(failure)
+    }
+
+    fn broke(&self, detail: &'static str) -> RoundTripError {
+        RoundTripError::Attempt(Failure::protocol_error(self.exchange(), detail))
+    }
+
+    fn poll_clocks(
+        &mut self,
+        cx: &mut Context<'_>,
+        terms: &Terms<'_>,
+    ) -> Poll<Result<ParsedResponse, RoundTripError>> {
+        let head_due = self.sent_at.map(|sent| sent + terms.timeouts.attempt_head);
+        let Some(due) = earliest(head_due, terms.deadline) else { return Poll::Pending };
+        if self.connection.clock.poll_until(cx, due).is_pending() {
+            return Poll::Pending;
+        }
+        if terms.deadline.is_some_and(|deadline| deadline <= due) {
+            return Poll::Ready(Err(RoundTripError::Deadline));
+        }
+        self.fail(Failure::head_timeout)
+    }
+
+    fn fail<T>(&self, failure: fn(Exchange) -> Failure) -> Poll<Result<T, RoundTripError>> {
+        Poll::Ready(Err(RoundTripError::Attempt(failure(self.exchange()))))
+    }
+}
