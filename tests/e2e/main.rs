@@ -3,7 +3,16 @@
 //! against everything again.
 #![cfg(feature = "router")]
 
-mod framing;
 mod harness;
 
+mod admin;
+mod bodies;
+mod cli;
+mod errors;
+mod framing;
 mod harness_itself;
+mod headers;
+mod lifecycle;
+mod real_servers;
+mod retries;
+mod routing;

@@ -130,6 +130,14 @@ impl Connection {
         stopped
     }
 
+    /// Whether something came that was not read yet, without waiting for it.
+    pub(crate) fn answers(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket can be made non-blocking");
+        let came = self.stream.peek(&mut [0]).is_ok_and(|bytes| bytes > 0);
+        self.stream.set_nonblocking(false).expect("a socket can be made blocking");
+        came || !self.source.unread().is_empty()
+    }
+
     /// Ends the sending side.
     pub(crate) fn finish_sending(&self) {
         self.stream.shutdown(Shutdown::Write).expect("a connected socket can be shut down");

@@ -53,6 +53,13 @@ impl Config {
         self
     }
 
+    /// Replaces a piece of the routes' text, for what no helper says.
+    pub(crate) fn replacing(mut self, piece: &str, by: &str) -> Self {
+        assert!(self.routes.contains(piece), "{piece} is not in {}", self.routes);
+        self.routes = self.routes.replace(piece, by);
+        self
+    }
+
     /// The file.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
