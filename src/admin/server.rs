@@ -25,6 +25,9 @@ use tokio::task::JoinSet;
 use super::guard::AdminState;
 use super::pages::router;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 /// Connections at a time; more wait in the accept queue.
 const CONNECTIONS: usize = 64;
 /// How long a caller may hold a connection.
@@ -43,14 +46,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The clocks of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clocks {
+struct Clocks {
     /// For a whole request head, and for the next request on a kept
     /// connection.
-    pub(super) head: Duration,
+    head: Duration,
     /// After this long a connection is asked to end with the answer under way.
-    pub(super) lifetime: Duration,
+    lifetime: Duration,
     /// After being asked, it has this long.
-    pub(super) grace: Duration,
+    grace: Duration,
 }
 
 /// Serves the admin side until `shutdown`, then ends the answers under way and
@@ -67,7 +70,7 @@ pub async fn serve(
 }
 
 /// [`serve`] with other clocks.
-pub(super) async fn serve_with(
+async fn serve_with(
     listener: TcpListener,
     state: AdminState,
     shutdown: impl Future<Output = ()>,

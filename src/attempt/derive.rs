@@ -156,7 +156,8 @@ fn set_forwarded(head: &RequestHead, policy: &HeadPolicy, found: &Found, fields:
 /// servers differ in which line they read.
 fn forwarded_for(chain: Option<&FieldLines>, peer: IpAddr) -> HeaderValue {
     let mut list = Vec::with_capacity(48);
-    for value in chain.into_iter().flat_map(|received| received.all(&X_FORWARDED_FOR)) {
+    let name = X_FORWARDED_FOR;
+    for value in chain.into_iter().flat_map(|received| received.all(&name)) {
         let value = value.as_bytes().trim_ascii();
         if !value.is_empty() {
             list.extend_from_slice(value);

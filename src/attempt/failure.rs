@@ -39,7 +39,8 @@ impl Exchange {
     }
 }
 
-/// A failed attempt. It holds no part of the attempt's head.
+/// A failed attempt. It holds no part of the attempt's head: it can be cloned,
+/// which no head can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     progress: Progress,

@@ -18,6 +18,7 @@ mod headers;
 mod host;
 mod item;
 mod limits;
+mod effective;
 mod load;
 mod path;
 mod route;
@@ -28,6 +29,7 @@ mod timeouts;
 mod units;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use effective::{NEEDS_RESTART, effective};
 pub use load::{LoadError, load};
 pub use settings::*;
 pub use units::{

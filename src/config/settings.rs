@@ -242,6 +242,12 @@ impl Network {
     }
 }
 
+impl std::fmt::Display for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
 /// `[errors]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorSettings {

@@ -110,9 +110,9 @@ mod tests {
 
     #[test]
     fn the_only_one_open_among_many_is_found() {
-        let closed: Vec<_> = (0..100).filter(|index| *index != 42).collect();
-        let got = shares(&[1; 100], &[7; 100], &closed);
-        assert_eq!(got[42], 10_000);
+        let closed: Vec<_> = (0..20).filter(|index| *index != 12).collect();
+        let got = shares(&[1; 20], &[7; 20], &closed);
+        assert_eq!(got[12], 10_000);
     }
 
     #[test]

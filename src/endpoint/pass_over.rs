@@ -32,7 +32,12 @@ impl PassOver {
     /// Whether a mark is in force at `now_ms`. The mark guards no other memory,
     /// so it needs no ordering: a reader sees it a moment sooner or later.
     pub(super) fn is_marked(&self, now_ms: u64) -> bool {
-        now_ms < self.until_ms.load(Ordering::Relaxed)
+        self.left_ms(now_ms) > 0
+    }
+
+    /// For how many milliseconds more a mark is in force.
+    pub(super) fn left_ms(&self, now_ms: u64) -> u64 {
+        self.until_ms.load(Ordering::Relaxed).saturating_sub(now_ms)
     }
 }
 

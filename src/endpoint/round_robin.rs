@@ -165,6 +165,18 @@ mod tests {
     }
 
     #[test]
+    fn a_choice_among_the_closed_looks_a_bounded_number_of_times() {
+        let weights = Weights::new([1u16, 255, 256, 256].into_iter());
+        let looks = std::cell::Cell::new(0);
+        let closed = |_| {
+            looks.set(looks.get() + 1);
+            false
+        };
+        assert_eq!(RoundRobin::new(&weights).choose(&weights, 0, 1, 0, closed), None);
+        assert_eq!(looks.get(), 4 * 4 + 4);
+    }
+
+    #[test]
     fn where_none_may_be_chosen_none_is() {
         let weights = Weights::new([3u16, 2].into_iter());
         let round_robin = RoundRobin::new(&weights);

@@ -51,4 +51,9 @@ impl EndpointState {
     pub fn is_passed_over(&self, now_ms: u64) -> bool {
         self.pass_over.is_marked(now_ms)
     }
+
+    /// For how many milliseconds more it is passed over; `None` if it is not.
+    pub fn passed_over_for_ms(&self, now_ms: u64) -> Option<u64> {
+        Some(self.pass_over.left_ms(now_ms)).filter(|left| *left > 0)
+    }
 }

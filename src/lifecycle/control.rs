@@ -14,7 +14,7 @@ use crate::lifecycle::{Drain, HealthReport, Phase};
 use crate::router::{Route, Router, Shared, WorkerRouter};
 use crate::sync::Mutex;
 use crate::telemetry::RecentError;
-use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::access_log::{AccessLog, AccessLogHandle, Flush};
 use crate::telemetry::metrics::Observed;
 
 /// The router as its operator reaches it.
@@ -23,11 +23,27 @@ pub(crate) struct ControlSide {
     drain: Arc<Drain>,
     file: Option<PathBuf>,
     workers: Mutex<Vec<Arc<WorkerRouter>>>,
+    access_log: AccessLog,
 }
 
 impl ControlSide {
-    pub(crate) fn new(shared: Arc<Shared>, drain: Arc<Drain>, file: Option<PathBuf>) -> Self {
-        Self { shared, drain, file, workers: Mutex::new(Vec::new()) }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        drain: Arc<Drain>,
+        file: Option<PathBuf>,
+        access_log: AccessLog,
+    ) -> Self {
+        Self { shared, drain, file, workers: Mutex::new(Vec::new()), access_log }
+    }
+
+    /// Where the lines of a worker go.
+    pub(crate) fn access_log(&self, worker: usize) -> AccessLogHandle {
+        self.access_log.worker(worker)
+    }
+
+    /// Opens the access log's file again, after it was moved away.
+    pub(crate) fn reopen_log(&self) {
+        self.access_log.reopen();
     }
 
     /// The workers whose requests are shown.
@@ -35,9 +51,12 @@ impl ControlSide {
         *self.workers.lock() = routers.iter().map(|router| router.worker().clone()).collect();
     }
 
-    /// Lets go of the workers.
-    pub(crate) fn leave(&self) {
-        self.workers.lock().clear();
+    /// Ends when the workers have: writes out what the access log still has.
+    pub(crate) fn end(self, log_patience: Duration) {
+        drop(self.workers);
+        if self.access_log.shutdown(log_patience) == Flush::Cut {
+            tracing::warn!("the access log's sink was too slow; its last lines are lost");
+        }
     }
 
     /// The first time drains, the second cuts.
@@ -118,6 +137,7 @@ impl Control for ControlSide {
                 (Shown::PassedOver.as_str(), passed),
             ],
             heartbeat_ages: inputs.heartbeat_ages,
+            access_log_lines_dropped: self.access_log.dropped(),
             ..Observed::default()
         })
     }

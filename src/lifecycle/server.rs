@@ -124,15 +124,16 @@ impl Server {
             self.shared.clone(),
             self.drain.clone(),
             self.file.clone(),
+            self.access_log,
         ));
         let admin_address = self.admin.local_addr()?;
         let state = AdminState::new(control.clone(), admin_address, self.admin_token)?;
         let routers: Vec<Router> = (0..self.shared.workers)
             .map(|index| {
-                Router::for_worker(self.shared.clone(), index, self.access_log.worker(index))
+                Router::for_worker(self.shared.clone(), index, control.access_log(index))
             })
             .collect();
-        control.attend(&routers, &self.access_log);
+        control.attend(&routers);
         let connections = connection_limit(&self.settings) / self.shared.workers;
         let mut of_worker = transpose(self.listeners, self.shared.workers).into_iter();
         let mut threads = Vec::new();
@@ -170,8 +171,11 @@ impl Server {
                 let _ = thread.join();
             }
         }
-        control.leave();
-        self.access_log.shutdown(LOG_PATIENCE);
+        drop(runtime);
+        // The admin side and the signals are gone with the runtime.
+        if let Some(control) = Arc::into_inner(control) {
+            control.end(LOG_PATIENCE);
+        }
         outcome
     }
 }

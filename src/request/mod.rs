@@ -20,7 +20,7 @@ mod target;
 pub use arrival::{Arrival, ClientAddress};
 pub use body::{BodyFailure, BodyFrame, BodySource, RequestBody};
 pub use head::{ClientInfo, RequestHead, RequestHeadParts};
-pub use host::{AmbiguousHost, RequestHost, same_host};
+pub use host::{AmbiguousHost, HostName, RequestHost, same_host};
 pub use interim::InterimSink;
 pub use pace::Pace;
 pub use path::{AmbiguousPath, MatchPath};

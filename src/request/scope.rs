@@ -290,7 +290,7 @@ impl Drop for Scope {
             log.write(&record.access_record(&live, status, duration));
         }
         if let Some(code) = live.code {
-            record.worker.shared.recent_errors.push(record.recent_error(&live, code, status));
+            record.worker.shared.recent_errors.record(record.recent_error(&live, code, status));
         }
     }
 }

@@ -15,7 +15,9 @@ use crate::http1::{HeadLimits, ParsedResponse};
 use crate::request::{BodyFailure, InterimSink, Phase, RequestHead, Scope};
 use crate::respond::fields::ResponsePolicy;
 use crate::router::{Route, WorkerRouter};
-use crate::upstream::{Answer, Answered, ConnectError, Reuse, RoundTripError, Terms};
+use crate::upstream::{
+    Answer, Answered, ConnectError, EndpointConnection, Reuse, RoundTripError, Terms,
+};
 use crate::upstream::{connect, round_trip};
 
 /// The bounds of the one wait when every endpoint refused; see the planner.
@@ -229,7 +231,7 @@ impl Attempt<'_> {
         &self,
         address: SocketAddr,
         now: Instant,
-    ) -> Result<Box<crate::upstream::EndpointConnection>, RoundTripError> {
+    ) -> Result<Box<EndpointConnection>, RoundTripError> {
         let patience = self.terms.timeouts.connect;
         let left = self.terms.deadline.map(|deadline| deadline.saturating_duration_since(now));
         match connect(address, left.map_or(patience, |left| left.min(patience))).await {

@@ -13,13 +13,12 @@ use crate::attempt::{ReplayBody, request_trailers};
 use crate::error::{Code, RouterError};
 use crate::http1::Framing;
 use crate::request::admission::{Admitted, Rules, admit};
-use crate::request::{Arrival, ClientAddress, ClientInfo, InterimSink, RequestBody, RequestHead};
+use crate::request::{Arrival, ClientAddress, ClientInfo, RequestBody, RequestHead};
 use crate::request::{Scope, Subject, id};
 use crate::respond::fields::response_fields;
 use crate::respond::{Reply, ReplyBody};
 use crate::router::attempts::{self, Winner};
 use crate::router::{Route, Router, own, probe};
-use crate::upstream::Answer;
 
 /// What a request came to.
 enum Outcome {

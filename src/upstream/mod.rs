@@ -10,6 +10,7 @@ mod upload;
 
 pub use answer::AnswerFailure;
 pub(crate) use answer::Answer;
+pub(crate) use connection::EndpointConnection;
 pub(crate) use connector::{ConnectError, connect};
 pub(crate) use pool::{Pool, Reuse};
 pub(crate) use round_trip::{Answered, RoundTripError, Terms, round_trip};

@@ -1,0 +1,111 @@
+//! Real connections, and callers that would keep them.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::super::tests::Fixed;
+use super::*;
+use crate::admin::{Control, Token};
+
+/// Longer than a test takes.
+const LONG: Duration = Duration::from_secs(30);
+/// Soon over.
+const SHORT: Duration = Duration::from_millis(100);
+
+/// An admin side on a port of its own, until the sender is dropped.
+pub(crate) type Started =
+    (SocketAddr, tokio::sync::oneshot::Sender<()>, std::thread::JoinHandle<()>);
+
+/// Starts one whose clocks never run out during a test.
+pub(crate) fn start(control: Arc<dyn Control>, token: Option<Token>) -> Started {
+    start_with(control, token, Clocks { head: LONG, lifetime: LONG, grace: LONG })
+}
+
+fn start_with(control: Arc<dyn Control>, token: Option<Token>, clocks: Clocks) -> Started {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let state = AdminState::new(control, address, token).unwrap();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let shutdown = async { drop(stopped.await) };
+        runtime.block_on(serve_with(listener, state, shutdown, clocks)).unwrap();
+    });
+    (address, stop, thread)
+}
+
+/// Reads to the end of the connection, which must come by itself.
+fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}"),
+        _ => bytes,
+    }
+}
+
+const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[test]
+fn a_real_connection_is_answered_and_the_shutdown_ends_idle_ones() {
+    let (address, stop, thread) = start(Arc::new(Fixed::default()), None);
+    let mut kept = TcpStream::connect(address).unwrap();
+    kept.write_all(HEALTH).unwrap();
+    let mut answer = [0; 15];
+    kept.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    drop(stop);
+    thread.join().unwrap();
+    assert!(read_to_end(&mut kept).ends_with(b"ok\n"));
+}
+
+#[test]
+fn silent_connections_are_ended_by_the_head_timeout_so_others_get_their_turn() {
+    let clocks = Clocks { head: SHORT, lifetime: LONG, grace: LONG };
+    let (address, stop, thread) = start_with(Arc::new(Fixed::default()), None, clocks);
+    let silent: Vec<TcpStream> = (0..64).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let mut late = TcpStream::connect(address).unwrap();
+    late.write_all(HEALTH).unwrap();
+    assert!(read_to_end(&mut late).ends_with(b"ok\n"));
+    drop((silent, stop));
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_connection_ends_with_its_lifetime_whatever_it_is_doing() {
+    let clocks = Clocks { head: LONG, lifetime: SHORT, grace: SHORT };
+    let (address, stop, thread) = start_with(Arc::new(Fixed::default()), None, clocks);
+    for sent in [b"".as_slice(), b"GET /hea", HEALTH] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(sent).unwrap();
+        assert_eq!(read_to_end(&mut stream).is_empty(), sent != HEALTH);
+    }
+    drop(stop);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_caller_that_never_reads_its_answer_is_cut() {
+    let clocks = Clocks { head: LONG, lifetime: SHORT, grace: SHORT };
+    // More than any socket buffer holds.
+    let figures = Some("#".repeat(64 << 20));
+    let control = Arc::new(Fixed { figures, ..Default::default() });
+    let (address, stop, thread) = start_with(control, None, clocks);
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let waiting = Instant::now();
+    // Once the other side is gone, a byte sent there is answered by a reset.
+    stream.set_nonblocking(true).unwrap();
+    let open = |result: std::io::Result<usize>| match result {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::WouldBlock,
+    };
+    while open(stream.write(b"G")) {
+        assert!(waiting.elapsed() < LONG, "the connection is never cut");
+        std::thread::yield_now();
+    }
+    drop(stop);
+    thread.join().unwrap();
+}

@@ -1,0 +1,7 @@
+use pointsman::attempt::AttemptHead;
+
+fn two_attempts(head: AttemptHead) -> (AttemptHead, AttemptHead) {
+    (head.clone(), head)
+}
+
+fn main() {}
