@@ -55,8 +55,9 @@ fn render(diagnostics: &Diagnostics) -> String {
     for (n, entry) in diagnostics.entries().iter().enumerate() {
         let snippet = Snippet::new(entry, diagnostics.text());
         if n >= SNIPPETS || handler.render_report(&mut out, &snippet).is_err() {
-            out.push_str(&format!("{entry}\n"));
+            out.push_str(&entry.to_string());
         }
+        out.push('\n');
     }
     let file = diagnostics.entries().first().map_or("", |entry| &entry.file);
     out.push_str(&format!("{file}: {}\n", count(diagnostics.entries().len(), "error")));
@@ -83,6 +84,88 @@ impl Snippet {
             help: entry.help.clone(),
             source_code: NamedSource::new(&entry.file, Arc::clone(text)),
             span: entry.span.clone().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::parse;
+
+    fn run_on(text: &str) -> (String, u8) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pointsman.toml");
+        std::fs::write(&path, text).unwrap();
+        let (out, code) = run(&path);
+        (out.replace(&path.display().to_string(), "FILE"), code)
+    }
+
+    #[test]
+    fn a_good_file_is_summed_up() {
+        let text = "[[listener]]\naddress = \"127.0.0.1:8080\"\n[[route]]\nhost = \"*\"\n\
+                    endpoints = [\"10.0.0.1:80\", \"10.0.0.2:80\"]";
+        let summary = "FILE: ok\n  1 listener, 1 route, 2 endpoints\n  a restart is needed to \
+                       change listener, admin.address, workers.threads; everything else is \
+                       reloaded\n";
+        assert_eq!(run_on(text), (summary.to_owned(), 0));
+    }
+
+    #[test]
+    fn every_mistake_is_shown_on_its_line_with_what_would_be_right() {
+        let text = "[[listener]]\naddress = \"127.0.0.1:8080\"\n\n[timeouts]\nconect = \"3s\"\n\
+                    queue = 2\n";
+        let (out, code) = run_on(text);
+        insta::assert_snapshot!(out, @r#"
+          × timeouts.conect: unknown key
+           ╭─[FILE:5:1]
+         4 │ [timeouts]
+         5 │ conect = "3s"
+           · ──────
+         6 │ queue = 2
+           ╰────
+          help: did you mean "connect"?
+
+          × timeouts.queue: must be a duration such as "250ms", "5s" or "15m", not an integer
+           ╭─[FILE:6:9]
+         5 │ conect = "3s"
+         6 │ queue = 2
+           ·         ─
+           ╰────
+          help: did you mean "2s"?
+
+        FILE: 2 errors
+        "#);
+        assert_eq!(code, 1);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_one_line() {
+        let (out, code) = run(Path::new("/nowhere/pointsman.toml"));
+        assert_eq!((&*out, code), ("/nowhere/pointsman.toml: no such file\n", 1));
+    }
+
+    #[test]
+    fn beyond_twenty_mistakes_each_gets_one_line() {
+        let text: String = (0..25).map(|n| format!("unknown{n} = 1\n")).collect();
+        let out = render(&parse(&text, "p").unwrap_err());
+        // The missing listener comes first.
+        assert!(!out.contains("\np:19:1: unknown18: unknown key"), "{out}");
+        assert!(out.contains("\np:20:1: unknown19: unknown key"), "{out}");
+        assert!(out.ends_with("\np: 26 errors\n"), "{out}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_wrong_can_be_shown(
+            text in "(?s:.{0,60})|(\\[?\\[[a-z]{0,3}\\]|[a-c=\"\\n\\r\\tü\u{feff} ]){0,30}",
+        ) {
+            if let Err(diagnostics) = parse(&text, "p") {
+                let lines = render(&diagnostics);
+                prop_assert!(lines.contains(&diagnostics.entries()[0].reason), "{lines}");
+            }
         }
     }
 }

@@ -65,9 +65,9 @@ enum Command {
         /// Only requests in flight for at least so long, such as 30s
         #[arg(long)]
         older_than: Option<String>,
-        /// Only requests for this host
+        /// Show query strings, which may hold tokens and names
         #[arg(long)]
-        host: Option<String>,
+        queries: bool,
     },
     /// Drain a running router: it finishes what it has, then exits
     Drain {
@@ -163,9 +163,9 @@ fn run(cli: Cli) -> Said {
         Command::Routes { admin, host } => {
             Ok(tables::routes(&admin.client()?.routes(host.as_deref())?))
         }
-        Command::Requests { admin, older_than, host } => {
+        Command::Requests { admin, older_than, queries } => {
             let requests =
-                admin.client()?.requests(older_than.as_deref(), host.as_deref())?;
+                admin.client()?.requests(older_than.as_deref(), queries)?;
             Ok(tables::requests(&requests))
         }
         Command::Drain { admin } => {

@@ -67,9 +67,13 @@ fn why_not(text: &str, role: Role) -> Fault {
         return Fault::new(format!("the port in {shown} is not a number from {least} to 65535"));
     }
     if host.is_empty() {
-        let every = if role == Role::Endpoint { "127.0.0.1" } else { "0.0.0.0" };
         let fault = Fault::new(format!("the IP address is missing in {shown}"));
-        return fault.help(format!("write \"{every}:{port}\", for example"));
+        return fault.help(match role {
+            Role::Endpoint => format!("write \"127.0.0.1:{port}\", for example"),
+            Role::Bind => {
+                format!("write \"127.0.0.1:{port}\", or \"0.0.0.0:{port}\" for every address")
+            }
+        });
     }
     if host.parse::<Ipv6Addr>().is_ok() {
         let fault = Fault::new(format!("the IPv6 address in {shown} is not in brackets"));

@@ -58,7 +58,8 @@ fn bind_address(text: &str) -> Result<SocketAddr, Fault> {
 fn listeners(file: &Section<'_>, findings: &mut Findings<'_>) -> Vec<ListenerSettings> {
     let example = "write [[listener]] and below it address = \"127.0.0.1:8080\"";
     let item = file.item("listener");
-    let place = item.as_ref().map_or_else(|| file.place.below("listener", 0..0), |i| i.place.clone());
+    let place =
+        item.as_ref().map_or_else(|| file.place.below("listener", 0..0), |i| i.place.clone());
     let sections = match item {
         Some(item) => item.sections(&shape::LISTENER, findings),
         None => Some(Vec::new()),
@@ -96,7 +97,8 @@ fn admin(
     let Some(section) = section else {
         if taken(admin.address) {
             let place = Place { key: "admin.address".into(), span: 0..0 };
-            findings.report(&place, Fault::new(format!("a listener has its default, {ADMIN}")));
+            let fault = Fault::new(format!("a listener has its default, {ADMIN}"));
+            findings.report(&place, fault.help("give one of them another address"));
         }
         return admin;
     };
@@ -107,7 +109,7 @@ fn admin(
     admin.address = address.unwrap_or(admin.address);
     let place = item.map_or(section.place, |item| item.place);
     if taken(admin.address) {
-        findings.report(&place, Fault::new(format!("{} is a listener's too", admin.address)));
+        findings.report(&place, Fault::new(format!("a listener has {} too", admin.address)));
     }
     if !admin.address.ip().is_loopback() && token.is_none() {
         let fault = Fault::new("an address off loopback requires token_file");

@@ -135,9 +135,8 @@ fn field_value(text: &str) -> Result<HeaderValue, Fault> {
 fn pseudonym(text: &str) -> Result<String, Fault> {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if text.is_empty() || text.len() > LONGEST_NAME || !text.bytes().all(token) {
-        return Err(Fault::new(format!("{} is not a token", quoted(text))).help(format!(
-            "use 1 to {LONGEST_NAME} letters, digits, \"-\", \".\" or \"_\""
-        )));
+        return Err(Fault::new(format!("{} is not a token", quoted(text)))
+            .help(format!("use 1 to {LONGEST_NAME} letters, digits, \"-\", \".\" or \"_\"")));
     }
     Ok(text.to_owned())
 }

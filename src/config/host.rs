@@ -42,7 +42,8 @@ fn ipv6(text: &str) -> Option<Result<String, Fault>> {
                 .help(format!("write {literal:?}"))),
         });
     }
-    inside.map(|_| Err(Fault::new(format!("{} is not an IPv6 address", quoted(text)))))
+    let meant = inside.is_some() || (text.starts_with('[') && !text.contains(']'));
+    meant.then(|| Err(Fault::new(format!("{} is not an IPv6 address", quoted(text)))))
 }
 
 fn refuse_what_is_no_host(text: &str) -> Result<(), Fault> {

@@ -176,7 +176,7 @@ impl<'a> Item<'a> {
         match parse_duration(text) {
             Ok(Duration::ZERO) if !zero => {
                 let fault = Fault::new("must be longer than 0s")
-                    .help("every clock runs; choose a long one instead");
+                    .help("only drain_delay and linger may be 0s");
                 self.refuse(fault, findings)
             }
             Ok(duration) => Some(duration),
@@ -266,9 +266,9 @@ impl<'a> Item<'a> {
         self.value.as_str() == Some(word)
     }
 
-    /// Whether the value is a string, whichever.
-    pub(super) fn is_text(&self) -> bool {
-        self.value.is_str()
+    /// Whether the value is a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.is_table()
     }
 
     /// Reports a fault of this value.

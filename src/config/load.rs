@@ -70,3 +70,51 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_bytes(bytes: &[u8]) -> (PathBuf, Result<Settings, LoadError>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pointsman.toml");
+        std::fs::write(&path, bytes).unwrap();
+        let result = load(&path);
+        (path, result)
+    }
+
+    #[test]
+    fn a_good_file_gives_settings() {
+        let (_, result) = load_bytes(b"[[listener]]\naddress = \"127.0.0.1:0\"");
+        assert_eq!(result.unwrap().listeners.len(), 1);
+    }
+
+    #[test]
+    fn a_wrong_file_gives_diagnostics_under_its_own_name() {
+        let (path, result) = load_bytes(b"a = ");
+        let Err(LoadError::Invalid(diagnostics)) = result else { panic!("{result:?}") };
+        assert_eq!(diagnostics.entries()[0].file, path.display().to_string());
+    }
+
+    #[test]
+    fn a_missing_file_is_told_from_one_that_cannot_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = load(&folder.path().join("none.toml"));
+        assert!(matches!(missing, Err(LoadError::NotFound(_))), "{missing:?}");
+        let unreadable = load(folder.path());
+        assert!(matches!(unreadable, Err(LoadError::NotReadable { .. })), "{unreadable:?}");
+    }
+
+    #[test]
+    fn the_first_byte_that_is_not_utf_8_is_named() {
+        let (path, result) = load_bytes(b"# one\n# \xff\n");
+        let expected = format!("{}: not UTF-8 from byte 8 (line 2) on", path.display());
+        assert_eq!(result.unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn a_file_without_end_is_not_read_to_its_end() {
+        let endless = load(Path::new("/dev/zero"));
+        assert!(matches!(endless, Err(LoadError::TooLarge(_))), "{endless:?}");
+    }
+}

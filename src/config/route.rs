@@ -103,8 +103,10 @@ fn endpoints(section: &Section<'_>, findings: &mut Findings<'_>) -> Vec<Endpoint
         let Some(endpoint) = endpoint(&item, findings) else { continue };
         let line = findings.line(item.place.span.start);
         if let Some(first) = lines.insert(endpoint.address, line) {
-            let fault =
-                Fault::new(format!("{} stands here twice: first on line {first}", endpoint.address));
+            let fault = Fault::new(format!(
+                "{} stands here twice: first on line {first}",
+                endpoint.address
+            ));
             findings.report(&item.place, fault.help("give one of them a weight instead"));
         }
         endpoints.push(endpoint);
@@ -113,7 +115,7 @@ fn endpoints(section: &Section<'_>, findings: &mut Findings<'_>) -> Vec<Endpoint
 }
 
 fn endpoint(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<EndpointSettings> {
-    if item.is_text() {
+    if !item.is_table() {
         let address = item.read(findings, endpoint_address)?;
         return Some(EndpointSettings { address, weight: 1 });
     }

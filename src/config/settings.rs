@@ -219,10 +219,11 @@ impl Network {
     /// A network; `None` if `prefix` is longer than the address. One inside
     /// the IPv4-mapped addresses (`::ffff:0:0/96`) is the IPv4 network.
     pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
+        let (address, prefix) = match address.to_canonical() {
+            IpAddr::V4(v4) if address.is_ipv6() && prefix >= 96 => (IpAddr::V4(v4), prefix - 96),
+            _ => (address, prefix),
+        };
         let bits = if address.is_ipv4() { 32 } else { 128 };
-        let mapped = address.is_ipv6() && address.to_canonical().is_ipv4() && prefix >= 96;
-        let (address, prefix) =
-            if mapped { (address.to_canonical(), prefix.checked_sub(96)?) } else { (address, prefix) };
         (prefix <= bits).then_some(Self { address, prefix })
     }
 

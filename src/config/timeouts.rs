@@ -90,7 +90,8 @@ fn set(
 
 fn never_off(in_a_route: bool) -> Fault {
     if in_a_route {
-        Fault::new("cannot be \"off\" globally").help("set it to \"off\" in the [[route]] it is for")
+        Fault::new("cannot be \"off\" globally")
+            .help("set it to \"off\" in the [[route]] it is for")
     } else {
         Fault::new("cannot be \"off\"").help("choose a long duration instead")
     }

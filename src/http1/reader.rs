@@ -52,9 +52,9 @@ impl HeadReader {
             Ok(None) => return Err(refused(RefusalKind::HeadTooLong, window, limits)),
             Err(kind) => return Err(refused(kind, window, limits)),
         };
-        let head = buf.split_to(end).freeze();
+        let mut head = buf.split_to(end).freeze();
         let lines = self.scan.lines() - 2;
-        let mut request = ParsedRequest::from_head(&head, line, fields_start, lines)
+        let mut request = ParsedRequest::from_head(&mut head, line, fields_start, lines)
             .map_err(|kind| refused(kind, &head, limits))?;
         request.head_bytes += self.dropped;
         *self = Self::new();
@@ -79,15 +79,15 @@ impl HeadReader {
             }
             return Err(RefusalKind::HeadTooLong.into());
         };
-        let head = buf.split_to(end).freeze();
+        let mut head = buf.split_to(end).freeze();
         let lines = self.scan.lines() - 2;
-        let response = ParsedResponse::from_head(&head, line, fields_start, lines, method)?;
+        let response = ParsedResponse::from_head(&mut head, line, fields_start, lines, method)?;
         *self = Self::new();
         Ok(Some(response))
     }
 
     fn drop_empty_line(&mut self, buf: &mut BytesMut) {
-        if self.dropped == 0 && self.request_line.is_none() && buf.starts_with(b"\r\n") {
+        if self.dropped == 0 && buf.starts_with(b"\r\n") {
             buf.advance(2);
             self.dropped = 2;
         }

@@ -184,3 +184,43 @@ impl RefusalKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_have_the_codes_that_are_promised_for_them() {
+        let cases = [
+            (RefusalKind::MethodNotToken, Code::BadRequest, Code::UpstreamProtocolError),
+            (RefusalKind::ControlByte, Code::BadRequest, Code::UpstreamProtocolError),
+            (RefusalKind::FieldNameNotToken, Code::BadRequest, Code::UpstreamProtocolError),
+            (RefusalKind::BareCr, Code::BadFraming, Code::UpstreamProtocolError),
+            (RefusalKind::BareLf, Code::BadFraming, Code::UpstreamProtocolError),
+            (RefusalKind::SpaceBeforeColon, Code::BadFraming, Code::UpstreamProtocolError),
+            (RefusalKind::FoldedField, Code::BadFraming, Code::UpstreamProtocolError),
+            (RefusalKind::ContentLengthRepeated, Code::BadFraming, Code::UpstreamProtocolError),
+            (RefusalKind::ChunkSizeMalformed, Code::BadFraming, Code::UpstreamProtocolError),
+            (
+                RefusalKind::VersionUnsupported,
+                Code::VersionNotSupported,
+                Code::UpstreamProtocolError,
+            ),
+            (RefusalKind::ExpectationUnknown, Code::ExpectationFailed, Code::UpstreamProtocolError),
+            (RefusalKind::RequestLineTooLong, Code::UriTooLong, Code::UpstreamHeadTooLarge),
+            (RefusalKind::HeadTooLong, Code::RequestHeadTooLarge, Code::UpstreamHeadTooLarge),
+            (RefusalKind::TooManyFields, Code::RequestHeadTooLarge, Code::UpstreamHeadTooLarge),
+            (RefusalKind::TrailersTooLarge, Code::RequestHeadTooLarge, Code::UpstreamHeadTooLarge),
+            (RefusalKind::Truncated, Code::ClientClosed, Code::UpstreamTruncated),
+        ];
+        for (kind, request, response) in cases {
+            assert_eq!((kind.code(), kind.response_code()), (request, response), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_its_reason_in_one_sentence() {
+        let refusal = Refusal::from(RefusalKind::SpaceBeforeColon);
+        assert_eq!(refusal.to_string(), "a space stands before the colon of a field line");
+    }
+}

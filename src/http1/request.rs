@@ -7,7 +7,7 @@ use http::Method;
 
 use super::meaning::{Expect, Meaning};
 use super::octets::is_token;
-use super::section::parse_section;
+use super::section::{keep_only, parse_section};
 use super::{FieldLines, Framing, RefusalKind, Version};
 
 /// The longest method taken, in bytes. The longest registered one has 17
@@ -40,19 +40,20 @@ pub struct ParsedRequest {
 }
 
 impl ParsedRequest {
-    /// Reads a whole head. `fields_start` is where the first field line
-    /// begins, `lines` how many of them there are.
+    /// Reads a whole head, which is left as it was if it is refused.
+    /// `fields_start` is where the first field line begins, `lines` how many
+    /// of them there are.
     pub(super) fn from_head(
-        head: &Bytes,
+        head: &mut Bytes,
         line: RequestLine,
         fields_start: usize,
         lines: usize,
     ) -> Result<Self, RefusalKind> {
         let RequestLine { method, target, version } = line;
+        let head_bytes = head.len();
         let mut meaning = Meaning::default();
-        let fields = parse_section(&head.slice(fields_start..), lines, |name, value| {
-            meaning.note(name, value)
-        })?;
+        let fields =
+            parse_section(head, fields_start, lines, |name, value| meaning.note(name, value))?;
         meaning.refuse_contradictions(version)?;
         let framing = match (meaning.chunked, meaning.content_length) {
             (true, _) => Framing::Chunked,
@@ -64,13 +65,13 @@ impl ParsedRequest {
         }
         Ok(Self {
             method,
-            target: head.slice(target),
+            target: keep_only(head, target),
             version,
             fields,
             framing,
             keep_alive: meaning.keeps_alive(version),
             expect_continue: meaning.expect == Expect::Continue && version == Version::Http11,
-            head_bytes: head.len(),
+            head_bytes,
         })
     }
 }

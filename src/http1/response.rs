@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use super::meaning::Meaning;
-use super::section::parse_section;
+use super::section::{keep_only, parse_section};
 use super::{FieldLines, Framing, RefusalKind, Version};
 
 /// A response head as it was received (RFC 9112 section 4).
@@ -34,29 +34,29 @@ pub struct ParsedResponse {
 impl ParsedResponse {
     /// Reads a whole head that answers a request with `method`.
     pub(super) fn from_head(
-        head: &Bytes,
+        head: &mut Bytes,
         line: StatusLine,
         fields_start: usize,
         lines: usize,
         method: &Method,
     ) -> Result<Self, RefusalKind> {
         let StatusLine { status, reason, version } = line;
+        let head_bytes = head.len();
         let mut meaning = Meaning::default();
-        let fields = parse_section(&head.slice(fields_start..), lines, |name, value| {
-            meaning.note(name, value)
-        })?;
+        let fields =
+            parse_section(head, fields_start, lines, |name, value| meaning.note(name, value))?;
         meaning.refuse_contradictions(version)?;
         let framing = framing(status, method, &meaning);
         Ok(Self {
             status,
-            reason: head.slice(reason),
+            reason: keep_only(head, reason),
             version,
             fields,
             framing,
             keep_alive: meaning.keeps_alive(version)
                 && framing != Framing::UntilClose
                 && !announces_impossible_content(status, &meaning),
-            head_bytes: head.len(),
+            head_bytes,
         })
     }
 }

@@ -35,7 +35,7 @@ impl TrailerReader {
             return Err(RefusalKind::TrailersTooLarge);
         };
         let section = buf.split_to(end).freeze();
-        let mut fields = parse_section(&section, self.scan.lines() - 1, |name, _| {
+        let mut fields = parse_section(&section, 0, self.scan.lines() - 1, |name, _| {
             if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
                 return Err(RefusalKind::FramingInTrailers);
             }
@@ -144,6 +144,7 @@ mod tests {
         assert!(read(&fits).is_ok_and(|fields| fields.is_some()));
         let over = format!("a: {}\r\n\r\n", "x".repeat(65 - 7));
         assert_eq!(read(&over), Err(RefusalKind::TrailersTooLarge));
+        assert_eq!(read(&over[..64]), Err(RefusalKind::TrailersTooLarge));
         assert_eq!(read(&over[..63]), Ok(None));
     }
 

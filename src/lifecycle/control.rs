@@ -23,7 +23,7 @@ pub(crate) struct ControlSide {
     drain: Arc<Drain>,
     file: Option<PathBuf>,
     workers: Mutex<Vec<Arc<WorkerRouter>>>,
-    access_log: AccessLog,
+    access_log: Mutex<AccessLog>,
 }
 
 impl ControlSide {
@@ -33,17 +33,17 @@ impl ControlSide {
         file: Option<PathBuf>,
         access_log: AccessLog,
     ) -> Self {
-        Self { shared, drain, file, workers: Mutex::new(Vec::new()), access_log }
+        Self { shared, drain, file, workers: Mutex::new(Vec::new()), access_log: Mutex::new(access_log) }
     }
 
     /// Where the lines of a worker go.
     pub(crate) fn access_log(&self, worker: usize) -> AccessLogHandle {
-        self.access_log.worker(worker)
+        self.access_log.lock().worker(worker)
     }
 
     /// Opens the access log's file again, after it was moved away.
     pub(crate) fn reopen_log(&self) {
-        self.access_log.reopen();
+        self.access_log.lock().reopen();
     }
 
     /// The workers whose requests are shown.
@@ -54,7 +54,7 @@ impl ControlSide {
     /// Ends when the workers have: writes out what the access log still has.
     pub(crate) fn end(self, log_patience: Duration) {
         drop(self.workers);
-        if self.access_log.shutdown(log_patience) == Flush::Cut {
+        if self.access_log.into_inner().shutdown(log_patience) == Flush::Cut {
             tracing::warn!("the access log's sink was too slow; its last lines are lost");
         }
     }
@@ -104,8 +104,7 @@ impl Control for ControlSide {
         let snapshot = self.shared.snapshots.current();
         let now_ms = self.shared.now_ms(std::time::Instant::now());
         let routes = snapshot.table.iter().map(|(_, _, route)| route);
-        let key = |route: &&Route| (route.settings.host.as_str(), route.settings.path.as_str());
-        filter.select(routes, |r| key(r)).map(|route| view(route, now_ms))
+        filter.select(routes, |route| (&route.settings.host, &route.settings.path)).map(|route| view(route, now_ms))
     }
 
     fn requests(&self, filter: &RequestFilter) -> Page<RequestView> {
@@ -137,7 +136,7 @@ impl Control for ControlSide {
                 (Shown::PassedOver.as_str(), passed),
             ],
             heartbeat_ages: inputs.heartbeat_ages,
-            access_log_lines_dropped: self.access_log.dropped(),
+            access_log_lines_dropped: self.access_log.lock().dropped(),
             ..Observed::default()
         })
     }

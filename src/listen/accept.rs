@@ -40,7 +40,7 @@ pub(crate) async fn accept(
                 Ok((stream, peer)) => acceptor.take(stream, peer),
                 Err(error) => rest_after(&error).await,
             },
-            _ = phase.wait_for(|phase| phase.stops_accepting()) => break,
+            () = stops_accepting(&mut phase) => break,
         }
     }
     // What the system has already accepted for us was promised an answer.
@@ -51,6 +51,12 @@ pub(crate) async fn accept(
             Err(_) => break,
         }
     }
+}
+
+/// Waits for the phase in which no connections are taken.
+async fn stops_accepting(phase: &mut watch::Receiver<Phase>) {
+    // Without a control side nobody will ever ask for connections either.
+    let _ = phase.wait_for(Phase::stops_accepting).await;
 }
 
 async fn accepted_already(

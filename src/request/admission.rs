@@ -131,7 +131,7 @@ fn host(
     let named = target.authority().map(|authority| {
         let text = HeaderValue::from_maybe_shared(authority.text.clone())
             .map_err(|_| ambiguous("the target's authority is not a host".into()))?;
-        Ok((read(&text)?, text, authority.default_port))
+        Ok::<_, RouterError>((read(&text)?, text, authority.default_port))
     });
     match (line, named.transpose()?) {
         // RFC 9112 section 3.2: HTTP/1.1 needs the line even beside an

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -15,16 +14,14 @@ use crate::request::{AmbiguousHost, HostName};
 /// Read by the same rules as the host of a request, so that a pattern no
 /// request could match is an error: lower-cased, the trailing dot dropped, IPv6
 /// addresses in brackets. Never a port: routes do not depend on one.
-///
-/// Clones share the text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HostPattern(pub(super) Kind);
 
 /// Names are in lookup form; a wildcard's is without its `*.`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Kind {
-    Exact(Arc<str>),
-    Below(Arc<str>),
+    Exact(HostName),
+    Below(HostName),
     Any,
 }
 
@@ -70,8 +67,8 @@ impl FromStr for HostPattern {
         let name = HostName::parse(name.as_bytes())?;
         match (below, name.is_address()) {
             (true, true) => Err(InvalidHostPattern::BelowAddress),
-            (true, false) => Ok(Self(Kind::Below(name.as_str().into()))),
-            (false, _) => Ok(Self(Kind::Exact(name.as_str().into()))),
+            (true, false) => Ok(Self(Kind::Below(name))),
+            (false, _) => Ok(Self(Kind::Exact(name))),
         }
     }
 }
@@ -79,8 +76,8 @@ impl FromStr for HostPattern {
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Exact(name) => f.write_str(name),
-            Kind::Below(name) => write!(f, "*.{name}"),
+            Kind::Exact(name) => f.write_str(name.as_str()),
+            Kind::Below(name) => write!(f, "*.{}", name.as_str()),
             Kind::Any => f.write_str("*"),
         }
     }

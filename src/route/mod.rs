@@ -2,8 +2,8 @@
 //!
 //! A route is a host pattern, a path prefix and what stands behind them. A
 //! [`RouteTable`] is built whole, never changed, and asked once per request; a
-//! [`Publisher`] hands each new table to the workers. Requests keep the table
-//! they began with ([`Pinned`]).
+//! `Publisher` hands each new table to the workers. Requests keep the table
+//! they began with (`Pinned`).
 
 mod host_pattern;
 mod path_prefix;

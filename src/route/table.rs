@@ -6,24 +6,25 @@
 //! `shop.example.com` with `/api` leaves.
 //!
 //! A hash map from host to routes, because a million routes are a million hosts
-//! with one route each: a lookup is one bucket and one string away from its
-//! route, whatever the size. Wildcards are a second map, asked once per label
+//! with one route each: a lookup is one bucket away from its route, whatever the
+//! size, because a bucket holds the host itself (`HostName`). Wildcards are a second map, asked once per label
 //! and only for as many labels as its longest name has: neither a table without
 //! wildcards nor a host of a hundred labels pays for them.
 //!
 //! The hasher is the standard library's keyed SipHash with random keys. Hosts
 //! come from clients, and in the tables of a platform from its tenants too, who
 //! could otherwise register names that collide. The faster hashers do not
-//! promise to withstand that, and save a few of the nanoseconds measured in
-//! `benches/lookup.rs`, where memory is what a large table waits for.
+//! promise to withstand that, and there is little to save: a whole lookup that
+//! hits the cache takes 20 ns, and a large table waits for memory.
 //!
 //! Nothing outside knows of the maps, so that another structure under the same
 //! questions (shards, a persistent map) stays possible.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use thiserror::Error;
+
+use crate::request::HostName;
 
 use super::host_pattern::{HostPattern, Kind};
 use super::path_prefix::PathPrefix;
@@ -41,7 +42,7 @@ pub struct RouteTable<R> {
     len: usize,
 }
 
-type Hosts<V> = HashMap<Arc<str>, V>;
+type Hosts<V> = HashMap<HostName, V>;
 
 /// Two routes with the same host pattern and path prefix, after normalisation.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -73,14 +74,14 @@ impl<R> RouteTable<R> {
         let mut len = 0;
         for (at, (host, path, route)) in routes.into_iter().enumerate() {
             let of_host = match host.0 {
-                Kind::Exact(name) => exact.entry(name).or_default(),
-                Kind::Below(name) => below.entry(name).or_default(),
+                Kind::Exact(name) => exact.entry(name).or_insert_with(room_for_one),
+                Kind::Below(name) => below.entry(name).or_insert_with(room_for_one),
                 Kind::Any => &mut any,
             };
             of_host.push((path, at, route));
             len = at + 1;
         }
-        let most_labels_below = below.keys().map(|name| labels(name)).max().unwrap_or(0);
+        let most_labels_below = below.keys().map(|name| labels(name.as_bytes())).max().unwrap_or(0);
         Ok(Self {
             exact: build_hosts(exact, Kind::Exact)?,
             below: build_hosts(below, Kind::Below)?,
@@ -128,16 +129,17 @@ impl<R> RouteTable<R> {
 
     /// The routes of every pattern that is for this host, the closest first.
     fn candidates(&self, host: &str) -> impl Iterator<Item = &PathRoutes<R>> {
-        let exact = std::iter::once_with(|| self.exact.get(host)).flatten();
+        let exact = std::iter::once_with(|| self.exact.get(host.as_bytes())).flatten();
         let below = self.names_above(host).filter_map(|name| self.below.get(name));
         exact.chain(below).chain(&self.any)
     }
 
     /// The names a wildcard for this host can have, the longest first.
-    fn names_above<'h>(&self, host: &'h str) -> impl Iterator<Item = &'h str> {
+    fn names_above<'h>(&self, host: &'h str) -> impl Iterator<Item = &'h [u8]> {
+        let host = host.as_bytes();
         let labels_above = if self.below.is_empty() { 0 } else { labels(host) - 1 };
         let too_long = labels_above.saturating_sub(self.most_labels_below);
-        memchr::memchr_iter(b'.', host.as_bytes())
+        memchr::memchr_iter(b'.', host)
             .take(labels_above)
             .skip(too_long)
             .map(|dot| &host[dot + 1..])
@@ -159,9 +161,15 @@ impl<R> Default for RouteTable<R> {
 
 type Unsorted<R> = Vec<(PathPrefix, usize, R)>;
 
+/// Most hosts have one route, and a vector grows to four at its first push: at a
+/// million hosts that is worth a function.
+fn room_for_one<R>() -> Unsorted<R> {
+    Vec::with_capacity(1)
+}
+
 fn build_hosts<R>(
     hosts: Hosts<Unsorted<R>>,
-    kind: fn(Arc<str>) -> Kind,
+    kind: fn(HostName) -> Kind,
 ) -> Result<Hosts<PathRoutes<R>>, Duplicate> {
     let mut built = Hosts::with_capacity(hosts.len());
     for (name, routes) in hosts {
@@ -184,8 +192,8 @@ fn build_paths<R>(
 }
 
 /// The number of labels of a name.
-fn labels(name: &str) -> usize {
-    memchr::memchr_iter(b'.', name.as_bytes()).count() + 1
+fn labels(name: &[u8]) -> usize {
+    memchr::memchr_iter(b'.', name).count() + 1
 }
 
 #[cfg(test)]
@@ -262,6 +270,19 @@ mod tests {
             assert!(!table.has_host(host), "{host}");
         }
         assert!(table.has_host("a.example.com"));
+    }
+
+    #[test]
+    fn wildcards_are_asked_for_as_many_labels_as_the_longest_has() {
+        let host = format!("{}b.example.com", "a.".repeat(100));
+        let names = |table: &RouteTable<_>| table.names_above(&host).count();
+        assert_eq!(names(&table(&[("example.com", "/"), ("*", "/")])), 0);
+        assert_eq!(names(&table(&[("*.com", "/"), ("*.example.com", "/")])), 2);
+    }
+
+    #[test]
+    fn a_bucket_with_one_route_is_a_cache_line() {
+        assert_eq!(size_of::<(HostName, PathRoutes<Box<str>>)>(), 64);
     }
 
     #[test]

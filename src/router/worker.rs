@@ -70,7 +70,7 @@ impl WorkerRouter {
     /// Requests in flight: this worker's own exactly, the others' as of at
     /// most 10 ms ago, so that counting costs no shared write.
     pub(crate) fn in_flight(&self, now_ms: u64) -> u64 {
-        let own = self.metrics.requests_in_flight();
+        let own = self.metrics.requests_in_flight_delta();
         if self.shared.workers == 1 {
             return own;
         }

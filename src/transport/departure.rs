@@ -6,32 +6,72 @@
 //! first registration has spent. A duplicated descriptor has a registration,
 //! and so edges, of its own.
 
+use std::future::Future;
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker, ready};
 
 use socket2::Socket;
-use tokio::io::unix::AsyncFd;
-use tokio::io::Interest;
+use tokio::io::{Interest, Ready};
+use tokio::net::TcpStream;
 
 /// A second registration of a connection's descriptor; it never reads.
 pub(crate) struct Departure {
-    descriptor: AsyncFd<Socket>,
+    duplicate: TcpStream,
 }
 
 impl Departure {
     /// Watches a duplicate of the connection's descriptor.
     pub(crate) fn watch(duplicate: Socket) -> io::Result<Self> {
-        Ok(Self { descriptor: AsyncFd::with_interest(duplicate, Interest::READABLE)? })
+        Ok(Self { duplicate: TcpStream::from_std(duplicate.into())? })
     }
 
     /// Ready when the peer has shut its side or the connection was reset.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            let mut guard = ready!(self.descriptor.poll_read_ready(cx))?;
-            if guard.ready().is_read_closed() {
+            ready!(self.duplicate.poll_read_ready(cx))?;
+            if self.readiness()?.is_read_closed() {
                 return Poll::Ready(Ok(()));
             }
-            guard.clear_ready();
+            // Only bytes: the edge is spent without reading them.
+            let spent = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+            let _ = self.duplicate.try_io(Interest::READABLE, spent);
         }
+    }
+
+    /// What the registration knows now.
+    fn readiness(&self) -> io::Result<Ready> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match pin!(self.duplicate.ready(Interest::READABLE)).poll(&mut cx) {
+            Poll::Ready(readiness) => readiness,
+            Poll::Pending => Ok(Ready::EMPTY),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use socket2::SockRef;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_departure_shows_behind_unread_bytes_and_bytes_alone_are_none() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (ours, _) = listener.accept().await.unwrap();
+        let mut departure = Departure::watch(SockRef::from(&ours).try_clone().unwrap()).unwrap();
+        for _ in 0..3 {
+            client.write_all(b"unread").await.unwrap();
+            ours.readable().await.unwrap();
+            let polled = poll_fn(|cx| Poll::Ready(departure.poll(cx))).await;
+            assert!(polled.is_pending());
+        }
+        drop(client);
+        poll_fn(|cx| departure.poll(cx)).await.unwrap();
     }
 }

@@ -172,7 +172,7 @@ impl WorkerMetrics {
 impl WorkerMetrics {
     /// Requests in flight here. A request may finish on another worker than
     /// it began on, so only the wrapping sum over all means something.
-    pub(super) fn requests_in_flight_delta(&self) -> u64 {
+    pub(crate) fn requests_in_flight_delta(&self) -> u64 {
         self.in_flight.load(Relaxed)
     }
 

@@ -1,0 +1,117 @@
+//! Some bytes as our codec reads them.
+
+use bytes::BytesMut;
+use http::header::CONNECTION;
+use http::{HeaderMap, Method, Uri};
+use pointsman::http1::{
+    BodyDecoder, Decoded, FieldLines, Framing, HeadLimits, HeadReader, ParsedRequest,
+    ParsedResponse,
+};
+
+use crate::differences::Difference;
+use crate::reading::{Message, Reading, Request, Response};
+
+const LIMITS: HeadLimits = HeadLimits { bytes: 1 << 16, fields: 100 };
+
+pub(crate) fn read_requests(bytes: &[u8]) -> Reading<Request> {
+    let mut buf = BytesMut::from(bytes);
+    let mut reader = HeadReader::new();
+    let mut reading = Reading::of(vec![]);
+    loop {
+        let start = buf.clone();
+        let parsed = match reader.request(&mut buf, &LIMITS) {
+            Ok(Some(parsed)) => parsed,
+            Ok(None) => return reading,
+            Err(refusal) => {
+                reading.refuse(refusal.kind, &buf);
+                return reading;
+            }
+        };
+        let (framing, keep_alive) = (parsed.framing, parsed.keep_alive);
+        let obs_text = parsed.fields.all(&CONNECTION).any(|options| !options.as_bytes().is_ascii());
+        let head = request(&start[..parsed.head_bytes], parsed);
+        if !read_content(&mut reading, &mut buf, head, framing) {
+            return reading;
+        }
+        if !keep_alive {
+            reading.goes_on = obs_text.then_some(Difference::CloseBesideObsText);
+            return reading;
+        }
+    }
+}
+
+pub(crate) fn read_response(bytes: &[u8], method: &Method) -> Reading<Response> {
+    let mut buf = BytesMut::from(bytes);
+    let mut reader = HeadReader::new();
+    let mut reading = Reading::of(vec![]);
+    loop {
+        let start = buf.clone();
+        let parsed = match reader.response(&mut buf, &LIMITS, method) {
+            Ok(Some(parsed)) => parsed,
+            Ok(None) => return reading,
+            Err(refusal) => {
+                reading.refuse(refusal.kind, &buf);
+                return reading;
+            }
+        };
+        if parsed.status.is_informational() && parsed.status != 101 {
+            continue;
+        }
+        let framing = parsed.framing;
+        let head = response(&start[..parsed.head_bytes], parsed);
+        read_content(&mut reading, &mut buf, head, framing);
+        return reading;
+    }
+}
+
+fn request(wire: &[u8], parsed: ParsedRequest) -> (Request, Option<Difference>) {
+    let text = std::str::from_utf8(&parsed.target).ok();
+    let target = text.and_then(|text| Uri::try_from(text).ok());
+    let refused_by_hyper = if target.is_none() {
+        Some(Difference::TargetIsNoUri)
+    } else {
+        let line = wire.trim_ascii_start().split(|&byte| byte == b'\r').next();
+        higher_minor_version(line.and_then(|line| line.last()))
+    };
+    let (method, version) = (parsed.method, parsed.version);
+    (Request { method, target, version, fields: parsed.fields.into() }, refused_by_hyper)
+}
+
+fn response(wire: &[u8], parsed: ParsedResponse) -> (Response, Option<Difference>) {
+    // httparse shows a reason phrase with other than ASCII bytes as empty.
+    let reason = if parsed.reason.is_ascii() { parsed.reason.to_vec() } else { vec![] };
+    let refused_by_hyper = higher_minor_version(wire.get(7));
+    let (status, version) = (parsed.status, parsed.version);
+    (Response { status, reason, version, fields: parsed.fields.into() }, refused_by_hyper)
+}
+
+fn higher_minor_version(digit: Option<&u8>) -> Option<Difference> {
+    digit.is_some_and(|digit| *digit > b'1').then_some(Difference::HigherMinorVersion)
+}
+
+/// Reads the content behind a head; whether it was accepted to its end.
+fn read_content<Head>(
+    reading: &mut Reading<Head>,
+    buf: &mut BytesMut,
+    (head, refused_by_hyper): (Head, Option<Difference>),
+    framing: Framing,
+) -> bool {
+    let mut decoder = BodyDecoder::new(framing, LIMITS);
+    let mut data = Vec::new();
+    let mut trailers = FieldLines::new();
+    let whole = loop {
+        match decoder.decode(buf) {
+            Ok(Decoded::Data(piece)) => data.extend_from_slice(&piece),
+            Ok(Decoded::Trailers(fields)) => trailers = fields,
+            Ok(Decoded::End) => break true,
+            Ok(Decoded::NeedMore) => break decoder.eof().is_ok(),
+            Err(refusal) => {
+                reading.refuse(refusal.kind, buf);
+                break false;
+            }
+        }
+    };
+    let trailers = HeaderMap::from(trailers);
+    reading.messages.push(Message { head, data, trailers, whole, refused_by_hyper });
+    whole
+}
