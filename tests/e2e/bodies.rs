@@ -19,8 +19,7 @@ struct Watched {
 
 impl Watched {
     fn start(endpoint: &ScriptedEndpoint) -> Self {
-        let config =
-            Config::new().set("timeouts.request", "off").route("a.test", &[endpoint.address()]);
+        let config = Config::new().route("a.test", &[endpoint.address()]);
         let router = Router::start(&config);
         let before_kib = router.memory_kib("VmRSS");
         Self { router, before_kib }

@@ -237,7 +237,8 @@ fn a_problem_says_what_was_tried_and_gives_no_addresses_away() {
     let endpoints = [RefusingEndpoint::start(), RefusingEndpoint::start()];
     let addresses = endpoints.each_ref().map(RefusingEndpoint::address);
     let request = "GET /x HTTP/1.1\r\nHost: a.test\r\nAccept: application/problem+json\r\n\r\n";
-    let answer = told(&Config::new().route("a.test", &addresses), request);
+    let config = Config::new().set("retry.attempts", 2).route("a.test", &addresses);
+    let answer = told(&config, request);
     let problem: Value = serde_json::from_str(&answer.text()).expect("it is JSON");
     assert_eq!(problem["status"], 502);
     assert_eq!(problem["code"], "connect-refused");
@@ -282,9 +283,12 @@ fn head_gets_the_head_of_an_error_and_no_content() {
 #[test]
 fn an_error_that_is_about_one_request_keeps_the_connection() {
     let endpoint = ScriptedEndpoint::echo("one");
-    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let refusing = RefusingEndpoint::start();
+    let config =
+        Config::new().route("a.test", &[endpoint.address()]).route("c.test", &[refusing.address()]);
+    let router = Router::start(&config);
     let mut client = Connection::open(router.address());
-    for (host, status) in [("b.test", 404), ("a.test", 200), ("a..test", 400), ("a.test", 200)] {
+    for (host, status) in [("b.test", 404), ("a.test", 200), ("c.test", 502), ("a.test", 200)] {
         client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
         assert_eq!(client.answer("GET").status, status, "{host}");
     }
@@ -308,37 +312,64 @@ fn nothing_of_the_request_can_break_out_of_an_error() {
     }
 }
 
-/// What a client gets whose answer breaks off: the fault it sees.
-fn broken_off(steps: Vec<Step>, config: Config) -> Fault {
-    let endpoint = ScriptedEndpoint::start(move |_| steps.clone());
+/// The fault a client sees whose answer begins with `half` and then breaks off.
+fn broken_off(half: &'static str, last: Step, config: Config) -> Fault {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        script::answering(half)
+            .into_iter()
+            .chain([Step::WaitFor(held.clone()), last.clone()])
+            .collect()
+    });
     let router = Router::start(&config.route("a.test", &[endpoint.address()]));
     let mut client = Connection::open(router.address());
     client.send(GET);
-    let broken = client.try_answer("GET").expect_err("the answer breaks off");
-    let head = broken.answer.expect("its head came");
-    assert_eq!((head.status, head.text().as_str()), (200, "hell"));
-    broken.fault
+    let answer = client.answer_head().expect("the head comes");
+    assert_eq!(answer.status, 200);
+    // All of the first half is through before anything goes wrong.
+    let framing = answer.fields.one("transfer-encoding").map_or(0, |_| "4\r\n\r\n".len());
+    client.bytes(4 + framing as u64);
+    gate.open();
+    let (rest, fault) = client.ending();
+    assert!(rest.is_empty(), "{rest:?}");
+    fault
 }
 
-const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhell";
-const HALF_CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhell\r\n";
+const HALVES: [&str; 2] = [
+    "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhell",
+    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhell\r\n",
+];
 
 #[test]
 fn an_error_within_a_body_is_a_reset_and_never_a_clean_end() {
-    for half in [HALF, HALF_CHUNKED] {
-        for last in [Step::Close, Step::Reset] {
-            let fault = broken_off(script::answering_then(half, last.clone()), Config::new());
-            assert_eq!(fault, Fault::Reset, "{half:?} then {last:?}");
-        }
+    let bad_chunk = Step::Send(b"xyz\r\n".to_vec());
+    for (half, last) in [
+        (HALVES[0], Step::Close),
+        (HALVES[0], Step::Reset),
+        (HALVES[1], Step::Close),
+        (HALVES[1], Step::Reset),
+        (HALVES[1], bad_chunk),
+    ] {
+        assert_eq!(
+            broken_off(half, last.clone(), Config::new()),
+            Fault::Reset,
+            "{half:?} {last:?}"
+        );
     }
 }
 
 #[test]
+fn an_unframed_answer_that_is_reset_is_not_ended_cleanly() {
+    let half = "HTTP/1.1 200 OK\r\n\r\nhell";
+    assert_eq!(broken_off(half, Step::Reset, Config::new()), Fault::Reset);
+}
+
+#[test]
 fn a_body_that_stalls_is_a_reset_too() {
-    for half in [HALF, HALF_CHUNKED] {
+    for half in HALVES {
         let config = Config::new().set("timeouts.response_body_idle", "200ms");
-        let steps = script::answering_then(half, Step::UntilPeerLeaves);
-        assert_eq!(broken_off(steps, config), Fault::Reset, "{half:?}");
+        assert_eq!(broken_off(half, Step::UntilPeerLeaves, config), Fault::Reset, "{half:?}");
     }
 }
 

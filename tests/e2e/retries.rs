@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::harness::wait::eventually;
 use crate::harness::wire::Fault;
 use crate::harness::{
-    Answer, Config, Connection, RefusingEndpoint, Router, Script, ScriptedEndpoint, Step, get,
-    script,
+    Answer, Config, Connection, Gate, RefusingEndpoint, Router, Script, ScriptedEndpoint, Step,
+    get, script,
 };
 
 /// Everything an endpoint can do to a request instead of answering it.
@@ -368,20 +368,26 @@ fn a_connection_that_was_closed_while_idle_is_not_used() {
 #[test]
 fn a_connection_that_spoke_while_idle_is_not_used() {
     let stray = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
-    let endpoint = ScriptedEndpoint::start(move |_| {
-        vec![
+    let (first_is_told, stray_is_sent) = (Gate::default(), Gate::default());
+    let (told, sent) = (first_is_told.clone(), stray_is_sent.clone());
+    let endpoint = ScriptedEndpoint::start(move |visit| match visit.connection {
+        0 => vec![
             Step::ReadHead,
-            Step::ReadBody,
             Step::Echo,
+            Step::WaitFor(told.clone()),
             Step::Send(stray.into()),
+            Step::Open(sent.clone()),
             Step::UntilPeerLeaves,
-        ]
+        ],
+        _ => script::echo(),
     });
     let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
-    for number in 0..20 {
-        let answer = get(router.address(), "a.test", &format!("/{number}"));
-        assert!(answer.text().starts_with(&format!("GET /{number} ")), "{}", answer.text());
-    }
+    assert!(get(router.address(), "a.test", "/1").text().starts_with("GET /1 "));
+    first_is_told.open();
+    eventually("the stray answer to be sent", || stray_is_sent.is_open().then_some(()));
+    let answer = get(router.address(), "a.test", "/2");
+    assert!(answer.text().starts_with("GET /2 "), "{}", answer.text());
+    assert_eq!(endpoint.connections(), 2);
 }
 
 #[test]

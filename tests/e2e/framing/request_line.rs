@@ -136,7 +136,7 @@ fn methods_that_a_router_cannot_serve_are_refused() {
         Case::answered(
             "OPTIONS of everything",
             "design: answered by the router; RFC 9110 §9.3.7",
-            200,
+            204,
             request("OPTIONS", "*", ""),
         ),
     ]);

@@ -250,6 +250,10 @@ impl<'a> Visitor<'a> {
                 script.into_iter().try_for_each(|step| self.act(step))
             }
             Step::WaitFor(gate) => self.wait_for(&gate),
+            Step::Open(gate) => {
+                gate.open();
+                Ok(())
+            }
             Step::Stall => self.wait_for(&Gate::default()),
             Step::UntilPeerLeaves => Err(Ended::ByPeer(self.until_peer_leaves())),
             Step::Close => Err(Ended::ByScript),

@@ -51,6 +51,8 @@ pub(crate) enum Step {
     Defer(Arc<Mutex<Script>>),
     /// Waits until the test opens the gate.
     WaitFor(Gate),
+    /// Opens a gate that the test waits at: the script has come this far.
+    Open(Gate),
     /// Neither reads nor writes until the endpoint is dropped.
     Stall,
     /// Reads and discards until the peer has gone.

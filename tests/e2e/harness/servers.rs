@@ -69,6 +69,7 @@ http {{
     server {{
         listen {address};
         root {root};
+        if_modified_since before;
         location /moved {{ return 302 /elsewhere; }}
         location /empty {{ return 204; }}
         location /compressed {{ gzip on; gzip_proxied any; gzip_types *; gzip_min_length 0; }}
