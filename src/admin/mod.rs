@@ -17,10 +17,9 @@ mod views;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use control::Control;
-pub use guard::{AdminState, TokenRequired};
-pub use lists::{Page, RequestFilter, RouteFilter};
-pub use pages::router;
-pub use server::serve;
-pub use token::{Token, TokenError};
-pub use views::{AttemptView, EndpointState, EndpointView, ErrorView, RequestView, RouteView};
+pub(crate) use control::Control;
+pub(crate) use guard::{AdminState, TokenRequired};
+pub(crate) use lists::{Page, RequestFilter, RouteFilter};
+pub(crate) use server::serve;
+pub(crate) use token::{Token, TokenError};
+pub(crate) use views::{EndpointState, EndpointView, RequestView, RouteView};

@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 pub(crate) use super::server::tests::start;
+use super::pages::router;
 use super::*;
-use crate::lifecycle::{HealthInputs, HealthReport, ListenerHealth};
+use crate::lifecycle::HealthReport;
+use crate::lifecycle::health::{HealthInputs, ListenerHealth};
 use crate::telemetry::RecentError;
 use crate::telemetry::metrics::{Metrics, Observed};
 

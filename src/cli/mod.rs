@@ -164,8 +164,7 @@ fn run(cli: Cli) -> Said {
             Ok(tables::routes(&admin.client()?.routes(host.as_deref())?))
         }
         Command::Requests { admin, older_than, queries } => {
-            let requests =
-                admin.client()?.requests(older_than.as_deref(), queries)?;
+            let requests = admin.client()?.requests(older_than.as_deref(), queries)?;
             Ok(tables::requests(&requests))
         }
         Command::Drain { admin } => {

@@ -13,12 +13,12 @@
 mod address;
 mod diagnostic;
 mod document;
+mod effective;
 mod findings;
 mod headers;
 mod host;
 mod item;
 mod limits;
-mod effective;
 mod load;
 mod path;
 mod route;

@@ -33,7 +33,13 @@ impl ControlSide {
         file: Option<PathBuf>,
         access_log: AccessLog,
     ) -> Self {
-        Self { shared, drain, file, workers: Mutex::new(Vec::new()), access_log: Mutex::new(access_log) }
+        Self {
+            shared,
+            drain,
+            file,
+            workers: Mutex::new(Vec::new()),
+            access_log: Mutex::new(access_log),
+        }
     }
 
     /// Where the lines of a worker go.
@@ -104,7 +110,9 @@ impl Control for ControlSide {
         let snapshot = self.shared.snapshots.current();
         let now_ms = self.shared.now_ms(std::time::Instant::now());
         let routes = snapshot.table.iter().map(|(_, _, route)| route);
-        filter.select(routes, |route| (&route.settings.host, &route.settings.path)).map(|route| view(route, now_ms))
+        filter
+            .select(routes, |route| (&route.settings.host, &route.settings.path))
+            .map(|route| view(route, now_ms))
     }
 
     fn requests(&self, filter: &RequestFilter) -> Page<RequestView> {

@@ -129,9 +129,7 @@ impl Server {
         let admin_address = self.admin.local_addr()?;
         let state = AdminState::new(control.clone(), admin_address, self.admin_token)?;
         let routers: Vec<Router> = (0..self.shared.workers)
-            .map(|index| {
-                Router::for_worker(self.shared.clone(), index, control.access_log(index))
-            })
+            .map(|index| Router::for_worker(self.shared.clone(), index, control.access_log(index)))
             .collect();
         control.attend(&routers);
         let connections = connection_limit(&self.settings) / self.shared.workers;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::lifecycle::phase::Phase;
 use crate::lifecycle::health::HEARTBEAT_PERIOD;
+use crate::lifecycle::phase::Phase;
 use crate::listen::connections::Connections;
 use crate::listen::{Acceptor, accept};
 use crate::router::Router;

@@ -50,10 +50,7 @@ impl BodyFailure {
 pub trait BodySource: Send {
     /// The next piece, `None` at the end. Only what the transport has is
     /// read, so that an endpoint that takes nothing stops the client.
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<BodyFrame, BodyFailure>>>;
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, BodyFailure>>>;
 
     /// The route's own clocks, once it is known; see [`Pace::new`]. Sources
     /// without clocks have nothing to change.

@@ -283,7 +283,7 @@ impl Drop for Scope {
         }
         let duration = record.started.elapsed();
         let status = live.logged_status();
-        let label = live.route.as_ref().map_or(RouteLabel::OTHER, |(label, _)| *label);
+        let label = live.route.as_ref().map_or(RouteLabel::NONE, |(label, _)| *label);
         record.worker.metrics.request_finished(label, status.unwrap_or(0), live.code, duration);
         let log = &record.worker.access_log;
         if log.enabled() {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::error::Code;
 use crate::http1::FieldLines;
 use crate::request::{BodyFrame, Scope};
+use crate::respond::fields::{ResponsePolicy, response_trailers};
 use crate::upstream::{Answer, AnswerFailure};
 
 /// A final response: the winning attempt's or one error's, never a blend.
@@ -38,7 +39,7 @@ pub struct ReplyBody {
 enum Content {
     Empty,
     Whole(Bytes),
-    Answer(Box<Answer>),
+    Answer(Box<Answer>, ResponsePolicy),
 }
 
 impl ReplyBody {
@@ -50,8 +51,8 @@ impl ReplyBody {
         Self { content: Content::Whole(content), scope }
     }
 
-    pub(crate) fn answer(answer: Box<Answer>, scope: Scope) -> Self {
-        Self { content: Content::Answer(answer), scope }
+    pub(crate) fn answer(answer: Box<Answer>, policy: ResponsePolicy, scope: Scope) -> Self {
+        Self { content: Content::Answer(answer, policy), scope }
     }
 
     /// The next piece, `None` at the end. A panic on the way is this
@@ -67,9 +68,14 @@ impl ReplyBody {
                 self.content = Content::Empty;
                 (!content.is_empty()).then_some(Ok(BodyFrame::Data(content)))
             }
-            Content::Answer(answer) => {
+            Content::Answer(answer, policy) => {
                 let polled = catch_unwind(AssertUnwindSafe(|| answer.poll_frame(cx)));
-                ready!(polled.unwrap_or(Poll::Ready(Some(Err(AnswerFailure::Internal)))))
+                match ready!(polled.unwrap_or(Poll::Ready(Some(Err(AnswerFailure::Internal))))) {
+                    Some(Ok(BodyFrame::Trailers(fields))) => {
+                        Some(Ok(BodyFrame::Trailers(response_trailers(fields, policy))))
+                    }
+                    frame => frame,
+                }
             }
         };
         match &frame {
@@ -84,7 +90,7 @@ impl ReplyBody {
     /// Keeps an unfinished upload going while no content can be taken.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), AnswerFailure> {
         match &mut self.content {
-            Content::Answer(answer) => answer.poll_upload(cx),
+            Content::Answer(answer, _) => answer.poll_upload(cx),
             _ => Ok(()),
         }
     }
@@ -101,7 +107,7 @@ impl ReplyBody {
     }
 
     fn end_content(&mut self, failure: Option<Code>) {
-        if let Content::Answer(answer) = std::mem::replace(&mut self.content, Content::Empty) {
+        if let Content::Answer(answer, _) = std::mem::replace(&mut self.content, Content::Empty) {
             self.scope.set_bytes_in(answer.request_bytes());
         }
         if let Some(code) = failure {

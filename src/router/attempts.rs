@@ -51,6 +51,7 @@ pub(super) async fn run(
         },
         informational: settings.limits.informational,
         deadline,
+        metrics: &worker.metrics,
     };
     let shared = &worker.shared;
     let now_ms = || shared.now_ms(std::time::Instant::now());
@@ -94,8 +95,7 @@ pub(super) async fn run(
                     return Err(with_attempts(error, scope, last));
                 };
                 last = Some(choice.endpoint.address());
-                let attempt =
-                    Attempt { worker, route, head, choice, number, fresh, terms: &terms };
+                let attempt = Attempt { worker, route, head, choice, number, fresh, terms: &terms };
                 match attempt.run(scope, &mut body, interim).await {
                     Ok((answered, lease)) => {
                         return Ok(winner(answered, body, lease, worker, route, &terms));
@@ -117,7 +117,8 @@ pub(super) async fn run(
                 }
             }
         };
-        let reason = if let Event::Failed { failure, .. } = &event { Some(failure.code()) } else { None };
+        let reason =
+            if let Event::Failed { failure, .. } = &event { Some(failure.code()) } else { None };
         action = planner.step(event, now_ms(), take_retry);
         if let (Some(reason), Action::Attempt { .. } | Action::Wait { .. }) = (reason, &action) {
             worker.metrics.retried(reason);

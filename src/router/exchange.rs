@@ -38,8 +38,7 @@ impl Router {
         let known = if trusted { id::adopted(arrival.request.fields.first(name)) } else { None };
         let request_id = known.unwrap_or_else(fresh_id);
         let client = arrival.client;
-        let mut scope =
-            Scope::open(worker.clone(), snapshot, client, request_id, Subject::Nothing);
+        let mut scope = Scope::open(worker.clone(), snapshot, client, request_id, Subject::Nothing);
         let outcome = {
             let mut exchange = pin!(self.exchange(&mut scope, arrival, trusted));
             poll_fn(|cx| {
@@ -104,7 +103,8 @@ impl Router {
             let detail = "as many requests are in flight as the router takes";
             return Err(RouterError::new(Code::Overloaded, detail));
         }
-        let route = snapshot.table.lookup(head.host(), head.path()).ok_or_else(|| no_route(&head))?;
+        let route =
+            snapshot.table.lookup(head.host(), head.path()).ok_or_else(|| no_route(&head))?;
         scope.set_route(route);
         let body = replayable(&snapshot, &head, route, body);
         let deadline = route.timeouts.request.map(|all| Instant::from_std(scope.started()) + all);
@@ -168,7 +168,7 @@ fn answered(mut scope: Scope, winner: Winner) -> Reply {
         deadline,
         body: match answer {
             None => ReplyBody::empty(scope),
-            Some(answer) => ReplyBody::answer(answer, scope),
+            Some(answer) => ReplyBody::answer(answer, response, scope),
         },
     }
 }

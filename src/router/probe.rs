@@ -47,8 +47,7 @@ mod tests {
     use crate::http1::{HeadLimits, HeadReader};
 
     fn asks(head: &str) -> bool {
-        let health =
-            HealthSettings { path: "/health".into(), user_agents: vec!["probe/1".into()] };
+        let health = HealthSettings { path: "/health".into(), user_agents: vec!["probe/1".into()] };
         let mut bytes = BytesMut::from(head.replace('|', "\r\n").as_bytes());
         let limits = HeadLimits { bytes: 4096, fields: 10 };
         let request = HeadReader::new().request(&mut bytes, &limits).unwrap().unwrap();

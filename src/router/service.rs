@@ -109,10 +109,7 @@ where
     B: Body + Send + Unpin,
     B::Data: Send,
 {
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
         loop {
             let Some(frame) = ready!(Pin::new(&mut self.0).poll_frame(cx)) else {
                 return Poll::Ready(None);

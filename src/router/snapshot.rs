@@ -115,8 +115,7 @@ impl Route {
         let edits = route.request_headers.clone();
         let request =
             HeadPolicy::new(headers.forwarded, id.clone(), via.clone(), edits).map_err(refused)?;
-        let response =
-            ResponsePolicy::new(id, route.response_headers.clone()).map_err(refused)?;
+        let response = ResponsePolicy::new(id, route.response_headers.clone()).map_err(refused)?;
         let endpoints = route
             .endpoints
             .iter()

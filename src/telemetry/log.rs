@@ -19,10 +19,7 @@ pub enum LogFormat {
     Json,
 }
 
-impl LogFormat {
-    /// The names `--log` takes.
-    pub const NAMES: [&str; 2] = ["text", "json"];
-}
+impl LogFormat {}
 
 impl FromStr for LogFormat {
     type Err = LogError;

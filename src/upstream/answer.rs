@@ -207,4 +207,3 @@ impl Answer {
         Poll::Ready(Some(Err(failure)))
     }
 }
-

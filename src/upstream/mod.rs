@@ -8,8 +8,8 @@ mod pool;
 mod round_trip;
 mod upload;
 
-pub use answer::AnswerFailure;
 pub(crate) use answer::Answer;
+pub use answer::AnswerFailure;
 pub(crate) use connection::EndpointConnection;
 pub(crate) use connector::{ConnectError, connect};
 pub(crate) use pool::{Pool, Reuse};

@@ -94,15 +94,4 @@ impl Pool {
         // The sockets close here, after the lock has been let go.
         drop(closing);
     }
-
-    /// Closes every idle connection.
-    pub(crate) fn clear(&self) {
-        let idle = std::mem::take(&mut *self.idle.lock());
-        drop(idle);
-    }
-
-    /// The number of idle connections.
-    pub(crate) fn len(&self) -> usize {
-        self.idle.lock().values().map(Vec::len).sum()
-    }
 }

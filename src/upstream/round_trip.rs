@@ -18,6 +18,8 @@ use crate::config::Timeouts;
 use crate::error::Code;
 use crate::http1::{HeadLimits, HeadReader, ParsedResponse, Refusal, encode_request_head};
 use crate::request::{BodyFailure, InterimSink};
+use crate::respond::fields::informational_fields;
+use crate::telemetry::metrics::{InformationalDrop, WorkerMetrics};
 use crate::upstream::connection::EndpointConnection;
 use crate::upstream::upload::{Upload, UploadFailure};
 
@@ -29,6 +31,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) informational: usize,
     /// When the whole request must be over.
     pub(crate) deadline: Option<Instant>,
+    pub(crate) metrics: &'a WorkerMetrics,
 }
 
 /// A final response head, and the connection its content comes on.
@@ -151,10 +154,14 @@ impl Trip {
                 return Err(self.broke("the endpoint switched protocols without being asked"));
             }
             if self.informational > terms.informational {
+                terms.metrics.informational_dropped(InformationalDrop::Limit);
                 return Err(self.broke("the endpoint sent too many informational responses"));
             }
             if let Some(sink) = interim {
-                sink.send(head.status, head.fields);
+                let fields = informational_fields(head.fields);
+                if !sink.send(head.status, fields) {
+                    terms.metrics.informational_dropped(InformationalDrop::Version);
+                }
             }
         }
     }

@@ -109,11 +109,6 @@ impl ClientConnection {
         self.exchange.body.is_done()
     }
 
-    /// Bytes of content read so far.
-    pub(crate) fn body_bytes(&self) -> u64 {
-        self.exchange.body_bytes
-    }
-
     /// Writes informational responses that wait, then looks whether the
     /// client is still there. Ready only when it is not.
     pub(crate) fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -154,10 +149,7 @@ impl ClientConnection {
     }
 
     /// The next piece of the request's content.
-    fn poll_body(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
         if let Some(failure) = self.exchange.failure {
             return Poll::Ready(Some(Err(failure)));
         }
@@ -225,10 +217,7 @@ impl Exchange {
 pub(crate) struct ClientBody(pub(crate) Arc<Mutex<ClientConnection>>);
 
 impl BodySource for ClientBody {
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
         self.0.lock().poll_body(cx)
     }
 

@@ -10,7 +10,6 @@ use std::pin::Pin;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
 use crate::listen::http1::connection::ClientConnection;

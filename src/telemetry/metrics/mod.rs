@@ -27,7 +27,7 @@ use prometheus_client::registry::Registry;
 
 pub use collector::Observed;
 pub use kinds::{ConnectionState, InformationalDrop, ReloadResult, Side};
-pub use labels::{Assignment, MAX_LABELLED_ROUTES, RouteLabel, RouteLabels};
+pub use labels::{RouteLabel, RouteLabels};
 pub use shard::WorkerMetrics;
 
 use crate::sync::Mutex;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::labels::MAX_LABELLED_ROUTES;
 use super::*;
 use crate::error::Code;
 
