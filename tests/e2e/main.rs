@@ -13,6 +13,7 @@ mod framing;
 mod harness_itself;
 mod headers;
 mod lifecycle;
+mod pooling;
 mod real_servers;
 mod retries;
 mod routing;

@@ -56,7 +56,7 @@ pub(crate) struct Broken {
     /// What ended it.
     pub(crate) fault: Fault,
     /// The response as far as it came, if its head did.
-    pub(crate) answer: Option<Answer>,
+    pub(crate) answer: Option<Box<Answer>>,
     /// Bytes that make no head.
     pub(crate) unread: Vec<u8>,
 }
@@ -163,7 +163,7 @@ impl Connection {
         match outcome {
             Ok(answer) => Ok(Answer { body, ..answer }),
             Err(broken) => {
-                let answer = broken.answer.map(|answer| Answer { body, ..answer });
+                let answer = broken.answer.map(|answer| Box::new(Answer { body, ..*answer }));
                 Err(Broken { answer, ..broken })
             }
         }
@@ -235,7 +235,7 @@ impl Connection {
     }
 
     fn broken(&self, fault: Fault, answer: Option<Answer>) -> Broken {
-        Broken { fault, answer, unread: self.source.unread().to_vec() }
+        Broken { fault, answer: answer.map(Box::new), unread: self.source.unread().to_vec() }
     }
 }
 

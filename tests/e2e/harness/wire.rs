@@ -36,11 +36,6 @@ impl Fields {
             _ => None,
         }
     }
-
-    /// The names, in order.
-    pub(crate) fn names(&self) -> Vec<&str> {
-        self.0.iter().map(|(name, _)| name.as_str()).collect()
-    }
 }
 
 /// A head, taken apart.
