@@ -91,7 +91,7 @@ fn request(received: &[(&str, String)], trusted: bool) -> RequestHead {
         method: http::Method::PUT,
         target: "/a?b".into(),
         path: "/a".into(),
-        host: "shop.example".into(),
+        host: RequestHost::from_authority(b"shop.example").unwrap(),
         authority: HeaderValue::from_static("shop.example"),
         version: Version::Http11,
         fields,

@@ -47,7 +47,7 @@ impl Case {
             method: Method::GET,
             target: "/a?b#c".into(),
             path: "/a".into(),
-            host: "shop.example".into(),
+            host: crate::request::RequestHost::from_authority(b"shop.example").unwrap(),
             authority: HeaderValue::from_static(self.authority),
             version: self.version,
             fields: lines(received),

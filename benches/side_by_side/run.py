@@ -1,0 +1,381 @@
+#!/usr/bin/env python3
+"""CPU time per request of Pointsman and HAProxy, side by side.
+
+Each router runs alone on one core with one thread; the load (wrk) and the two
+endpoints (one nginx process) share another. The routers take turns, round by
+round, so that a change in the machine's speed meets all of them. What counts
+is the CPU time a router spent (user and system, all its threads, from
+/proc/PID/stat) divided by the requests it completed; the ratio is taken inside
+each round, and its median is printed. Everything stays on loopback.
+
+    cargo build --release
+    python3 benches/side_by_side/run.py --mode small
+
+Needs wrk, nginx and haproxy (Debian: apt-get install wrk nginx haproxy), Linux,
+and two cores. Exits with 1 if any request of any router failed.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+# Six fields with Host: what a browser sends for a page's second request.
+BROWSER_FIELDS = {
+    "Host": "shop.example.com",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0",
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Language": "en-GB,en;q=0.5",
+    "Accept-Encoding": "gzip, deflate, br",
+    "Cookie": "session=0123456789abcdef0123456789abcdef; theme=dark",
+}
+
+
+@dataclass
+class Mode:
+    """One kind of work: what is asked for, and how."""
+
+    path: str
+    body_bytes: int
+    connection_per_request: bool = False
+
+
+MODES = {
+    "small": Mode("/small", 100),
+    "16k": Mode("/16k", 16 << 10),
+    "1m": Mode("/1m", 1 << 20),
+    "connect": Mode("/small", 100, connection_per_request=True),
+}
+
+NGINX = """
+daemon off;
+master_process off;
+worker_processes 1;
+pid {dir}/nginx.pid;
+error_log {dir}/nginx.err warn;
+events {{ worker_connections 8192; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000000;
+    keepalive_timeout 600s;
+    client_body_temp_path {dir}/client;
+    proxy_temp_path {dir}/proxy;
+    fastcgi_temp_path {dir}/fastcgi;
+    uwsgi_temp_path {dir}/uwsgi;
+    scgi_temp_path {dir}/scgi;
+    default_type text/plain;
+    sendfile on;
+    open_file_cache max=8;
+    server {{
+        listen 127.0.0.1:{first};
+        listen 127.0.0.1:{second};
+        root {dir}/www;
+        location = /small {{ return 200 "{small}"; }}
+        location = /seen {{
+            return 200 "for=$http_x_forwarded_for proto=$http_x_forwarded_proto \
+host=$http_x_forwarded_host id=$http_x_request_id via=$http_via";
+        }}
+    }}
+}}
+"""
+
+# One thread, nothing logged, connections kept and shared as freely as HAProxy
+# allows: its cheapest way of doing this work.
+HAPROXY = """
+global
+    nbthread 1
+    maxconn 8192
+defaults
+    mode http
+    option http-keep-alive
+    option forwardfor
+    http-reuse always
+    timeout connect 3s
+    timeout client 75s
+    timeout server 60s
+    timeout http-request 10s
+    timeout http-keep-alive 75s
+frontend in
+    bind 127.0.0.1:{port}
+{edits}
+    default_backend out
+backend out
+    balance roundrobin
+    server first 127.0.0.1:{first}
+    server second 127.0.0.1:{second}
+"""
+
+# What Pointsman does to every head, said in HAProxy's words.
+HAPROXY_SAME_EDITS = """
+    http-request set-header X-Forwarded-Proto http
+    http-request set-header X-Forwarded-Host %[req.hdr(host)]
+    http-request set-var(txn.id) uuid()
+    http-request set-header X-Request-Id %[var(txn.id)]
+    http-request add-header Via "1.1 haproxy"
+    http-response set-header X-Request-Id %[var(txn.id)]
+"""
+
+POINTSMAN = """
+[[listener]]
+address = "127.0.0.1:{port}"
+[admin]
+address = "127.0.0.1:{admin}"
+[workers]
+threads = 1
+[access_log]
+path = ""
+[[route]]
+host = "*"
+endpoints = ["127.0.0.1:{first}", "127.0.0.1:{second}"]
+"""
+
+
+@dataclass
+class Round:
+    """One router under load once."""
+
+    requests: int
+    cpu_us: float
+    busy: float
+    per_second: float
+    p50_us: int
+    p99_us: int
+    errors: int
+
+
+@dataclass
+class Peer:
+    """A router that takes part, started and listening."""
+
+    name: str
+    port: int
+    process: subprocess.Popen
+    rounds: list[Round] = field(default_factory=list)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def program(name):
+    path = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    if path is None:
+        sys.exit(f"{name} is missing (on Debian: apt-get install {name})")
+    return path
+
+
+def start(name, core, command, port, logs):
+    """Starts a server on one core and waits until it accepts."""
+    log = open(logs / f"{name}.log", "wb")
+    process = subprocess.Popen(
+        ["taskset", "-c", str(core), *map(str, command)],
+        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return process
+        except OSError:
+            time.sleep(0.02)
+    process.kill()
+    process.wait()
+    sys.exit(f"{name} did not start:\n{(logs / f'{name}.log').read_text()}")
+
+
+def stop(process):
+    if process.poll() is None:
+        # An idle connection held by the load must not make a drain wait.
+        process.kill()
+    process.wait()
+
+
+def start_endpoints(core, directory):
+    """Two ports of one nginx, with the answers of every mode behind them."""
+    www = directory / "www"
+    www.mkdir()
+    for mode in MODES.values():
+        if mode.path != "/small":
+            (www / mode.path[1:]).write_bytes(b"x" * mode.body_bytes)
+    # nginx drops to an unprivileged user when started as root.
+    directory.chmod(0o755)
+    first, second = free_port(), free_port()
+    conf = directory / "nginx.conf"
+    conf.write_text(NGINX.format(dir=directory, first=first, second=second, small="x" * 100))
+    command = [program("nginx"), "-c", conf, "-e", directory / "nginx.err"]
+    return start("nginx", core, command, first, directory), first, second
+
+
+def start_peer(name, number, args, endpoints, directory):
+    port = free_port()
+    first, second = endpoints
+    conf = directory / f"{number}-{name}.conf"
+    if name == "pointsman":
+        conf.write_text(POINTSMAN.format(
+            port=port, admin=free_port(), first=first, second=second))
+        command = [args.pointsman, "run", "-c", conf]
+    else:
+        edits = HAPROXY_SAME_EDITS if name == "haproxy" else ""
+        conf.write_text(HAPROXY.format(port=port, first=first, second=second, edits=edits))
+        command = [program("haproxy"), "-db", "-f", conf]
+    process = start(f"{number}-{name}", args.router_core, command, port, directory)
+    return Peer(name, port, process)
+
+
+def ask(port, path):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=BROWSER_FIELDS)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as r:
+        return r.status, r.read()
+
+
+def check_answers(peer, mode):
+    """A router that answers something else would be measured doing other work."""
+    status, body = ask(peer.port, mode.path)
+    if status != 200 or len(body) != mode.body_bytes:
+        sys.exit(f"{peer.name} answered {status} with {len(body)} bytes")
+    print(f"  {peer.name:14} endpoint sees {ask(peer.port, '/seen')[1].decode()}")
+
+
+def cpu_seconds(pid):
+    """User and system time of all threads, ended ones included."""
+    # The second field is the program's name and may hold spaces.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def load(peer, mode, args, seconds):
+    command = [
+        "taskset", "-c", str(args.load_core), program("wrk"),
+        "-t", "1", "-c", str(args.connections), "-d", f"{seconds}s", "--timeout", "10s",
+        "-s", str(HERE / "report.lua"),
+    ]
+    fields = dict(BROWSER_FIELDS)
+    if mode.connection_per_request:
+        fields["Connection"] = "close"
+    for name, value in fields.items():
+        command += ["-H", f"{name}: {value}"]
+    command.append(f"http://127.0.0.1:{peer.port}{mode.path}")
+    before, began = cpu_seconds(peer.process.pid), time.monotonic()
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    elapsed = time.monotonic() - began
+    spent = cpu_seconds(peer.process.pid) - before
+    line = next(l for l in output.splitlines() if l.startswith("RESULT "))
+    result = json.loads(line.removeprefix("RESULT "))
+    if result["requests"] == 0:
+        sys.exit(f"{peer.name} completed no request")
+    return Round(
+        requests=result["requests"],
+        cpu_us=spent / result["requests"] * 1e6,
+        busy=spent / elapsed,
+        per_second=result["requests"] / result["duration_us"] * 1e6,
+        p50_us=result["p50_us"],
+        p99_us=result["p99_us"],
+        errors=sum(result[k] for k in ("connect", "read", "write", "status", "timeout")))
+
+
+def print_table(peers):
+    baseline = peers[0]
+    print(f"\n{'router':14} {'requests':>9} {'CPU µs/request':>15} {'(min-max)':>13} "
+          f"{'ratio':>6} {'(min-max)':>11} {'core':>5} {'req/s':>8} {'p50 µs':>8} "
+          f"{'p99 µs':>8} {'errors':>6}")
+    for peer in peers:
+        cost = [r.cpu_us for r in peer.rounds]
+        ratios = [r.cpu_us / b.cpu_us for r, b in zip(peer.rounds, baseline.rounds)]
+
+        def median(name):
+            return statistics.median(getattr(r, name) for r in peer.rounds)
+
+        print(f"{peer.name:14} {sum(r.requests for r in peer.rounds):9} "
+              f"{statistics.median(cost):15.2f} {f'{min(cost):.1f}-{max(cost):.1f}':>13} "
+              f"{statistics.median(ratios):6.3f} {f'{min(ratios):.2f}-{max(ratios):.2f}':>11} "
+              f"{median('busy'):5.0%} {median('per_second'):8.0f} {median('p50_us'):8.0f} "
+              f"{median('p99_us'):8.0f} {sum(r.errors for r in peer.rounds):6}")
+    print(f"ratio: CPU time per request over that of {baseline.name} in the same round, median")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mode", choices=MODES, default="small")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=5, help="of load in a round")
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--pointsman", type=Path, default=ROOT / "target/release/pointsman")
+    parser.add_argument(
+        "--peers", default="haproxy-plain,haproxy,pointsman",
+        help="in order, the first is the baseline: pointsman; haproxy, which makes the same "
+             "header edits as Pointsman; haproxy-plain, which adds X-Forwarded-For only")
+    parser.add_argument("--router-core", type=int, default=0)
+    parser.add_argument("--load-core", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="write every round there")
+    args = parser.parse_args()
+    args.peers = args.peers.split(",")
+    unknown = set(args.peers) - {"pointsman", "haproxy", "haproxy-plain"}
+    if unknown:
+        parser.error(f"no such peer: {', '.join(sorted(unknown))}")
+    if "pointsman" in args.peers and not args.pointsman.is_file():
+        parser.error(f"{args.pointsman} is not there: cargo build --release, or --pointsman PATH")
+    if args.rounds < 1 or not 1 <= args.seconds <= 60 or not 1 <= args.connections <= 4096:
+        parser.error("at least one round, 1 to 60 seconds, 1 to 4096 connections")
+    if not {args.router_core, args.load_core} <= os.sched_getaffinity(0):
+        parser.error("the router core and the load core must both be there")
+    return args
+
+
+def main():
+    args = arguments()
+    mode = MODES[args.mode]
+    # An interrupted run ends its servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    processes = []
+    with tempfile.TemporaryDirectory(prefix="side-by-side-") as temporary:
+        try:
+            directory = Path(temporary)
+            nginx, *endpoints = start_endpoints(args.load_core, directory)
+            processes.append(nginx)
+            peers = []
+            for number, name in enumerate(args.peers):
+                peers.append(start_peer(name, number, args, endpoints, directory))
+                processes.append(peers[-1].process)
+            print(f"mode {args.mode}: {args.rounds} rounds of {args.seconds} s, "
+                  f"{args.connections} connections")
+            for peer in peers:
+                check_answers(peer, mode)
+                load(peer, mode, args, 1)
+            for number in range(args.rounds):
+                for peer in peers:
+                    peer.rounds.append(load(peer, mode, args, args.seconds))
+                print(f"  round {number + 1}: " + ", ".join(
+                    f"{p.name} {p.rounds[-1].cpu_us:.2f} µs" for p in peers), flush=True)
+            print_table(peers)
+        finally:
+            for process in processes:
+                stop(process)
+    if args.json:
+        args.json.write_text(json.dumps(
+            {"mode": args.mode, "seconds": args.seconds, "connections": args.connections,
+             "peers": [{"name": p.name, "rounds": [vars(r) for r in p.rounds]} for p in peers]},
+            indent=1))
+    if any(r.errors for p in peers for r in p.rounds):
+        sys.exit("some requests failed: the figures above do not count")
+
+
+if __name__ == "__main__":
+    main()
