@@ -11,7 +11,7 @@ use pointsman::attempt::{
     Planner, Via, derive,
 };
 use pointsman::http1::{FieldLines, Framing, Version};
-use pointsman::request::{ClientInfo, RequestHead, RequestHeadParts};
+use pointsman::request::{ClientInfo, RequestHead, RequestHeadParts, RequestHost};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -11,8 +11,8 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-pub(crate) use super::server::tests::start;
 use super::pages::router;
+pub(crate) use super::server::tests::start;
 use super::*;
 use crate::lifecycle::HealthReport;
 use crate::lifecycle::health::{HealthInputs, ListenerHealth};

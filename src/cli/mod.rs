@@ -96,7 +96,7 @@ struct ConfigFile {
 #[derive(clap::Args)]
 struct Admin {
     /// The running router's admin address
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9901")]
+    #[arg(long, value_name = "URL", default_value = admin_client::DEFAULT_URL)]
     admin: String,
     /// The file with the admin side's bearer token
     #[arg(long, value_name = "FILE")]

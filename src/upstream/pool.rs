@@ -32,8 +32,12 @@ pub(crate) enum Reuse {
 /// The idle connections of a worker, by endpoint.
 #[derive(Default)]
 pub(crate) struct Pool {
-    idle: Mutex<HashMap<SocketAddr, Vec<Box<EndpointConnection>>, foldhash::fast::RandomState>>,
+    idle: Mutex<HashMap<SocketAddr, Idle, foldhash::fast::RandomState>>,
 }
+
+/// The idle connections of one endpoint, the youngest last.
+#[expect(clippy::vec_box, reason = "a connection moves to its exchange as a pointer")]
+type Idle = Vec<Box<EndpointConnection>>;
 
 impl Pool {
     /// Takes a connection that was idle for less than `keep` and that the

@@ -202,7 +202,7 @@ impl ClientConnection {
 impl Exchange {
     fn new(terms: &BodyTerms, version: Version) -> Self {
         Self {
-            body: BodyDecoder::new(terms.framing, terms.trailers.clone()),
+            body: BodyDecoder::new(terms.framing, terms.trailers),
             pace: Pace::new(terms.idle, terms.min_rate),
             pace_start: Instant::now(),
             body_bytes: 0,
