@@ -1,0 +1,27 @@
+//! What every end-to-end test stands on: the real binary, a client that can
+//! send any bytes, and an endpoint that can misbehave at any byte.
+//!
+//! Everything here is blocking sockets and threads. A test is then a straight
+//! line, a stack trace points at the step that waits, and nothing of what is
+//! being tested (a runtime, an HTTP library) is used to test it. Nothing
+//! sleeps to let something else happen: what must happen is waited for, with
+//! a deadline ([`wait::PATIENCE`]) after which the test fails and says what
+//! it waited for. Every process, socket and thread ends with the value that
+//! started it, also when the test panics.
+
+pub(crate) mod client;
+pub(crate) mod config;
+pub(crate) mod endpoint;
+pub(crate) mod pattern;
+pub(crate) mod record;
+pub(crate) mod router;
+pub(crate) mod script;
+pub(crate) mod servers;
+pub(crate) mod wait;
+pub(crate) mod wire;
+
+pub(crate) use client::{Answer, Connection, get};
+pub(crate) use config::Config;
+pub(crate) use endpoint::{RefusingEndpoint, ScriptedEndpoint};
+pub(crate) use router::Router;
+pub(crate) use script::{Gate, Script, Step, Visit};

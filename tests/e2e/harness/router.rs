@@ -1,0 +1,193 @@
+//! The router under test: the real binary, in a process of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tempfile::TempDir;
+
+use super::config::Config;
+use super::wait::eventually;
+
+/// The binary cargo built for these tests.
+pub(crate) fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+    command.env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+/// Runs the binary to its end.
+pub(crate) fn run<const N: usize>(arguments: [&str; N]) -> Output {
+    binary().args(arguments).output().expect("the binary can be run")
+}
+
+/// A running router; killed when dropped. What it said on stderr is shown
+/// when the test that owns it fails.
+pub(crate) struct Router {
+    process: Process,
+    listeners: Vec<SocketAddr>,
+    admin: SocketAddr,
+    _directory: TempDir,
+}
+
+impl Router {
+    /// Starts one and waits until it says that it is ready.
+    #[track_caller]
+    pub(crate) fn start(config: &Config) -> Self {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let file = write_config(directory.path(), config);
+        let mut command = binary();
+        command.arg("run").arg("-c").arg(&file);
+        let mut process = Process::spawn(&mut command);
+        let admin = process.address_after("admin http://");
+        let lines = process.stdout();
+        let listeners = lines.iter().filter_map(|l| l.strip_prefix("listening http://"));
+        let listeners: Vec<_> =
+            listeners.map(|a| a.parse().expect("a ready line ends in an address")).collect();
+        assert!(!listeners.is_empty(), "no ready line before the admin line: {lines:?}");
+        Self { process, listeners, admin, _directory: directory }
+    }
+
+    /// Where its first listener is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listeners[0]
+    }
+
+    /// Where its listeners are, in the order of its ready lines.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.listeners
+    }
+
+    /// Where its admin side is.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// What it wrote to stdout so far, line by line.
+    pub(crate) fn stdout(&self) -> Vec<String> {
+        self.process.stdout()
+    }
+
+    /// Sends it SIGTERM.
+    pub(crate) fn terminate(&self) {
+        self.process.signal("TERM");
+    }
+
+    /// Sends it SIGTERM and waits until it is gone.
+    #[track_caller]
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        self.terminate();
+        self.exit()
+    }
+
+    /// Waits until it is gone.
+    #[track_caller]
+    pub(crate) fn exit(&mut self) -> ExitStatus {
+        self.process.exit()
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.process.child.try_wait().expect("a child can be asked").is_none()
+    }
+
+    /// A line of `/proc/PID/status` that counts KiB, such as `VmRSS`.
+    #[track_caller]
+    pub(crate) fn memory_kib(&self, line: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.process.child.id());
+        let status = fs::read_to_string(path).expect("a running process has a status");
+        let value = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':'));
+        let digits = value.and_then(|v| v.trim().strip_suffix(" kB"));
+        digits.and_then(|d| d.parse().ok()).unwrap_or_else(|| panic!("no {line} in {status}"))
+    }
+}
+
+/// Writes `config` into `directory` and says where.
+pub(crate) fn write_config(directory: &Path, config: &Config) -> PathBuf {
+    let file = directory.join("pointsman.toml");
+    fs::write(&file, config.text()).expect("a temporary directory takes files");
+    file
+}
+
+/// A child process whose output is read as it comes, killed when dropped.
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    stdout: Arc<Mutex<Vec<String>>>,
+    stderr: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    /// Starts `command`.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
+        let stdout = collect(child.stdout.take().expect("stdout is a pipe"));
+        let stderr = collect(child.stderr.take().expect("stderr is a pipe"));
+        Self { child, stdout, stderr }
+    }
+
+    /// The lines of stdout so far.
+    pub(crate) fn stdout(&self) -> Vec<String> {
+        self.stdout.lock().clone()
+    }
+
+    /// Waits for a line of stdout that starts with `prefix` and for the
+    /// address that follows.
+    #[track_caller]
+    pub(crate) fn address_after(&mut self, prefix: &str) -> SocketAddr {
+        eventually(&format!("a line {prefix:?} on stdout"), || {
+            let found = self.stdout().into_iter().find_map(|line| {
+                let address = line.strip_prefix(prefix)?.to_owned();
+                Some(address.parse().unwrap_or_else(|_| panic!("not an address: {line}")))
+            });
+            if found.is_none() {
+                let gone = self.child.try_wait().expect("a child can be asked");
+                assert!(gone.is_none(), "it ended with {gone:?} and without {prefix:?}");
+            }
+            found
+        })
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.expect("kill can be run").success(), "cannot send {name} to {id}");
+    }
+
+    /// Waits until it is gone.
+    #[track_caller]
+    pub(crate) fn exit(&mut self) -> ExitStatus {
+        eventually("the process to end", || {
+            self.child.try_wait().expect("a child can be waited for")
+        })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            let said = self.stderr.lock().join("\n");
+            // The lock of stderr may be held by the panic message; a failed
+            // write must not become a second panic.
+            drop(writeln!(std::io::stderr(), "--- stderr of the process:\n{said}\n---"));
+        }
+    }
+}
+
+fn collect(pipe: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&lines);
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            into.lock().push(line);
+        }
+    });
+    lines
+}
