@@ -40,6 +40,8 @@ enum State {
     ChunkDataEnd,
     Trailers(TrailerReader),
     Done,
+    /// Refused: the buffer may hold anything now, nothing more is read of it.
+    Refused(RefusalKind),
 }
 
 impl BodyDecoder {
@@ -59,10 +61,19 @@ impl BodyDecoder {
     ///
     /// # Errors
     /// The content is not framed as RFC 9112 section 7.1 demands; the same
-    /// refusal comes again if asked again.
+    /// refusal comes again if asked again, whatever the buffer holds then.
     pub fn decode(&mut self, buf: &mut BytesMut) -> Result<Decoded, Refusal> {
+        let decoded = self.step(buf);
+        if let Err(refusal) = &decoded {
+            self.state = State::Refused(refusal.kind);
+        }
+        decoded
+    }
+
+    fn step(&mut self, buf: &mut BytesMut) -> Result<Decoded, Refusal> {
         loop {
             match &mut self.state {
+                State::Refused(kind) => return Err((*kind).into()),
                 State::Done => return Ok(Decoded::End),
                 State::UntilClose if buf.is_empty() => return Ok(Decoded::NeedMore),
                 State::UntilClose => return Ok(Decoded::Data(buf.split().freeze())),
@@ -161,6 +172,19 @@ mod tests {
         trailers: Option<FieldLines>,
         rest: BytesMut,
         ended: bool,
+    }
+
+    #[test]
+    fn a_refusal_stands_even_if_the_buffer_was_emptied() {
+        for body in ["0\r\na: b\r\nx y: z\r\n\r\n", "0\r\nContent-Length: 1\r\n\r\n", "zz\r\n"] {
+            let mut decoder = BodyDecoder::new(Framing::Chunked, LIMITS);
+            let mut bytes = BytesMut::from(body);
+            let refusal = decoder.decode(&mut bytes).unwrap_err();
+            bytes.clear();
+            assert_eq!(decoder.decode(&mut bytes).unwrap_err().kind, refusal.kind, "{body:?}");
+            assert!(!decoder.is_done());
+            assert!(decoder.eof().is_err());
+        }
     }
 
     fn decode(framing: Framing, bytes: &[u8]) -> Result<Whole, RefusalKind> {
