@@ -2,6 +2,7 @@
 
 mod admin_client;
 pub mod check;
+mod demo;
 mod explain;
 mod tables;
 
@@ -44,8 +45,19 @@ enum Log {
     Json,
 }
 
+impl From<Log> for LogFormat {
+    fn from(log: Log) -> Self {
+        match log {
+            Log::Text => Self::Text,
+            Log::Json => Self::Json,
+        }
+    }
+}
+
 #[derive(Subcommand)]
 enum Command {
+    /// A router and three small apps on loopback, with commands to try
+    Demo(demo::Ports),
     /// Run the router
     Run(ConfigFile),
     /// Validate a configuration; exit status 1 and diagnostics if it is wrong
@@ -148,11 +160,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(cli: Cli) -> Said {
     match cli.command {
+        Command::Demo(ports) => {
+            init_log(cli.log.into())?;
+            demo::run(&ports)?;
+            Ok(String::new())
+        }
         Command::Run(file) => {
-            init_log(match cli.log {
-                Log::Text => LogFormat::Text,
-                Log::Json => LogFormat::Json,
-            })?;
+            init_log(cli.log.into())?;
             Server::start(&file.config)?.run()?;
             Ok(String::new())
         }

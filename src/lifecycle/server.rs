@@ -60,6 +60,7 @@ pub(crate) struct Server {
     addresses: Vec<SocketAddr>,
     admin: TcpListener,
     admin_token: Option<Token>,
+    greeting: String,
 }
 
 impl Server {
@@ -105,12 +106,24 @@ impl Server {
             addresses,
             admin,
             admin_token,
+            greeting: String::new(),
         })
     }
 
     /// Where clients connect, in the order of the configuration.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where the operator connects.
+    pub(crate) fn admin_address(&self) -> io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Has `text` printed after the ready lines, before any line of the
+    /// access log.
+    pub(crate) fn greet(&mut self, text: String) {
+        self.greeting = text;
     }
 
     /// Serves until a drain has ended.
@@ -145,7 +158,7 @@ impl Server {
             threads.push(spawn(index, worker, ended.clone())?);
         }
         drop(ended);
-        announce(&self.addresses, admin_address)?;
+        announce(&self.addresses, admin_address, &self.greeting)?;
         let outcome = runtime.block_on(async {
             let drain = self.drain.clone();
             let mut phase = drain.watch();
@@ -215,12 +228,13 @@ async fn all_ended(
     Ok(())
 }
 
-fn announce(addresses: &[SocketAddr], admin: SocketAddr) -> io::Result<()> {
+fn announce(addresses: &[SocketAddr], admin: SocketAddr, greeting: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for address in addresses {
         writeln!(out, "listening http://{address}")?;
     }
     writeln!(out, "admin http://{admin}")?;
+    out.write_all(greeting.as_bytes())?;
     out.flush()
 }
 
