@@ -18,7 +18,7 @@ use crate::request::{Scope, Subject, id};
 use crate::respond::fields::response_fields;
 use crate::respond::{Reply, ReplyBody};
 use crate::router::attempts::{self, Winner};
-use crate::router::{Route, Router, own, probe};
+use crate::router::{NO_ADDRESS, Route, Router, own, probe};
 
 /// What a request came to.
 enum Outcome {
@@ -115,7 +115,10 @@ impl Router {
 
     /// Whether the client is one of `headers.trusted_proxies`.
     fn trusts(&self, settings: &crate::config::Settings, client: &ClientAddress) -> bool {
-        settings.headers.trusted_proxies.iter().any(|network| network.contains(client.peer.ip()))
+        let proxies = &settings.headers.trusted_proxies;
+        // A client without an address is in no network, not even in 0.0.0.0/0.
+        client.peer != NO_ADDRESS
+            && proxies.iter().any(|network| network.contains(client.peer.ip()))
     }
 }
 

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::http1::{FieldLines, Framing, ParsedRequest, Version};
@@ -37,9 +37,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let router = self.clone();
+        let head_only = request.method() == Method::HEAD;
         Box::pin(async move {
             let reply = router.serve(arrival(request)).await;
-            Ok(response(reply))
+            Ok(response(reply, head_only))
         })
     }
 }
@@ -92,9 +93,11 @@ where
     Arrival { request, client, body, interim: None }
 }
 
-fn response(reply: Reply) -> Response<ResponseBody> {
+fn response(reply: Reply, head_only: bool) -> Response<ResponseBody> {
     let Reply { status, fields, length, body, .. } = reply;
-    let body = ResponseBody { body, remaining: length, ended: false };
+    // An answer to HEAD says the length of content that does not come.
+    let remaining = if head_only { Some(0) } else { length };
+    let body = ResponseBody { body, remaining, ended: false };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = HeaderMap::from(fields);
