@@ -15,7 +15,7 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use crate::admin::RequestView;
 use crate::error::{AttemptOutcome, AttemptRecord, Code, RouterError};
-use crate::http1::{FieldLines, ParsedRequest, SeenHead, Version};
+use crate::http1::{FieldLines, FieldValue, ParsedRequest, SeenHead, Version};
 use crate::request::{ClientAddress, RequestHead};
 use crate::respond::fields::response_trailers;
 use crate::route::Pinned;
@@ -140,7 +140,7 @@ impl Subject {
     }
 
     fn field(&self, name: &HeaderName) -> Option<&[u8]> {
-        self.fields()?.first(name).map(HeaderValue::as_bytes)
+        self.fields()?.first(name).map(FieldValue::as_bytes)
     }
 }
 
