@@ -3,6 +3,7 @@
 //! retries and error answers.
 //!
 //! `cargo run --example axum`, then the commands it prints.
+#![allow(clippy::print_stdout, reason = "it talks to whoever started it")]
 
 use std::error::Error;
 use std::net::SocketAddr;
