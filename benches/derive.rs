@@ -39,7 +39,7 @@ fn browser_request() -> RequestHead {
         target: buffer.slice(0..16),
         path: buffer.slice(0..16),
         host: RequestHost::from_authority(b"shop.example.com").unwrap(),
-        authority: fields.first(&http::header::HOST).unwrap().clone(),
+        authority: fields.first(&http::header::HOST).unwrap().to_value(),
         version: Version::Http11,
         fields,
         framing: Framing::None,

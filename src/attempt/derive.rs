@@ -141,7 +141,10 @@ fn set_forwarded(head: &RequestHead, policy: &HeadPolicy, found: &Found, fields:
     let client = head.client();
     let believed = client.trusted && policy.forwarded == Forwarded::Append;
     let chain = believed.then(|| head.fields());
-    fields.append(X_FORWARDED_FOR, forwarded_for(chain, client.peer.ip()));
+    // An embedder may not know who asks; a made-up address would be a lie.
+    if !client.peer.ip().is_unspecified() {
+        fields.append(X_FORWARDED_FOR, forwarded_for(chain, client.peer.ip()));
+    }
     if !found.forwarded_proto {
         let proto = if client.secure { "https" } else { "http" };
         fields.append(X_FORWARDED_PROTO, HeaderValue::from_static(proto));

@@ -264,6 +264,10 @@ impl Scope {
         let mut live = self.record.live.lock();
         live.code = Some(error.code);
         live.detail = error.detail.clone();
+        if error.budget_exhausted {
+            self.record.worker.metrics.error(Code::RetryBudgetExhausted);
+            live.detail = format!("{}; the retry budget is spent", live.detail).into();
+        }
     }
 
     /// All of the answer was handed over.
@@ -276,7 +280,10 @@ impl Scope {
         let mut live = self.record.live.lock();
         if !live.finished {
             live.finished = true;
-            live.code.get_or_insert(code);
+            if live.code.is_none() {
+                live.code = Some(code);
+                live.detail = Cow::Borrowed(code.summary());
+            }
         }
     }
 }

@@ -50,8 +50,8 @@ pub(crate) struct Pool {
     idle: Mutex<HashMap<SocketAddr, Idle, foldhash::fast::RandomState>>,
 }
 
-/// The idle connections of one endpoint, the youngest last.
-#[expect(clippy::vec_box, reason = "a connection moves to its exchange as a pointer")]
+/// The idle connections of one endpoint, the youngest last; boxed, since they
+/// move to their exchange and back.
 type Idle = Vec<Box<EndpointConnection>>;
 
 impl Pool {
