@@ -197,7 +197,11 @@ async fn streamed_content_and_trailers_pass_both_ways() {
     });
     assert_eq!(received.head.framing, Framing::Chunked);
     assert_eq!(received.content, b"one two");
-    let sum = received.trailers.unwrap().first(&HeaderName::from_static("x-sum")).cloned();
+    let sum = received
+        .trailers
+        .unwrap()
+        .first(&HeaderName::from_static("x-sum"))
+        .map(FieldValue::to_value);
     assert_eq!(sum.unwrap(), "42");
     assert_eq!(response.body().size_hint().exact(), None);
     let collected = response.into_body().collect().await.unwrap();
