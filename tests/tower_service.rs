@@ -20,7 +20,7 @@ use tower::ServiceExt;
 
 use pointsman::error::Code;
 use pointsman::http1::{
-    BodyDecoder, Decoded, FieldLines, Framing, HeadLimits, HeadReader, ParsedRequest,
+    BodyDecoder, Decoded, FieldLines, FieldValue, Framing, HeadLimits, HeadReader, ParsedRequest,
 };
 use pointsman::request::ClientAddress;
 use pointsman::router::ResponseBody;
