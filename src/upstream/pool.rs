@@ -106,7 +106,7 @@ impl Pool {
         self.idle.lock().retain(|_, of_endpoint| {
             let gone = of_endpoint.extract_if(.., |connection| {
                 now.duration_since(connection.idle_since) >= keep
-                    || connection.stream.is_disturbed()
+                    || connection.stream.seems_disturbed()
             });
             closing.extend(gone);
             !of_endpoint.is_empty()
