@@ -48,10 +48,7 @@ pub(super) async fn run(
     let (settings, route) = (&snapshot.settings, snapshot.route(id));
     let terms = Terms {
         timeouts: &route.timeouts,
-        head: HeadLimits {
-            bytes: settings.limits.response_head_bytes,
-            fields: RESPONSE_FIELDS,
-        },
+        head: HeadLimits { bytes: settings.limits.response_head_bytes, fields: RESPONSE_FIELDS },
         informational: settings.limits.informational,
         deadline,
         metrics: &worker.metrics,
