@@ -26,9 +26,9 @@ pub(crate) use host::HostName;
 pub use host::{AmbiguousHost, MAX_HOST_BYTES, MAX_LABEL_BYTES, RequestHost, same_host};
 #[cfg(feature = "router")]
 pub(crate) use in_flight::InFlightRecords;
-pub use interim::InterimSink;
+pub use interim::{InterimDropped, InterimSink};
 pub use pace::Pace;
 pub use path::{AmbiguousPath, MatchPath};
 #[cfg(feature = "router")]
-pub(crate) use scope::{Phase, Scope, Subject};
+pub(crate) use scope::{Phase, Record, Scope, Subject};
 pub use target::{Authority, Target};

@@ -2,8 +2,6 @@
 
 use std::net::SocketAddr;
 
-use tokio::time::Instant;
-
 use crate::clock::Clock;
 use crate::transport::{Inbox, Outbox, Transport};
 
@@ -17,8 +15,6 @@ pub(crate) struct EndpointConnection {
     pub(crate) address: SocketAddr,
     /// Whole exchanges it has carried.
     pub(crate) exchanges: u64,
-    /// When its last exchange ended.
-    pub(crate) idle_since: Instant,
     /// A request was begun and is not yet written whole.
     pub(crate) mid_request: bool,
 }
@@ -33,7 +29,6 @@ impl EndpointConnection {
             clock: Clock::default(),
             address,
             exchanges: 0,
-            idle_since: Instant::now(),
             mid_request: false,
         }
     }

@@ -16,6 +16,7 @@ use crate::http1::{Framing, HeadLimits, HeadReader, ParsedRequest, Refusal, Vers
 use crate::listen::connections::ConnectionEntry;
 use crate::request::{Arrival, ClientAddress, InterimSink, RequestBody};
 use crate::respond::Reply;
+use crate::respond::commit::Fresh;
 use crate::router::Router;
 use crate::sync::Mutex;
 use crate::transport::Transport;
@@ -44,23 +45,29 @@ pub(crate) async fn serve(
     loop {
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
-        let (mut reply, terms) = match next_request(&connection, settings, entry).await {
+        let (mut reply, terms, fresh) = match next_request(&connection, settings, entry).await {
             Next::Closed => return,
-            Next::HeadTimeout => (router.time_out_head(&client), ReplyTerms::closing()),
-            Next::Refused(refusal) => (router.refuse(refusal, &client), ReplyTerms::closing()),
+            Next::HeadTimeout => {
+                let fresh = connection.lock().begin_refusal();
+                (router.time_out_head(&client), ReplyTerms::closing(), fresh)
+            }
+            Next::Refused(refusal) => {
+                let fresh = connection.lock().begin_refusal();
+                (router.refuse(refusal, &client), ReplyTerms::closing(), fresh)
+            }
             Next::Request(request) => {
                 entry.active();
                 let terms = ReplyTerms::new(&request.method, request.version, request.keep_alive);
                 let serving = exchange(&connection, request, &client, &router, settings);
-                let Some(reply) = serving.await else { return };
-                (reply, terms)
+                let Some((reply, fresh)) = serving.await else { return };
+                (reply, terms, fresh)
             }
         };
         let persist = terms.keep_alive && !reply.close && !entry.is_draining();
         // A body still on its way would be taken for the next request.
         let persist = connection.lock().body_is_read() && persist;
         let terms = ReplyTerms { keep_alive: persist, ..terms };
-        match write_reply(&connection, &mut reply, &terms).await {
+        match write_reply(&connection, fresh, &mut reply, &terms).await {
             Ok(true) => {}
             Ok(false) => {
                 drop(reply);
@@ -91,23 +98,26 @@ pub(crate) async fn refuse_crowded(
     let snapshot = router.pin();
     let settings = &*snapshot.settings;
     let connection = Mutex::new(ClientConnection::new(stream, false));
+    let fresh = connection.lock().begin_refusal();
     let mut reply = router.refuse_crowded(&client);
-    if write_reply(&connection, &mut reply, &ReplyTerms::closing()).await.is_ok() {
+    let written = write_reply(&connection, fresh, &mut reply, &ReplyTerms::closing()).await;
+    if written.is_ok() {
         drop(reply);
         let limits = &settings.limits;
         linger::close(&connection, settings.timeouts.linger, limits.linger_bytes).await;
     }
 }
 
-/// Serves one request up to its reply; `None` if the client left meanwhile.
+/// Serves one request up to its reply, which is still to be committed; `None`
+/// if the client left meanwhile.
 async fn exchange(
     connection: &Arc<Mutex<ClientConnection>>,
     request: ParsedRequest,
     client: &ClientAddress,
     router: &Router,
     settings: &Settings,
-) -> Option<Reply> {
-    connection.lock().begin_exchange(
+) -> Option<(Reply, Fresh)> {
+    let fresh = connection.lock().begin_exchange(
         &BodyTerms {
             framing: request.framing,
             trailers: HeadLimits {
@@ -127,11 +137,11 @@ async fn exchange(
     let interim: Option<Arc<dyn InterimSink>> = Some(connection.clone());
     let arrival = Arrival { request, client: *client, body, interim };
     let mut serving = pin!(router.serve(arrival));
-    poll_fn(|cx| match serving.as_mut().poll(cx) {
+    let reply = poll_fn(|cx| match serving.as_mut().poll(cx) {
         Poll::Ready(reply) => Poll::Ready(Some(reply)),
         Poll::Pending => connection.lock().poll_waiting(cx).map(|()| None),
-    })
-    .await
+    });
+    Some((reply.await?, fresh))
 }
 
 /// Waits for the next head under the connection's clocks.
