@@ -107,7 +107,11 @@ impl Connections {
     /// opened just now: their first one is on its way, and its client has no
     /// reason to think that it might not be answered.
     pub(crate) fn close_idle(&self) {
-        let first_due_ms = self.now_ms().saturating_sub(millis(FIRST_REQUEST_COMES));
+        self.close_idle_at(self.now_ms());
+    }
+
+    fn close_idle_at(&self, now_ms: u64) {
+        let first_due_ms = now_ms.saturating_sub(millis(FIRST_REQUEST_COMES));
         self.evict(|state| {
             state.used.load(Ordering::Relaxed)
                 || state.idle_since_ms.load(Ordering::Relaxed) < first_due_ms
@@ -230,4 +234,28 @@ impl Drop for ConnectionEntry {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::Metrics;
+
+    #[test]
+    fn closing_spares_who_has_just_come_until_silence_is_over() {
+        let connections = Connections::new(Metrics::new(1).worker(0));
+        let (fresh, used, busy, silent) =
+            (connections.enter(), connections.enter(), connections.enter(), connections.enter());
+        used.active();
+        used.idle();
+        busy.active();
+        let now_ms = 10_000;
+        fresh.state.idle_since_ms.store(now_ms - 400, Ordering::Relaxed);
+        silent.state.idle_since_ms.store(now_ms - 600, Ordering::Relaxed);
+        connections.close_idle_at(now_ms);
+        assert!(!fresh.must_close());
+        assert!(used.must_close() && busy.must_close() && silent.must_close());
+        connections.close_silent();
+        assert!(fresh.must_close());
+    }
 }
