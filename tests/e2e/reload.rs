@@ -192,3 +192,19 @@ fn a_reload_does_not_touch_a_response_under_way() {
     gate.open();
     assert_eq!(client.bytes(4), b"more");
 }
+
+#[test]
+fn a_limit_of_connections_holds_from_the_reload_on() {
+    let endpoint = ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::UntilPeerLeaves]);
+    let config = routed_to(&endpoint);
+    let router = Router::start(&config);
+    let mut client = Connection::open(router.address());
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    endpoint.request_head(0);
+    assert_eq!(get(router.address(), "b.test", "/").status, 404);
+    let config = config.set("limits.connections", 1);
+    fs::write(router.config_file(), config.text()).expect("it can be written");
+    eventually("a reload", || (reloads(&router, "applied") == 1).then_some(()));
+    let crowded = Connection::open(router.address()).answer("GET");
+    assert_eq!((crowded.status, crowded.code()), (503, Some("overloaded")));
+}

@@ -114,3 +114,16 @@ fn the_unit_files_are_valid() {
     let said = String::from_utf8_lossy(&verified.stderr).into_owned();
     assert!(verified.status.success() && said.is_empty(), "{said}");
 }
+
+#[test]
+fn the_socket_unit_fits_the_configuration_beside_it() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let read = |name| std::fs::read_to_string(deploy.join(name)).expect("it is there");
+    let (unit, config) = (read("pointsman.socket"), read("pointsman.toml"));
+    let passed: Vec<_> =
+        unit.lines().filter_map(|line| line.strip_prefix("ListenStream=")).collect();
+    assert!(!passed.is_empty());
+    for address in passed {
+        assert!(config.contains(&format!("[[listener]]\naddress = \"{address}\"")), "{address}");
+    }
+}
