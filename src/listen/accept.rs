@@ -1,17 +1,21 @@
 //! Taking connections off a listening socket.
 
-use std::future::poll_fn;
+use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::lifecycle::Phase;
+use crate::listen::Listener;
 use crate::listen::connections::Connections;
 use crate::listen::http1;
+use crate::listen::newcomers::{HANDSHAKES_END, turn_newcomers_away};
+use crate::listen::socket::BACKLOG;
 use crate::request::ClientAddress;
 use crate::router::Router;
 
@@ -24,49 +28,103 @@ const STARVED_WAIT: Duration = Duration::from_millis(50);
 pub(crate) struct Acceptor {
     pub(crate) router: Router,
     pub(crate) connections: Arc<Connections>,
-    /// Connections this worker may hold.
-    pub(crate) limit: usize,
+    /// Connections this worker may hold for its share of descriptors.
+    pub(crate) descriptor_share: usize,
 }
 
-/// Accepts from `listener` until the drain, then until its queue is empty.
+/// Accepts from `listener` until the drain, then until its queue is empty for
+/// good, and closes it.
+///
+/// # Errors
+/// If the socket cannot be registered with the worker's runtime.
 pub(crate) async fn accept(
-    listener: TcpListener,
+    listener: Listener,
     acceptor: Acceptor,
     mut phase: watch::Receiver<Phase>,
-) {
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => acceptor.take(stream, peer),
-                Err(error) => rest_after(&error).await,
-            },
-            () = stops_accepting(&mut phase) => break,
+) -> io::Result<()> {
+    let Listener { socket, outlives_us } = listener;
+    let socket = TcpListener::from_std(socket)?;
+    acceptor.take_until(&socket, reached(&mut phase, Phase::stops_accepting)).await;
+    if !outlives_us {
+        match turn_newcomers_away(&socket) {
+            Ok(()) => {
+                let cut = reached(&mut phase, |phase| *phase == Phase::Cut);
+                let over = async { drop(tokio::time::timeout(HANDSHAKES_END, cut).await) };
+                acceptor.take_until(&socket, over).await;
+            }
+            Err(error) => tracing::debug!(%error, "the listener closes with the door open"),
         }
     }
-    // What the system has already accepted for us was promised an answer.
-    while let Some(accepted) = accepted_already(&listener).await {
-        match accepted {
-            Ok((stream, peer)) => acceptor.take(stream, peer),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(_) => break,
-        }
-    }
+    acceptor.take_the_rest(socket.into_std()?).await
 }
 
-/// Waits for the phase in which no connections are taken.
-async fn stops_accepting(phase: &mut watch::Receiver<Phase>) {
+/// Waits for a phase.
+async fn reached(phase: &mut watch::Receiver<Phase>, wanted: impl FnMut(&Phase) -> bool) {
     // Without a control side nobody will ever ask for connections either.
-    let _ = phase.wait_for(Phase::stops_accepting).await;
+    drop(phase.wait_for(wanted).await);
 }
 
-async fn accepted_already(
-    listener: &TcpListener,
-) -> Option<io::Result<(TcpStream, std::net::SocketAddr)>> {
-    poll_fn(|cx| match listener.poll_accept(cx) {
-        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
+impl Acceptor {
+    async fn take_until(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
+        let mut end = pin!(end);
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.take(stream, peer),
+                    Err(error) => rest_after(&error).await,
+                },
+                () = &mut end => return,
+            }
+        }
+    }
+
+    /// Empties the queue; what comes meanwhile on a socket that others share
+    /// is theirs. The system is asked each time: the runtime would say that
+    /// nothing waits until it has polled again.
+    async fn take_the_rest(&self, listener: std::net::TcpListener) -> io::Result<()> {
+        let mut taken = 0;
+        while taken < BACKLOG {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    taken += 1;
+                    stream.set_nonblocking(true)?;
+                    self.take(TcpStream::from_std(stream)?, peer);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => rest_after(&error).await,
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&self, stream: TcpStream, peer: SocketAddr) {
+        let Ok(local) = stream.local_addr() else { return };
+        if stream.set_nodelay(true).is_err() {
+            // The client has gone already.
+            return;
+        }
+        let full = self.connections.len() >= self.limit();
+        let crowded = full && !self.connections.evict_longest_idle();
+        let entry = self.connections.enter();
+        let client = ClientAddress { peer, local, secure: false };
+        let router = self.router.clone();
+        tokio::spawn(async move {
+            let stream = Box::new(stream);
+            if crowded {
+                entry.until_cut(http1::refuse_crowded(stream, client, router, &entry)).await;
+            } else {
+                http1::serve(stream, client, router, &entry).await;
+            }
+        });
+    }
+
+    /// Connections this worker may hold now.
+    fn limit(&self) -> usize {
+        match self.router.pin().settings.limits.connections {
+            0 => self.descriptor_share,
+            limit => (limit / self.router.worker().shared.workers).max(1),
+        }
+    }
 }
 
 async fn rest_after(error: &io::Error) {
@@ -78,25 +136,66 @@ async fn rest_after(error: &io::Error) {
     tokio::time::sleep(STARVED_WAIT).await;
 }
 
-impl Acceptor {
-    fn take(&self, stream: TcpStream, peer: std::net::SocketAddr) {
-        let Ok(local) = stream.local_addr() else { return };
-        if stream.set_nodelay(true).is_err() {
-            // The client has gone already.
-            return;
-        }
-        let full = self.connections.len() >= self.limit;
-        let crowded = full && !self.connections.evict_longest_idle();
-        let entry = self.connections.enter();
-        let client = ClientAddress { peer, local, secure: false };
-        let router = self.router.clone();
-        tokio::spawn(async move {
-            let stream = Box::new(stream);
-            if crowded {
-                entry.until_cut(http1::refuse_crowded(stream, client, router, &entry)).await;
-            } else {
-                entry.until_cut(http1::serve(stream, client, router, &entry)).await;
-            }
-        });
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream as Client;
+
+    use super::*;
+    use crate::lifecycle::{Drain, Health};
+    use crate::listen::{PassedSockets, listen};
+    use crate::router::Shared;
+    use crate::telemetry::access_log::AccessLogHandle;
+
+    fn acceptor() -> Acceptor {
+        let text = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+        let settings = crate::config::parse(text, "test").unwrap();
+        let shared = Arc::new(Shared::new(settings, 1, Health::embedded()).unwrap());
+        let router = Router::for_worker(shared, 0, AccessLogHandle::off());
+        let connections = Connections::new(router.worker().metrics.clone());
+        Acceptor { router, connections, descriptor_share: 1000 }
+    }
+
+    fn listener() -> (Listener, SocketAddr) {
+        let loopback = ([127, 0, 0, 1], 0).into();
+        let listener = listen(loopback, 1, &mut PassedSockets::default()).unwrap().remove(0);
+        let address = listener.socket.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn even_at_the_cut_the_queue_is_emptied_before_the_listener_closes() {
+        let (listener, address) = listener();
+        let queued: Vec<_> = (0..50).map(|_| Client::connect(address).unwrap()).collect();
+        let (drain, acceptor) = (Drain::new(), acceptor());
+        drain.cut();
+        accept(listener, acceptor.clone(), drain.watch()).await.unwrap();
+        assert_eq!(acceptor.connections.len(), queued.len());
+        assert!(Client::connect(address).is_err(), "it is closed");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn while_a_listener_closes_nobody_is_let_in_and_nobody_is_turned_away() {
+        let (listener, address) = listener();
+        let (drain, acceptor) = (Drain::new(), acceptor());
+        drain.begin();
+        let running = drain.run(Duration::ZERO, Duration::from_secs(10));
+        let closing = accept(listener, acceptor, drain.watch());
+        let arriving = async {
+            let mut phase = drain.watch();
+            reached(&mut phase, Phase::stops_accepting).await;
+            // The listener has heard of it too at the next turn.
+            tokio::task::yield_now().await;
+            let short = Duration::from_millis(100);
+            let connect = move || Client::connect_timeout(&address, short);
+            let arrived = tokio::task::spawn_blocking(connect).await.unwrap();
+            drain.cut();
+            arrived
+        };
+        let ((), closed, arrived) = tokio::join!(running, closing, arriving);
+        closed.unwrap();
+        // It asks again in a second; being refused would be kinder only if no
+        // other router were about to listen here.
+        assert_eq!(arrived.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

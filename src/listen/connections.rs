@@ -5,41 +5,36 @@
 //! turn are plain flags. So draining and cutting need no channel and no timer
 //! per connection.
 
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Poll, Waker};
-use std::time::Instant;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
-use crate::sync::Mutex;
+use crate::lifecycle::DrainGate;
 use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 
 /// The value of `idle_since_ms` while a request is being served.
 const ACTIVE: u64 = u64::MAX;
 
+/// How long a connection may be silent at first and still count as one whose
+/// request is on its way.
+pub(crate) const FIRST_REQUEST_COMES: Duration = Duration::from_millis(500);
+
 /// Every open client connection of one worker.
 pub(crate) struct Connections {
-    open: Mutex<HashMap<u64, Open, foldhash::fast::RandomState>>,
-    next_key: AtomicU64,
+    open: DrainGate<Arc<State>>,
     start: Instant,
     draining: AtomicBool,
-    cut: AtomicBool,
-    emptied: Notify,
     metrics: Arc<WorkerMetrics>,
-}
-
-struct Open {
-    state: Arc<State>,
-    waker: Option<Waker>,
 }
 
 struct State {
     /// Since when no request is in progress, in ms since `start`.
     idle_since_ms: AtomicU64,
+    /// Whether it has brought a request.
+    used: AtomicBool,
     /// Asked to make room.
     evicted: AtomicBool,
 }
@@ -47,12 +42,9 @@ struct State {
 impl Connections {
     pub(crate) fn new(metrics: Arc<WorkerMetrics>) -> Arc<Self> {
         Arc::new(Self {
-            open: Mutex::new(HashMap::default()),
-            next_key: AtomicU64::new(0),
+            open: DrainGate::new(),
             start: Instant::now(),
             draining: AtomicBool::new(false),
-            cut: AtomicBool::new(false),
-            emptied: Notify::new(),
             metrics,
         })
     }
@@ -61,75 +53,77 @@ impl Connections {
     pub(crate) fn enter(self: &Arc<Self>) -> ConnectionEntry {
         let state = Arc::new(State {
             idle_since_ms: AtomicU64::new(self.now_ms()),
+            used: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
         });
-        let key = self.next_key.fetch_add(1, Ordering::Relaxed);
-        self.open.lock().insert(key, Open { state: state.clone(), waker: None });
+        let key = self.open.enter(state.clone());
         self.metrics.connection_opened(Side::Client, ConnectionState::Idle);
         ConnectionEntry { connections: self.clone(), key, state }
     }
 
     /// The number of open connections.
     pub(crate) fn len(&self) -> usize {
-        self.open.lock().len()
+        self.open.len()
     }
 
     /// Asks the connection that has been idle longest to close; false if
     /// every one is in use.
     pub(crate) fn evict_longest_idle(&self) -> bool {
-        let open = self.open.lock();
-        let longest = open
-            .values()
-            .filter(|open| !open.state.evicted.load(Ordering::Relaxed))
-            .filter(|open| open.state.idle_since_ms.load(Ordering::Relaxed) != ACTIVE)
-            .min_by_key(|open| open.state.idle_since_ms.load(Ordering::Relaxed));
-        let Some(longest) = longest else { return false };
-        longest.state.evicted.store(true, Ordering::Relaxed);
-        if let Some(waker) = &longest.waker {
-            waker.wake_by_ref();
-        }
-        true
+        let idle_since_ms = |state: &Arc<State>| {
+            let idle_since_ms = state.idle_since_ms.load(Ordering::Relaxed);
+            let in_use = idle_since_ms == ACTIVE || state.evicted.load(Ordering::Relaxed);
+            (!in_use).then_some(idle_since_ms)
+        };
+        self.open.wake_least(idle_since_ms, |state| state.evicted.store(true, Ordering::Relaxed))
     }
 
-    /// From now on answers say `Connection: close` and, once `close_idle` is
-    /// called too, idle connections close.
+    /// From now on answers say `Connection: close`.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Closes the connections that wait for a request.
+    /// Closes the connections that wait for a request, except those that were
+    /// opened just now: their first one is on its way, and its client has no
+    /// reason to think that it might not be answered.
     pub(crate) fn close_idle(&self) {
-        for open in self.open.lock().values() {
-            open.state.evicted.store(true, Ordering::Relaxed);
-            if let Some(waker) = &open.waker {
-                waker.wake_by_ref();
+        self.close_idle_at(self.now_ms());
+    }
+
+    fn close_idle_at(&self, now_ms: u64) {
+        let first_due_ms = now_ms.saturating_sub(millis(FIRST_REQUEST_COMES));
+        self.evict(|state| {
+            state.used.load(Ordering::Relaxed)
+                || state.idle_since_ms.load(Ordering::Relaxed) < first_due_ms
+        });
+    }
+
+    /// Closes all connections that wait for a request.
+    pub(crate) fn close_silent(&self) {
+        self.evict(|_| true);
+    }
+
+    fn evict(&self, which: impl Fn(&State) -> bool) {
+        self.open.wake(|state| {
+            let evicted = which(state);
+            if evicted {
+                state.evicted.store(true, Ordering::Relaxed);
             }
-        }
+            evicted
+        });
     }
 
     /// Ends every connection at once.
     pub(crate) fn cut(&self) {
-        self.cut.store(true, Ordering::Relaxed);
-        for open in self.open.lock().values() {
-            if let Some(waker) = &open.waker {
-                waker.wake_by_ref();
-            }
-        }
+        self.open.cut();
     }
 
     /// Waits until none is open.
     pub(crate) async fn all_closed(&self) {
-        loop {
-            let emptied = self.emptied.notified();
-            if self.len() == 0 {
-                return;
-            }
-            emptied.await;
-        }
+        poll_fn(|cx| self.open.poll_empty(cx)).await;
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(ACTIVE - 1)
+        millis(self.start.elapsed()).min(ACTIVE - 1)
     }
 }
 
@@ -143,6 +137,7 @@ pub(crate) struct ConnectionEntry {
 impl ConnectionEntry {
     /// A request is in progress.
     pub(crate) fn active(&self) {
+        self.state.used.store(true, Ordering::Relaxed);
         if self.state.idle_since_ms.swap(ACTIVE, Ordering::Relaxed) != ACTIVE {
             self.connections.metrics.connection_became(Side::Client, ConnectionState::Active);
         }
@@ -166,35 +161,64 @@ impl ConnectionEntry {
         self.state.evicted.load(Ordering::Relaxed)
     }
 
-    /// Runs `connection` until it ends or everything is cut.
-    pub(crate) async fn until_cut<F: Future<Output = ()>>(&self, connection: F) {
+    /// Runs `connection` until it ends or everything is cut; false if it was
+    /// cut in the middle of an exchange. It is polled once more at the cut, so
+    /// that what can be answered is.
+    pub(crate) async fn until_cut<F: Future<Output = ()>>(&self, connection: F) -> bool {
         let mut connection = pin!(connection);
         let mut registered = false;
         poll_fn(|cx| {
             if !registered {
                 registered = true;
-                if let Some(open) = self.connections.open.lock().get_mut(&self.key) {
-                    open.waker = Some(cx.waker().clone());
-                }
+                self.connections.open.reach_by(self.key, cx.waker());
             }
-            if self.connections.cut.load(Ordering::Relaxed) {
-                return Poll::Ready(());
+            let cut = self.connections.open.is_cut();
+            match connection.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(true),
+                Poll::Pending if cut => Poll::Ready(!self.is_active()),
+                Poll::Pending => Poll::Pending,
             }
-            connection.as_mut().poll(cx)
         })
-        .await;
+        .await
+    }
+
+    fn is_active(&self) -> bool {
+        self.state.idle_since_ms.load(Ordering::Relaxed) == ACTIVE
     }
 }
 
 impl Drop for ConnectionEntry {
     fn drop(&mut self) {
-        let active = self.state.idle_since_ms.load(Ordering::Relaxed) == ACTIVE;
-        let state = if active { ConnectionState::Active } else { ConnectionState::Idle };
+        let state = if self.is_active() { ConnectionState::Active } else { ConnectionState::Idle };
         self.connections.metrics.connection_closed(Side::Client, state);
-        let mut open = self.connections.open.lock();
-        open.remove(&self.key);
-        if open.is_empty() {
-            self.connections.emptied.notify_waiters();
-        }
+        self.connections.open.leave(self.key);
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::Metrics;
+
+    #[test]
+    fn closing_spares_who_has_just_come_until_silence_is_over() {
+        let connections = Connections::new(Metrics::new(1).worker(0));
+        let (fresh, used, busy, silent) =
+            (connections.enter(), connections.enter(), connections.enter(), connections.enter());
+        used.active();
+        used.idle();
+        busy.active();
+        let now_ms = 10_000;
+        fresh.state.idle_since_ms.store(now_ms - 400, Ordering::Relaxed);
+        silent.state.idle_since_ms.store(now_ms - 600, Ordering::Relaxed);
+        connections.close_idle_at(now_ms);
+        assert!(!fresh.must_close());
+        assert!(used.must_close() && busy.must_close() && silent.must_close());
+        connections.close_silent();
+        assert!(fresh.must_close());
     }
 }

@@ -103,6 +103,7 @@ fn closes(code: Code) -> bool {
             | Code::RequestBodyTooLarge
             | Code::AmbiguousHost
             | Code::ClientClosed
+            | Code::Draining
             | Code::Internal
     )
 }

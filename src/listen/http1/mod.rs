@@ -34,7 +34,7 @@ enum Next {
     Closed,
 }
 
-/// Serves one connection until either side ends it.
+/// Serves one connection until either side ends it, or everything is cut.
 pub(crate) async fn serve(
     stream: Box<dyn Transport>,
     client: ClientAddress,
@@ -42,10 +42,23 @@ pub(crate) async fn serve(
     entry: &ConnectionEntry,
 ) {
     let connection = Arc::new(Mutex::new(ClientConnection::new(stream, false)));
+    if !entry.until_cut(requests(&connection, client, router, entry)).await {
+        // Half an answer must not look like a whole one.
+        connection.lock().stream.reset_on_close();
+    }
+}
+
+/// Serves the requests of one connection, one after the other.
+async fn requests(
+    connection: &Arc<Mutex<ClientConnection>>,
+    client: ClientAddress,
+    router: Router,
+    entry: &ConnectionEntry,
+) {
     loop {
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
-        let (mut reply, terms, fresh) = match next_request(&connection, settings, entry).await {
+        let (mut reply, terms, fresh) = match next_request(connection, settings, entry).await {
             Next::Closed => return,
             Next::HeadTimeout => {
                 let fresh = connection.lock().begin_refusal();
@@ -58,7 +71,7 @@ pub(crate) async fn serve(
             Next::Request(request) => {
                 entry.active();
                 let terms = ReplyTerms::new(&request.method, request.version, request.keep_alive);
-                let serving = exchange(&connection, request, &client, &router, settings);
+                let serving = exchange(connection, request, &client, &router, settings);
                 let Some((reply, fresh)) = serving.await else { return };
                 (reply, terms, fresh)
             }
@@ -67,12 +80,13 @@ pub(crate) async fn serve(
         // A body still on its way would be taken for the next request.
         let persist = connection.lock().body_is_read() && persist;
         let terms = ReplyTerms { keep_alive: persist, ..terms };
-        match write_reply(&connection, fresh, &mut reply, &terms).await {
+        match write_reply(connection, fresh, &mut reply, &terms).await {
             Ok(true) => {}
             Ok(false) => {
                 drop(reply);
+                entry.idle();
                 let linger = settings.timeouts.linger;
-                linger::close(&connection, linger, settings.limits.linger_bytes).await;
+                linger::close(connection, linger, settings.limits.linger_bytes).await;
                 return;
             }
             Err(code) => {
@@ -186,15 +200,16 @@ impl HeadWait {
                     Err(refusal) => return Poll::Ready(Next::Refused(refusal)),
                 }
             } else {
-                if entry.must_close() {
-                    return Poll::Ready(Next::Closed);
-                }
                 connection.inbox.release();
                 connection.outbox.clear();
             }
             match connection.inbox.poll_fill(&mut *connection.stream, cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Closed),
                 Poll::Ready(Ok(_)) => {}
+                // What has come is a request to answer, so looking comes first.
+                Poll::Pending if connection.inbox.bytes.is_empty() && entry.must_close() => {
+                    return Poll::Ready(Next::Closed);
+                }
                 Poll::Pending => return self.poll_clocks(cx, connection, settings),
             }
         }

@@ -31,7 +31,7 @@ pub(crate) struct Router {
     process: Process,
     listeners: Vec<SocketAddr>,
     admin: SocketAddr,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Router {
@@ -49,7 +49,7 @@ impl Router {
         let listeners: Vec<_> =
             listeners.map(|a| a.parse().expect("a ready line ends in an address")).collect();
         assert!(!listeners.is_empty(), "no ready line before the admin line: {lines:?}");
-        Self { process, listeners, admin, _directory: directory }
+        Self { process, listeners, admin, directory }
     }
 
     /// Where its first listener is.
@@ -70,6 +70,21 @@ impl Router {
     /// What it wrote to stdout so far, line by line.
     pub(crate) fn stdout(&self) -> Vec<String> {
         self.process.stdout()
+    }
+
+    /// What it wrote to stderr so far, as one text.
+    pub(crate) fn stderr(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// Its configuration file.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.directory.path().join(CONFIG_FILE)
+    }
+
+    /// Sends it a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name);
     }
 
     /// Sends it SIGTERM.
@@ -106,9 +121,12 @@ impl Router {
     }
 }
 
+/// What its file is called.
+const CONFIG_FILE: &str = "pointsman.toml";
+
 /// Writes `config` into `directory` and says where.
 pub(crate) fn write_config(directory: &Path, config: &Config) -> PathBuf {
-    let file = directory.join("pointsman.toml");
+    let file = directory.join(CONFIG_FILE);
     fs::write(&file, config.text()).expect("a temporary directory takes files");
     file
 }
@@ -121,9 +139,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command`.
+    /// Starts `command`, which reads nothing.
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn_reading(command.stdin(Stdio::null()))
+    }
+
+    /// Starts `command` with the stdin it was given.
+    pub(crate) fn spawn_reading(command: &mut Command) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
         let stdout = collect(child.stdout.take().expect("stdout is a pipe"));
         let stderr = collect(child.stderr.take().expect("stderr is a pipe"));
@@ -133,6 +156,11 @@ impl Process {
     /// The lines of stdout so far.
     pub(crate) fn stdout(&self) -> Vec<String> {
         self.stdout.lock().clone()
+    }
+
+    /// What it wrote to stderr so far, as one text.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.lock().join("\n")
     }
 
     /// Waits for a line of stdout that starts with `prefix` and for the
