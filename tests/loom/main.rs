@@ -7,7 +7,8 @@
 //! is no check. `docs/testing.md` lists what is modelled and what stands in.
 //!
 //! ```text
-//! RUSTFLAGS="--cfg pointsman_loom" cargo test --no-default-features --test loom
+//! RUSTFLAGS="--cfg pointsman_loom" cargo test --no-default-features --profile loom \
+//!     --target-dir target/loom --test loom
 //! ```
 #![cfg(pointsman_loom)]
 

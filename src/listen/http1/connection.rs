@@ -254,3 +254,6 @@ impl InterimSink for Mutex<ClientConnection> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
