@@ -86,6 +86,11 @@ impl ReplyBody {
         Poll::Ready(frame)
     }
 
+    /// Whether the endpoint is still being sent the request's content.
+    pub(crate) fn is_uploading(&self) -> bool {
+        matches!(&self.content, Content::Answer(answer) if answer.is_uploading())
+    }
+
     /// Keeps an unfinished upload going while no content can be taken.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), AnswerFailure> {
         match &mut self.content {

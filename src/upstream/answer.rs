@@ -149,6 +149,11 @@ impl Answer {
         }
     }
 
+    /// Whether the upload may still ask for the request's content.
+    pub(crate) fn is_uploading(&self) -> bool {
+        self.connection.is_some() && !self.upload.is_done()
+    }
+
     /// Bytes of the request's content taken from the client.
     pub(crate) fn request_bytes(&self) -> u64 {
         self.body.taken_bytes()

@@ -266,6 +266,35 @@ fn an_early_answer_before_a_reset_reaches_the_client() {
 }
 
 #[test]
+fn an_upload_behind_an_early_answer_head_loses_nothing() {
+    const BODY_BYTES: u64 = 32 << 20;
+    let (stalled, read) = (Gate::default(), Gate::default());
+    let (answer_at, read_at) = (stalled.clone(), read.clone());
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        vec![
+            Step::ReadHead,
+            Step::WaitFor(answer_at.clone()),
+            Step::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n".to_vec()),
+            Step::WaitFor(read_at.clone()),
+            Step::ReadBody,
+            Step::Send(b"done".to_vec()),
+        ]
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {BODY_BYTES}\r\n\r\n"));
+    // The endpoint takes nothing, so content lies in the router when the
+    // answer's head comes. It is the endpoint's, to the last byte.
+    let sent = client.send_until_it_stops(Duration::from_millis(500), BODY_BYTES);
+    stalled.open();
+    assert_eq!(client.answer_head().expect("the head comes at once").status, 200);
+    read.open();
+    client.send(vec![b'x'; (BODY_BYTES - sent) as usize]);
+    assert_eq!(client.bytes(4), b"done");
+    assert_eq!(endpoint.request(0).content_bytes, BODY_BYTES);
+}
+
+#[test]
 fn a_client_that_leaves_within_its_body_leaves_half_a_request() {
     let endpoint = ScriptedEndpoint::echo("one");
     let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));

@@ -96,18 +96,23 @@ impl ClientConnection {
         self.exchange.takes_informational = false;
     }
 
-    /// Whether the request's content was read to its end. Reads on through
-    /// what has already come, never waits.
-    pub(crate) fn body_is_read(&mut self) -> bool {
+    /// Whether the request's content was read to its end.
+    pub(crate) fn body_is_read(&self) -> bool {
+        self.exchange.body.is_done()
+    }
+
+    /// Discards the rest of the request's content as far as it has come, never
+    /// waits. Only where nobody will ask for it any more: an answer can begin
+    /// while its request is still being sent.
+    pub(crate) fn discard_body(&mut self) {
         let mut discarded = 0;
-        while !self.exchange.body.is_done() && discarded < READ_AHEAD_BYTES {
+        while discarded < READ_AHEAD_BYTES {
             match self.exchange.body.decode(&mut self.inbox.bytes) {
                 Ok(Decoded::Data(data)) => discarded += data.len(),
-                Ok(Decoded::Trailers(_) | Decoded::End) => {}
-                Ok(Decoded::NeedMore) | Err(_) => return false,
+                Ok(Decoded::Trailers(_)) => {}
+                Ok(Decoded::NeedMore | Decoded::End) | Err(_) => return,
             }
         }
-        self.exchange.body.is_done()
     }
 
     /// Writes informational responses that wait, then looks whether the

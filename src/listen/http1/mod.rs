@@ -56,9 +56,14 @@ pub(crate) async fn serve(
                 (reply, terms)
             }
         };
-        let persist = terms.keep_alive && !reply.close && !entry.is_draining();
+        if !reply.body.is_uploading() {
+            connection.lock().discard_body();
+        }
         // A body still on its way would be taken for the next request.
-        let persist = connection.lock().body_is_read() && persist;
+        let persist = terms.keep_alive
+            && !reply.close
+            && !entry.is_draining()
+            && connection.lock().body_is_read();
         let terms = ReplyTerms { keep_alive: persist, ..terms };
         match write_reply(&connection, &mut reply, &terms).await {
             Ok(true) => {}
