@@ -8,6 +8,7 @@ mod harness;
 mod admin;
 mod bodies;
 mod cli;
+mod demo;
 mod errors;
 mod framing;
 mod harness_itself;
