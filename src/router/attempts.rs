@@ -48,10 +48,7 @@ pub(super) async fn run(
     let (settings, route) = (&snapshot.settings, snapshot.route(id));
     let terms = Terms {
         timeouts: &route.timeouts,
-        head: HeadLimits {
-            bytes: settings.limits.response_head_bytes,
-            fields: RESPONSE_FIELDS,
-        },
+        head: HeadLimits { bytes: settings.limits.response_head_bytes, fields: RESPONSE_FIELDS },
         informational: settings.limits.informational,
         deadline,
         metrics: &worker.metrics,
@@ -78,7 +75,6 @@ pub(super) async fn run(
                     None => RouterError::from(give_up.code()),
                 };
                 error.budget_exhausted = give_up.is_budget_exhausted();
-                scope.set_bytes_in(body.taken_bytes());
                 return Err(with_attempts(error, scope, last));
             }
             Action::Wait { min_ms, max_ms } => {
@@ -111,12 +107,10 @@ pub(super) async fn run(
                         Event::Failed { failure, endpoint: choice.index, body: left }
                     }
                     Err(RoundTripError::Request(failure)) => {
-                        scope.set_bytes_in(body.taken_bytes());
                         let error = RouterError::new(failure.code(), failure.to_string());
                         return Err(with_attempts(error, scope, last));
                     }
                     Err(RoundTripError::Deadline) => {
-                        scope.set_bytes_in(body.taken_bytes());
                         let error = RouterError::from(Code::DeadlineExceeded);
                         return Err(with_attempts(error, scope, last));
                     }

@@ -154,11 +154,6 @@ impl Answer {
         self.connection.is_some() && !self.upload.is_done()
     }
 
-    /// Bytes of the request's content taken from the client.
-    pub(crate) fn request_bytes(&self) -> u64 {
-        self.body.taken_bytes()
-    }
-
     /// Keeps the upload going while the client is slow to take the answer:
     /// a client that sends all before it reads would else wait for ever.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), AnswerFailure> {

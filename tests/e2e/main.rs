@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod accounting;
 mod admin;
 mod bodies;
 mod cli;

@@ -101,6 +101,11 @@ impl ClientConnection {
         self.exchange.body.is_done()
     }
 
+    /// Whether the client left within the request's content.
+    pub(crate) fn client_left(&self) -> bool {
+        self.exchange.failure == Some(BodyFailure::ClientGone)
+    }
+
     /// Discards the rest of the request's content as far as it has come, never
     /// waits. Only where nobody will ask for it any more: an answer can begin
     /// while its request is still being sent.

@@ -133,7 +133,8 @@ async fn exchange(
     let arrival = Arrival { request, client: *client, body, interim };
     let mut serving = pin!(router.serve(arrival));
     poll_fn(|cx| match serving.as_mut().poll(cx) {
-        Poll::Ready(reply) => Poll::Ready(Some(reply)),
+        // Who left within the request would not read the reply.
+        Poll::Ready(reply) => Poll::Ready((!connection.lock().client_left()).then_some(reply)),
         Poll::Pending => connection.lock().poll_waiting(cx).map(|()| None),
     })
     .await
