@@ -74,6 +74,7 @@ impl Worker {
                 () = tokio::time::sleep_until(cut_at) => {}
             }
         }
+        self.router.worker().cut();
         connections.cut();
         // A cut connection ends at its next turn; nothing there waits.
         let _ = tokio::time::timeout(Duration::from_secs(1), connections.all_closed()).await;

@@ -246,7 +246,7 @@ impl Drop for Scope {
         let mut live = record.live.lock();
         if !live.finished {
             live.finished = true;
-            live.code.get_or_insert(Code::ClientClosed);
+            live.code.get_or_insert(record.worker.code_of_dropped());
         }
         let metrics = &record.worker.metrics;
         if live.attempt_is_open() {

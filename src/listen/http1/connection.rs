@@ -34,6 +34,8 @@ pub(crate) struct ClientConnection {
     departure: Option<Departure>,
     half_close_allowed: bool,
     exchange: Exchange,
+    /// A final head was committed and its content is not yet written whole.
+    mid_reply: bool,
 }
 
 /// The request in progress.
@@ -77,6 +79,7 @@ impl ClientConnection {
             departure: None,
             half_close_allowed,
             exchange: Exchange::new(&terms, Version::Http10),
+            mid_reply: false,
         }
     }
 
@@ -94,6 +97,12 @@ impl ClientConnection {
     /// responses are dropped.
     pub(crate) fn commit(&mut self) {
         self.exchange.takes_informational = false;
+        self.mid_reply = true;
+    }
+
+    /// The reply was written whole.
+    pub(crate) fn reply_ended(&mut self) {
+        self.mid_reply = false;
     }
 
     /// Whether the request's content was read to its end.
@@ -207,6 +216,16 @@ impl ClientConnection {
     fn fail(&mut self, failure: BodyFailure) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
         self.exchange.failure = Some(failure);
         Poll::Ready(Some(Err(failure)))
+    }
+}
+
+impl Drop for ClientConnection {
+    /// A reply cut in its content ends in a reset, whatever ended it: after a
+    /// clean close the client could take what it has for the whole.
+    fn drop(&mut self) {
+        if self.mid_reply {
+            self.stream.reset_on_close();
+        }
     }
 }
 

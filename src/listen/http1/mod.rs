@@ -75,7 +75,6 @@ pub(crate) async fn serve(
             }
             Err(code) => {
                 reply.body.fail(code);
-                connection.lock().stream.reset_on_close();
                 return;
             }
         }
