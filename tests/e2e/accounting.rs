@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::harness::wait::eventually;
-use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, get};
+use crate::harness::{Config, Connection, Gate, Router, ScriptedEndpoint, Step, get, script};
 
 fn router(endpoint: &ScriptedEndpoint) -> Router {
     let config = Config::new().set("access_log.path", "-").route("a.test", &[endpoint.address()]);
@@ -54,4 +54,36 @@ fn a_request_left_while_it_waits_counts_its_content_and_its_attempt() {
     assert_eq!((&line["status"], &line["code"]), (&499.into(), &"client-closed".into()), "{line}");
     assert_eq!((&line["bytes_in"], &line["attempts"]), (&5.into(), &1.into()), "{line}");
     assert!(has_sample(&router, "pointsman_attempts_total{outcome=\"client-closed\"} 1"));
+}
+
+#[test]
+fn endpoint_connections_are_counted_in_use_and_idle() {
+    let (gate, other) = (Gate::default(), Gate::default());
+    let (answer_at, close_at) = (gate.clone(), other.clone());
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        vec![
+            Step::ReadHead,
+            Step::WaitFor(answer_at.clone()),
+            Step::Send(script::ok("yes").into()),
+            Step::WaitFor(close_at.clone()),
+            Step::Close,
+        ]
+    });
+    let router = router(&endpoint);
+    let connections = |state: &str, count: u32| {
+        let sample =
+            format!("pointsman_connections{{side=\"endpoint\",state=\"{state}\"}} {count}");
+        eventually(&sample, || has_sample(&router, &sample).then_some(()));
+    };
+    let mut client = Connection::open(router.address());
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    connections("active", 1);
+    connections("idle", 0);
+    gate.open();
+    assert_eq!(client.answer("GET").text(), "yes");
+    connections("active", 0);
+    connections("idle", 1);
+    other.open();
+    // Seen closed by the worker's sweep, without a request.
+    connections("idle", 0);
 }
