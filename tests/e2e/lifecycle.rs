@@ -137,6 +137,21 @@ fn an_answer_that_is_cut_ends_in_a_reset_and_is_called_so() {
 }
 
 #[test]
+fn what_was_sent_before_a_stop_is_answered() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    // So many that the router is told to stop while it still accepts.
+    router.suspend();
+    router.terminate();
+    let mut clients: Vec<_> = (0..300).map(|_| Connection::open(router.address())).collect();
+    clients.iter_mut().for_each(|client| client.send(GET));
+    router.resume();
+    for client in &mut clients {
+        assert_eq!(client.answer("GET").status, 200);
+    }
+}
+
+#[test]
 fn a_second_signal_cuts_at_once() {
     let (endpoint, _gate) = held();
     let config = Config::new().set("timeouts.drain", "10m").route("a.test", &[endpoint.address()]);

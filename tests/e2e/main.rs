@@ -9,6 +9,7 @@ mod accounting;
 mod admin;
 mod bodies;
 mod cli;
+mod connection_limit;
 mod demo;
 mod errors;
 mod framing;

@@ -181,15 +181,22 @@ impl HeadWait {
                     Err(refusal) => return Poll::Ready(Next::Refused(refusal)),
                 }
             } else {
-                if entry.must_close() {
-                    return Poll::Ready(Next::Closed);
-                }
                 connection.inbox.release();
                 connection.outbox.clear();
             }
             match connection.inbox.poll_fill(&mut *connection.stream, cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Closed),
                 Poll::Ready(Ok(_)) => {}
+                Poll::Pending if entry.is_evicted() => return Poll::Ready(Next::Closed),
+                // A request the system has taken for us is served: the runtime
+                // may not have heard of it yet.
+                Poll::Pending
+                    if entry.closes_idle()
+                        && connection.inbox.bytes.is_empty()
+                        && !connection.stream.is_disturbed() =>
+                {
+                    return Poll::Ready(Next::Closed);
+                }
                 Poll::Pending => return self.poll_clocks(cx, connection, settings),
             }
         }
@@ -218,5 +225,37 @@ impl ReplyTerms {
     /// For a reply to a head that could not be read.
     fn closing() -> Self {
         Self { version: Version::Http11, head_only: false, keep_alive: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::listen::connections::Connections;
+    use crate::telemetry::metrics::Metrics;
+
+    #[tokio::test]
+    async fn a_request_the_runtime_has_not_heard_of_is_taken_though_idle_ones_close() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
+        let accepted = listener.accept().unwrap().0;
+        accepted.set_nonblocking(true).unwrap();
+        // Registered just now: its readiness comes with the next turn.
+        let stream = TcpStream::from_std(accepted).unwrap();
+        let connection = Mutex::new(ClientConnection::new(Box::new(stream), false));
+        let connections = Connections::new(Metrics::new(1).worker(0));
+        let entry = connections.enter();
+        connections.close_idle();
+        let settings =
+            crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
+        let next = next_request(&connection, &settings, &entry).await;
+        assert!(matches!(next, Next::Request(_)));
+        let next = next_request(&connection, &settings, &entry).await;
+        assert!(matches!(next, Next::Closed), "now it is idle");
     }
 }

@@ -77,6 +77,16 @@ impl Router {
         self.process.signal("TERM");
     }
 
+    /// Holds it still: what is sent meanwhile waits in the system.
+    pub(crate) fn suspend(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
     /// Sends it SIGTERM and waits until it is gone.
     #[track_caller]
     pub(crate) fn stop(mut self) -> ExitStatus {
