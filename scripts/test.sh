@@ -58,5 +58,7 @@ fi
 export PATH="$PATH:/usr/sbin:/sbin"
 cargo nextest run --locked "$@"
 if (($# == 0)); then
+    # The decision cores alone, as models and fuzzers build them.
+    cargo nextest run --locked --no-default-features --lib --test compile_fail
     cargo test --locked --doc
 fi

@@ -15,6 +15,7 @@ mod errors;
 mod framing;
 mod harness_itself;
 mod headers;
+mod leaving;
 mod lifecycle;
 mod pooling;
 mod real_servers;

@@ -122,7 +122,12 @@ impl Writer {
             match client.outbox.poll_write(&mut *client.stream, cx) {
                 Poll::Ready(Ok(_)) => self.stalled_since = None,
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(Code::ClientClosed)),
-                Poll::Pending => break,
+                Poll::Pending => {
+                    if client.poll_departure(cx).is_ready() {
+                        return Poll::Ready(Err(Code::ClientClosed));
+                    }
+                    break;
+                }
             }
         }
         // The client takes nothing for now; what it still sends goes on. The
