@@ -236,6 +236,30 @@ fn a_client_that_does_not_read_stops_the_endpoint() {
 }
 
 #[test]
+fn a_slow_client_that_takes_bytes_all_the_time_is_not_taken_for_a_stalled_one() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {GIB}\r\n\r\n");
+        let content = Step::SendPattern { bytes: GIB, chunked: false };
+        vec![Step::ReadHead, Step::Send(head.into()), content]
+    });
+    let config = Config::new()
+        .set("timeouts.response_write_idle", "700ms")
+        .route("a.test", &[endpoint.address()]);
+    let router = Router::start(&config);
+    let mut client = Connection::open(router.address());
+    client.receive_little();
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    client.answer_head().expect("the head comes");
+    let mut pattern = Pattern::new();
+    for _ in 0..300 {
+        pattern.follow(&client.bytes(10_000));
+        // The slowness itself.
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(pattern.agrees);
+}
+
+#[test]
 fn an_early_answer_reaches_a_client_that_still_uploads() {
     let body = "x".repeat(300_000);
     let answer = format!(
