@@ -7,9 +7,11 @@ mod harness;
 
 mod admin;
 mod bodies;
+mod cancellation;
 mod cli;
 mod errors;
 mod framing;
+mod half_close;
 mod harness_itself;
 mod headers;
 mod lifecycle;
