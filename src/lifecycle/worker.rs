@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::guard::{self, Guard};
 use crate::lifecycle::health::HEARTBEAT_PERIOD;
 use crate::lifecycle::phase::Phase;
 use crate::listen::connections::Connections;
@@ -100,6 +101,8 @@ async fn beat(router: Router) {
         let settings = &snapshot.settings;
         let limit = settings.limits.requests_in_flight as u64;
         shared.health.observe_in_flight(shared.metrics.requests_in_flight(), limit);
-        worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now());
+        if guard::is_on(Guard::Sweep) {
+            worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now());
+        }
     }
 }

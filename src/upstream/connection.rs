@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::guard::{self, Guard};
 use crate::transport::{Inbox, Outbox, Transport};
 
 /// A connection to an endpoint. It belongs to one exchange at a time, moves by
@@ -41,7 +42,8 @@ impl EndpointConnection {
     /// Whether another exchange may follow on it: nothing half-written and
     /// nothing unasked-for received.
     pub(crate) fn is_clean(&self) -> bool {
-        self.inbox.bytes.is_empty() && !self.inbox.ended() && self.outbox.is_empty()
+        let silent = self.inbox.bytes.is_empty() || !guard::is_on(Guard::CleanReuse);
+        silent && !self.inbox.ended() && self.outbox.is_empty()
     }
 }
 

@@ -13,6 +13,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::guard::{self, Guard};
 use crate::http1::{
     BodyDecoder, Decoded, FieldLines, Framing, HeadLimits, Version, encode_informational,
 };
@@ -126,6 +127,9 @@ impl ClientConnection {
     /// shows only behind the bytes before it; past that, and past a FIN that
     /// is allowed, a second registration of the descriptor watches.
     pub(crate) fn poll_departure(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !guard::is_on(Guard::Departure) {
+            return Poll::Pending;
+        }
         while self.inbox.bytes.len() < READ_AHEAD_BYTES && !self.inbox.ended() {
             if ready!(self.inbox.poll_fill(&mut *self.stream, cx)).is_err() {
                 return Poll::Ready(());

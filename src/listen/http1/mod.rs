@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use crate::config::Settings;
+use crate::guard::{self, Guard};
 use crate::http1::{Framing, HeadLimits, HeadReader, ParsedRequest, Refusal, Version};
 use crate::listen::connections::ConnectionEntry;
 use crate::request::{Arrival, ClientAddress, InterimSink, RequestBody};
@@ -208,6 +209,9 @@ impl HeadWait {
         let now = Instant::now();
         let clock = &mut connection.clock;
         if connection.inbox.bytes.is_empty() {
+            if !guard::is_on(Guard::KeepAlive) {
+                return Poll::Pending;
+            }
             let since = *self.idle_since.get_or_insert(now);
             let due = since + settings.timeouts.keep_alive;
             return clock.poll_until_from(cx, now, due).map(|()| Next::Closed);

@@ -100,6 +100,11 @@ impl ScriptedEndpoint {
         })
     }
 
+    /// Whether the `index`th connection has ended.
+    pub(crate) fn has_ended(&self, index: usize) -> bool {
+        self.shared.record.lock().connections[index].ended.is_some()
+    }
+
     /// Waits for the `index`th connection to end: when, and how.
     #[track_caller]
     pub(crate) fn ending(&self, index: usize) -> (Instant, Ended) {
@@ -249,6 +254,10 @@ impl<'a> Visitor<'a> {
                 let script = script.lock().clone();
                 script.into_iter().try_for_each(|step| self.act(step))
             }
+            Step::ByTarget(script) => {
+                let script = script(&self.target());
+                script.into_iter().try_for_each(|step| self.act(step))
+            }
             Step::WaitFor(gate) => self.wait_for(&gate),
             Step::Open(gate) => {
                 gate.open();
@@ -333,6 +342,13 @@ impl<'a> Visitor<'a> {
             content.clear();
         }
         [head.into_bytes(), content].concat()
+    }
+
+    /// The target of the request as received.
+    fn target(&self) -> String {
+        let (index, _) = self.current.expect("a script reads the head before its target");
+        let record = self.shared.record.lock();
+        record.requests[index].line().split(' ').nth(1).unwrap_or_default().to_owned()
     }
 
     fn wait_for(&self, gate: &Gate) -> Result<(), Ended> {

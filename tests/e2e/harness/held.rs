@@ -83,7 +83,7 @@ impl Held {
     }
 
     /// Whether this is no more than `most`.
-    fn fits(&self, most: &Self) -> bool {
+    pub(crate) fn fits(&self, most: &Self) -> bool {
         let task =
             |(kind, count): (&String, &u64)| *count <= most.tasks.get(kind).copied().unwrap_or(0);
         self.requests <= most.requests
