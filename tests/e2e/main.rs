@@ -14,6 +14,7 @@ mod framing;
 mod half_close;
 mod harness_itself;
 mod headers;
+mod leaks;
 mod lifecycle;
 mod pooling;
 mod real_servers;
