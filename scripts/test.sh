@@ -60,5 +60,7 @@ export PATH="$PATH:/usr/sbin:/sbin"
 cargo build --locked --features unguarded --bin pointsman-unguarded
 cargo nextest run --locked "$@"
 if (($# == 0)); then
+    # The decision cores alone, as models and fuzzers build them.
+    cargo nextest run --locked --no-default-features --lib --test compile_fail
     cargo test --locked --doc
 fi

@@ -2,6 +2,7 @@
 //! its content, and the scope that everything it starts belongs to.
 
 pub mod admission;
+#[cfg(feature = "router")]
 mod arrival;
 mod body;
 mod head;
@@ -17,6 +18,7 @@ mod path;
 mod scope;
 mod target;
 
+#[cfg(feature = "router")]
 pub use arrival::{Arrival, ClientAddress};
 pub use body::{BodyFailure, BodyFrame, BodySource, RequestBody};
 pub use head::{ClientInfo, RequestHead, RequestHeadParts};

@@ -15,7 +15,7 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use crate::admin::RequestView;
 use crate::error::{AttemptOutcome, AttemptRecord, Code, RouterError};
-use crate::http1::{FieldLines, ParsedRequest, SeenHead, Version};
+use crate::http1::{FieldLines, FieldValue, ParsedRequest, SeenHead, Version};
 use crate::request::{ClientAddress, RequestHead};
 use crate::respond::fields::response_trailers;
 use crate::route::Pinned;
@@ -140,7 +140,7 @@ impl Subject {
     }
 
     fn field(&self, name: &HeaderName) -> Option<&[u8]> {
-        self.fields()?.first(name).map(HeaderValue::as_bytes)
+        self.fields()?.first(name).map(FieldValue::as_bytes)
     }
 }
 
@@ -267,6 +267,10 @@ impl Scope {
         let mut live = self.record.live.lock();
         live.code = Some(error.code);
         live.detail = error.detail.clone();
+        if error.budget_exhausted {
+            self.record.worker.metrics.error(Code::RetryBudgetExhausted);
+            live.detail = format!("{}; the retry budget is spent", live.detail).into();
+        }
     }
 
     /// All of the answer was handed over.
@@ -279,7 +283,10 @@ impl Scope {
         let mut live = self.record.live.lock();
         if !live.finished {
             live.finished = true;
-            live.code.get_or_insert(code);
+            if live.code.is_none() {
+                live.code = Some(code);
+                live.detail = Cow::Borrowed(code.summary());
+            }
         }
     }
 }

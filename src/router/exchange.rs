@@ -35,7 +35,8 @@ impl Router {
         let snapshot = worker.snapshots.pin();
         let trusted = self.trusts(&snapshot.settings, &arrival.client);
         let name = &snapshot.settings.headers.request_id;
-        let known = if trusted { id::adopted(arrival.request.fields.first(name)) } else { None };
+        let known =
+            if trusted { arrival.request.fields.first(name).and_then(id::adopted) } else { None };
         let request_id = known.unwrap_or_else(fresh_id);
         let client = arrival.client;
         let mut scope = Scope::open(worker.clone(), snapshot, client, request_id, Subject::Nothing);

@@ -50,8 +50,8 @@ pub(crate) struct Pool {
     idle: Mutex<HashMap<SocketAddr, Idle, foldhash::fast::RandomState>>,
 }
 
-/// The idle connections of one endpoint, the youngest last.
-#[expect(clippy::vec_box, reason = "a connection moves to its exchange as a pointer")]
+/// The idle connections of one endpoint, the youngest last; boxed, since they
+/// move to their exchange and back.
 type Idle = Vec<Box<EndpointConnection>>;
 
 impl Pool {
@@ -106,7 +106,7 @@ impl Pool {
         self.idle.lock().retain(|_, of_endpoint| {
             let gone = of_endpoint.extract_if(.., |connection| {
                 now.duration_since(connection.idle_since) >= keep
-                    || connection.stream.is_disturbed()
+                    || connection.stream.seems_disturbed()
             });
             closing.extend(gone);
             !of_endpoint.is_empty()

@@ -9,6 +9,7 @@ mod admin;
 mod bodies;
 mod cancellation;
 mod cli;
+mod demo;
 mod errors;
 mod framing;
 mod half_close;

@@ -91,7 +91,7 @@ fn client(build: &Build, next: &AtomicUsize, wrong: &Mutex<Vec<String>>) {
             return;
         }
         let (way, id) = (TARGETS[number % TARGETS.len()], number.to_string());
-        let method = if number / TARGETS.len() % 2 == 0 { "GET" } else { "DELETE" };
+        let method = if (number / TARGETS.len()).is_multiple_of(2) { "GET" } else { "DELETE" };
         let client = connection.get_or_insert_with(|| Connection::open(build.router.address()));
         client.send(format!("{method} /{way}/{id} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
         match client.try_answer(method) {

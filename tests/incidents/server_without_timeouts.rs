@@ -22,7 +22,7 @@ fn config(endpoint: &ScriptedEndpoint) -> Config {
 fn crowd(build: &Build) -> Vec<Connection> {
     let connect = |number: usize| {
         let mut client = Connection::open(build.router.address());
-        if number % 10 == 0 {
+        if number.is_multiple_of(10) {
             client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
             assert_eq!(client.answer("GET").status, 200);
         }

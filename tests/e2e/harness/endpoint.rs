@@ -100,11 +100,6 @@ impl ScriptedEndpoint {
         })
     }
 
-    /// Whether the `index`th connection has ended.
-    pub(crate) fn has_ended(&self, index: usize) -> bool {
-        self.shared.record.lock().connections[index].ended.is_some()
-    }
-
     /// Waits for the `index`th connection to end: when, and how.
     #[track_caller]
     pub(crate) fn ending(&self, index: usize) -> (Instant, Ended) {

@@ -8,6 +8,7 @@
 mod clients;
 mod endpoints;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -135,6 +136,9 @@ fn exchanges_that_end_in_every_way_leave_nothing_behind() {
         std::thread::sleep(PACE);
     }
     every_way_was_taken(&router);
+    let after_kib = router.memory_kib("VmRSS");
+    let line = format!("{before_kib} KiB before, {after_kib} KiB after {EXCHANGES} exchanges\n");
+    std::io::stderr().write_all(line.as_bytes()).expect("stderr takes a line");
 }
 
 /// The exchanges were what they were meant to be.
