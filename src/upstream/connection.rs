@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::guard::{self, Guard};
 use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 use crate::transport::{Inbox, Outbox, Transport};
 
@@ -59,7 +60,8 @@ impl EndpointConnection {
     /// Whether another exchange may follow on it: nothing half-written and
     /// nothing unasked-for received.
     pub(crate) fn is_clean(&self) -> bool {
-        self.inbox.bytes.is_empty() && !self.inbox.ended() && self.outbox.is_empty()
+        let silent = self.inbox.bytes.is_empty() || !guard::is_on(Guard::CleanReuse);
+        silent && !self.inbox.ended() && self.outbox.is_empty()
     }
 }
 

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use crate::config::Settings;
+use crate::guard::{self, Guard};
 use crate::http1::{Framing, HeadLimits, HeadReader, ParsedRequest, Refusal, Version};
 use crate::listen::connections::ConnectionEntry;
 use crate::request::{Arrival, ClientAddress, InterimSink, RequestBody};
@@ -23,6 +24,9 @@ use crate::transport::Transport;
 use connection::{BodyTerms, ClientBody, ClientConnection};
 use reply::{ReplyTerms, write_reply};
 
+/// A connection as one task's parts share it; see [`connection`].
+type SharedConnection = Arc<Mutex<ClientConnection>>;
+
 /// What a client's connection brought next.
 enum Next {
     Request(ParsedRequest),
@@ -33,14 +37,18 @@ enum Next {
     Closed,
 }
 
+/// A connection just accepted, to be served or refused.
+pub(crate) fn open(stream: Box<dyn Transport>, half_close_allowed: bool) -> SharedConnection {
+    Arc::new(Mutex::new(ClientConnection::new(stream, half_close_allowed)))
+}
+
 /// Serves one connection until either side ends it.
 pub(crate) async fn serve(
-    stream: Box<dyn Transport>,
+    connection: SharedConnection,
     client: ClientAddress,
     router: Router,
     entry: &ConnectionEntry,
 ) {
-    let connection = Arc::new(Mutex::new(ClientConnection::new(stream, false)));
     loop {
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
@@ -86,7 +94,7 @@ pub(crate) async fn serve(
 /// Answers `overloaded` on a connection there is no room for, without waiting
 /// for its request.
 pub(crate) async fn refuse_crowded(
-    stream: Box<dyn Transport>,
+    connection: SharedConnection,
     client: ClientAddress,
     router: Router,
     entry: &ConnectionEntry,
@@ -94,7 +102,6 @@ pub(crate) async fn refuse_crowded(
     entry.active();
     let snapshot = router.pin();
     let settings = &*snapshot.settings;
-    let connection = Mutex::new(ClientConnection::new(stream, false));
     let mut reply = router.refuse_crowded(&client);
     if write_reply(&connection, &mut reply, &ReplyTerms::closing()).await.is_ok() {
         drop(reply);
@@ -105,7 +112,7 @@ pub(crate) async fn refuse_crowded(
 
 /// Serves one request up to its reply; `None` if the client left meanwhile.
 async fn exchange(
-    connection: &Arc<Mutex<ClientConnection>>,
+    connection: &SharedConnection,
     request: ParsedRequest,
     client: &ClientAddress,
     router: &Router,
@@ -211,6 +218,9 @@ impl HeadWait {
         let now = Instant::now();
         let clock = &mut connection.clock;
         if connection.inbox.bytes.is_empty() {
+            if !guard::is_on(Guard::KeepAlive) {
+                return Poll::Pending;
+            }
             let since = *self.idle_since.get_or_insert(now);
             let due = since + settings.timeouts.keep_alive;
             return clock.poll_until_from(cx, now, due).map(|()| Next::Closed);
