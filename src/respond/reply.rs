@@ -86,6 +86,11 @@ impl ReplyBody {
         Poll::Ready(frame)
     }
 
+    /// Whether an endpoint may still take content from the client.
+    pub(crate) fn takes_upload(&self) -> bool {
+        matches!(&self.content, Content::Answer(answer) if answer.takes_upload())
+    }
+
     /// Keeps an unfinished upload going while no content can be taken.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), AnswerFailure> {
         match &mut self.content {

@@ -154,6 +154,11 @@ impl Answer {
         self.body.taken_bytes()
     }
 
+    /// Whether the endpoint may still take content from the client.
+    pub(crate) fn takes_upload(&self) -> bool {
+        self.connection.is_some() && !self.upload.is_over()
+    }
+
     /// Keeps the upload going while the client is slow to take the answer:
     /// a client that sends all before it reads would else wait for ever.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), AnswerFailure> {
@@ -162,7 +167,7 @@ impl Answer {
 
     fn drive_upload(&mut self, cx: &mut Context<'_>) -> Result<(), BodyFailure> {
         let Some(connection) = &mut self.connection else { return Ok(()) };
-        if self.upload.is_done() {
+        if self.upload.is_over() {
             return Ok(());
         }
         match self.upload.poll(cx, connection, &mut self.body, self.write_idle) {
