@@ -46,6 +46,8 @@ struct State {
     idle_since_ms: AtomicU64,
     /// Whether it has brought a request.
     used: AtomicBool,
+    /// Whether its last answer is written and it only waits to be closed.
+    lingers: AtomicBool,
     /// Asked to make room.
     evicted: AtomicBool,
 }
@@ -68,6 +70,7 @@ impl Connections {
         let state = Arc::new(State {
             idle_since_ms: AtomicU64::new(self.now_ms()),
             used: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
         });
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
@@ -182,6 +185,11 @@ impl ConnectionEntry {
         }
     }
 
+    /// The last answer is written; what is left is to close.
+    pub(crate) fn lingers(&self) {
+        self.state.lingers.store(true, Ordering::Relaxed);
+    }
+
     /// Whether answers should say that the connection closes.
     pub(crate) fn is_draining(&self) -> bool {
         self.connections.draining.load(Ordering::Relaxed)
@@ -208,7 +216,10 @@ impl ConnectionEntry {
             let cut = self.connections.cut.load(Ordering::Relaxed);
             match connection.as_mut().poll(cx) {
                 Poll::Ready(()) => Poll::Ready(true),
-                Poll::Pending if cut => Poll::Ready(!self.is_active()),
+                Poll::Pending if cut => {
+                    let answered = self.state.lingers.load(Ordering::Relaxed);
+                    Poll::Ready(answered || !self.is_active())
+                }
                 Poll::Pending => Poll::Pending,
             }
         })

@@ -77,7 +77,7 @@ async fn requests(
             Ok(true) => {}
             Ok(false) => {
                 drop(reply);
-                entry.idle();
+                entry.lingers();
                 let linger = settings.timeouts.linger;
                 linger::close(connection, linger, settings.limits.linger_bytes).await;
                 return;
