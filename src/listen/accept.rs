@@ -30,6 +30,8 @@ pub(crate) struct Acceptor {
     pub(crate) connections: Arc<Connections>,
     /// Connections this worker may hold for its share of descriptors.
     pub(crate) descriptor_share: usize,
+    /// Whether clients may shut their sending side and stay for the answer.
+    pub(crate) half_close_allowed: bool,
 }
 
 /// Accepts from `listener` until the drain, then until its queue is empty for
@@ -108,12 +110,13 @@ impl Acceptor {
         let entry = self.connections.enter();
         let client = ClientAddress { peer, local, secure: false };
         let router = self.router.clone();
+        let half_close_allowed = self.half_close_allowed;
         tokio::spawn(async move {
-            let stream = Box::new(stream);
+            let connection = http1::open(Box::new(stream), half_close_allowed);
             if crowded {
-                entry.until_cut(http1::refuse_crowded(stream, client, router, &entry)).await;
+                entry.until_cut(http1::refuse_crowded(connection, client, router, &entry)).await;
             } else {
-                http1::serve(stream, client, router, &entry).await;
+                entry.until_cut(http1::serve(connection, client, router, &entry)).await;
             }
         });
     }
@@ -152,7 +155,7 @@ mod tests {
         let shared = Arc::new(Shared::new(settings, 1, Health::embedded()).unwrap());
         let router = Router::for_worker(shared, 0, AccessLogHandle::off());
         let connections = Connections::new(router.worker().metrics.clone());
-        Acceptor { router, connections, descriptor_share: 1000 }
+        Acceptor { router, connections, descriptor_share: 1000, half_close_allowed: false }
     }
 
     fn listener() -> (Listener, SocketAddr) {
