@@ -1,6 +1,5 @@
 //! The control side: what the admin pages, the signals and the commands ask.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use crate::admin::{
 };
 use crate::config;
 use crate::endpoint::Balance;
-use crate::lifecycle::{Drain, HealthReport, Phase};
+use crate::lifecycle::reload::Reload;
+use crate::lifecycle::{Drain, HealthReport, Phase, SourceHealth, systemd};
 use crate::router::{Route, Router, Shared, WorkerRouter};
 use crate::sync::Mutex;
 use crate::telemetry::RecentError;
@@ -21,7 +21,7 @@ use crate::telemetry::metrics::Observed;
 pub(crate) struct ControlSide {
     shared: Arc<Shared>,
     drain: Arc<Drain>,
-    file: Option<PathBuf>,
+    reload: Option<Arc<Reload>>,
     workers: Mutex<Vec<Arc<WorkerRouter>>>,
     access_log: Mutex<AccessLog>,
 }
@@ -30,13 +30,13 @@ impl ControlSide {
     pub(crate) fn new(
         shared: Arc<Shared>,
         drain: Arc<Drain>,
-        file: Option<PathBuf>,
+        reload: Option<Arc<Reload>>,
         access_log: AccessLog,
     ) -> Self {
         Self {
             shared,
             drain,
-            file,
+            reload,
             workers: Mutex::new(Vec::new()),
             access_log: Mutex::new(access_log),
         }
@@ -79,24 +79,16 @@ impl ControlSide {
     pub(crate) async fn drain_when_asked(self: Arc<Self>) {
         let mut phase = self.drain.watch();
         if phase.wait_for(Phase::is_draining).await.is_ok() {
+            systemd::stopping();
             let timeouts = self.shared.snapshots.current().settings.timeouts.clone();
             self.drain.run(timeouts.drain_delay, timeouts.drain).await;
         }
     }
 
-    /// Reads the file again and puts it in force, or changes nothing.
+    /// Has the file read again, if the router has one.
     pub(crate) fn reload(&self) {
-        let Some(file) = &self.file else { return };
-        match config::load(file) {
-            Err(error) => {
-                self.shared.metrics.reloaded(crate::telemetry::metrics::ReloadResult::Refused);
-                let report = crate::cli::check::report(&error);
-                tracing::error!("the new configuration is not used:\n{report}");
-            }
-            Ok(settings) => match self.shared.reload(settings) {
-                Err(error) => tracing::error!("the new configuration is not used: {error}"),
-                Ok(()) => tracing::info!(file = %file.display(), "reloaded"),
-            },
+        if let Some(reload) = &self.reload {
+            reload.ask();
         }
     }
 }
@@ -142,6 +134,7 @@ impl Control for ControlSide {
                 (Shown::Available.as_str(), states.len() as u64 - passed),
                 (Shown::PassedOver.as_str(), passed),
             ],
+            source_ages: inputs.sources.iter().filter_map(SourceHealth::age).collect(),
             heartbeat_ages: inputs.heartbeat_ages,
             access_log_lines_dropped: self.access_log.lock().dropped(),
             ..Observed::default()

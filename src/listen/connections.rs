@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -21,13 +21,16 @@ use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 /// The value of `idle_since_ms` while a request is being served.
 const ACTIVE: u64 = u64::MAX;
 
+/// How long a connection may be silent at first and still count as one whose
+/// request is on its way.
+pub(crate) const FIRST_REQUEST_COMES: Duration = Duration::from_millis(500);
+
 /// Every open client connection of one worker.
 pub(crate) struct Connections {
     open: Mutex<HashMap<u64, Open, foldhash::fast::RandomState>>,
     next_key: AtomicU64,
     start: Instant,
     draining: AtomicBool,
-    closing_idle: AtomicBool,
     cut: AtomicBool,
     emptied: Notify,
     metrics: Arc<WorkerMetrics>,
@@ -41,8 +44,12 @@ struct Open {
 struct State {
     /// Since when no request is in progress, in ms since `start`.
     idle_since_ms: AtomicU64,
+    /// Whether it has brought a request.
+    used: AtomicBool,
     /// Asked to make room.
     evicted: AtomicBool,
+    /// Asked to close, because the router does.
+    closes_idle: AtomicBool,
 }
 
 impl Connections {
@@ -52,7 +59,6 @@ impl Connections {
             next_key: AtomicU64::new(0),
             start: Instant::now(),
             draining: AtomicBool::new(false),
-            closing_idle: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             emptied: Notify::new(),
             metrics,
@@ -63,7 +69,9 @@ impl Connections {
     pub(crate) fn enter(self: &Arc<Self>) -> ConnectionEntry {
         let state = Arc::new(State {
             idle_since_ms: AtomicU64::new(self.now_ms()),
+            used: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
+            closes_idle: AtomicBool::new(false),
         });
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
         self.open.lock().insert(key, Open { state: state.clone(), waker: None });
@@ -93,16 +101,34 @@ impl Connections {
         true
     }
 
-    /// From now on answers say `Connection: close` and, once `close_idle` is
-    /// called too, idle connections close.
+    /// From now on answers say `Connection: close`.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Closes the connections that wait for a request, now and later.
+    /// Closes the connections that wait for a request, except those that were
+    /// opened just now: their first one is on its way, and its client has no
+    /// reason to think that it might not be answered.
     pub(crate) fn close_idle(&self) {
-        self.closing_idle.store(true, Ordering::Relaxed);
-        for open in self.open.lock().values() {
+        self.close_idle_at(self.now_ms());
+    }
+
+    fn close_idle_at(&self, now_ms: u64) {
+        let first_due_ms = now_ms.saturating_sub(millis(FIRST_REQUEST_COMES));
+        self.close_those(|state| {
+            state.used.load(Ordering::Relaxed)
+                || state.idle_since_ms.load(Ordering::Relaxed) < first_due_ms
+        });
+    }
+
+    /// Closes all connections that wait for a request.
+    pub(crate) fn close_silent(&self) {
+        self.close_those(|_| true);
+    }
+
+    fn close_those(&self, which: impl Fn(&State) -> bool) {
+        for open in self.open.lock().values().filter(|open| which(&open.state)) {
+            open.state.closes_idle.store(true, Ordering::Relaxed);
             if let Some(waker) = &open.waker {
                 waker.wake_by_ref();
             }
@@ -131,7 +157,7 @@ impl Connections {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(ACTIVE - 1)
+        millis(self.start.elapsed()).min(ACTIVE - 1)
     }
 }
 
@@ -145,6 +171,7 @@ pub(crate) struct ConnectionEntry {
 impl ConnectionEntry {
     /// A request is in progress.
     pub(crate) fn active(&self) {
+        self.state.used.store(true, Ordering::Relaxed);
         if self.state.idle_since_ms.swap(ACTIVE, Ordering::Relaxed) != ACTIVE {
             self.connections.metrics.connection_became(Side::Client, ConnectionState::Active);
         }
@@ -172,10 +199,11 @@ impl ConnectionEntry {
 
     /// Whether to close unless a request has begun to come.
     pub(crate) fn closes_idle(&self) -> bool {
-        self.connections.closing_idle.load(Ordering::Relaxed)
+        self.state.closes_idle.load(Ordering::Relaxed)
     }
 
-    /// Runs `connection` until it ends or everything is cut.
+    /// Runs `connection` until it ends or everything is cut. It is polled
+    /// once more at the cut, so that what can be answered is.
     pub(crate) async fn until_cut<F: Future<Output = ()>>(&self, connection: F) {
         let mut connection = pin!(connection);
         let mut registered = false;
@@ -186,24 +214,56 @@ impl ConnectionEntry {
                     open.waker = Some(cx.waker().clone());
                 }
             }
-            if self.connections.cut.load(Ordering::Relaxed) {
-                return Poll::Ready(());
+            let cut = self.connections.cut.load(Ordering::Relaxed);
+            match connection.as_mut().poll(cx) {
+                Poll::Pending if !cut => Poll::Pending,
+                _ => Poll::Ready(()),
             }
-            connection.as_mut().poll(cx)
         })
         .await;
+    }
+
+    fn is_active(&self) -> bool {
+        self.state.idle_since_ms.load(Ordering::Relaxed) == ACTIVE
     }
 }
 
 impl Drop for ConnectionEntry {
     fn drop(&mut self) {
-        let active = self.state.idle_since_ms.load(Ordering::Relaxed) == ACTIVE;
-        let state = if active { ConnectionState::Active } else { ConnectionState::Idle };
+        let state = if self.is_active() { ConnectionState::Active } else { ConnectionState::Idle };
         self.connections.metrics.connection_closed(Side::Client, state);
         let mut open = self.connections.open.lock();
         open.remove(&self.key);
         if open.is_empty() {
             self.connections.emptied.notify_waiters();
         }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::Metrics;
+
+    #[test]
+    fn closing_spares_who_has_just_come_until_silence_is_over() {
+        let connections = Connections::new(Metrics::new(1).worker(0));
+        let (fresh, used, busy, silent) =
+            (connections.enter(), connections.enter(), connections.enter(), connections.enter());
+        used.active();
+        used.idle();
+        busy.active();
+        let now_ms = 10_000;
+        fresh.state.idle_since_ms.store(now_ms - 400, Ordering::Relaxed);
+        silent.state.idle_since_ms.store(now_ms - 600, Ordering::Relaxed);
+        connections.close_idle_at(now_ms);
+        assert!(!fresh.closes_idle());
+        assert!(used.closes_idle() && busy.closes_idle() && silent.closes_idle());
+        connections.close_silent();
+        assert!(fresh.closes_idle());
     }
 }

@@ -75,9 +75,14 @@ impl WorkerRouter {
         self.cut.store(true, Relaxed);
     }
 
+    /// Whether what ends now is cut at the end of a drain.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
+    }
+
     /// Why a request ended that nobody finished.
     pub(crate) fn code_of_dropped(&self) -> Code {
-        if self.cut.load(Relaxed) { Code::DrainCut } else { Code::ClientClosed }
+        if self.is_cut() { Code::DrainCut } else { Code::ClientClosed }
     }
 
     /// Requests in flight: this worker's own exactly, the others' as of at
