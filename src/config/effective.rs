@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::restart::NEEDS_RESTART;
 use super::settings::{
-    AccessLogFormat, AccessLogTarget, EndpointSettings, HeaderEdits, RouteSettings, Settings,
-    Timeouts,
+    AccessLogFormat, AccessLogTarget, EndpointSettings, HeaderEdits, ListenerSettings,
+    RouteSettings, Settings, Timeouts,
 };
 use super::units::format_duration;
 use crate::attempt::Forwarded;
@@ -20,7 +20,7 @@ pub fn effective(settings: &Settings) -> Value {
     let headers = &settings.headers;
     json!({
         "needs_restart": NEEDS_RESTART,
-        "listener": settings.listeners.iter().map(|l| json!({ "address": l.address })).collect::<Vec<_>>(),
+        "listener": settings.listeners.iter().map(listener).collect::<Vec<_>>(),
         "admin": {
             "address": settings.admin.address,
             "token_file": settings.admin.token_file,
@@ -71,6 +71,13 @@ pub fn effective(settings: &Settings) -> Value {
             },
         },
         "route": settings.routes.iter().map(route).collect::<Vec<_>>(),
+    })
+}
+
+fn listener(listener: &ListenerSettings) -> Value {
+    json!({
+        "address": listener.address,
+        "client_half_close": if listener.half_close_allowed { "allow" } else { "close" },
     })
 }
 

@@ -173,12 +173,22 @@ impl Server {
         control.attend(&routers);
         let descriptor_share = (descriptor_connections() / self.shared.workers).max(1);
         let mut of_worker = transpose(self.listeners, self.shared.workers).into_iter();
+        let half_close_allowed: Vec<bool> = self
+            .shared
+            .snapshots
+            .current()
+            .settings
+            .listeners
+            .iter()
+            .map(|listener| listener.half_close_allowed)
+            .collect();
         let mut threads = Vec::new();
         for (index, router) in routers.into_iter().enumerate() {
             let worker = Worker {
                 router,
                 listeners: of_worker.next().unwrap_or_default(),
                 phase: self.drain.watch(),
+                half_close_allowed: half_close_allowed.clone(),
                 descriptor_share,
             };
             threads.push(spawn(index, worker, ended.clone())?);
@@ -342,6 +352,7 @@ mod tests {
             // Health knows of no listener, so that accepting on this panics.
             listeners: listen(loopback, 1, &mut PassedSockets::default()).unwrap(),
             phase: drain.watch(),
+            half_close_allowed: vec![false],
             descriptor_share: 1,
         };
         let (ended, mut workers) = tokio::sync::mpsc::unbounded_channel();

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::guard::{self, Guard};
 use crate::lifecycle::health::HEARTBEAT_PERIOD;
 use crate::lifecycle::phase::Phase;
 use crate::listen::connections::{Connections, FIRST_REQUEST_COMES};
@@ -18,6 +19,8 @@ pub(crate) struct Worker {
     pub(crate) router: Router,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) phase: watch::Receiver<Phase>,
+    /// Whether the clients of each listener may half-close.
+    pub(crate) half_close_allowed: Vec<bool>,
     /// Client connections it may hold for its share of descriptors.
     pub(crate) descriptor_share: usize,
 }
@@ -35,14 +38,16 @@ impl Worker {
 
     async fn serve(mut self) -> io::Result<()> {
         let connections = Connections::new(self.router.worker().metrics.clone());
-        let acceptor = Acceptor {
-            router: self.router.clone(),
-            connections: connections.clone(),
-            descriptor_share: self.descriptor_share,
-        };
         let mut accepting = JoinSet::new();
-        for (index, listener) in self.listeners.drain(..).enumerate() {
-            let (acceptor, phase) = (acceptor.clone(), self.phase.clone());
+        let listeners = self.listeners.drain(..).zip(self.half_close_allowed.drain(..));
+        for (index, (listener, half_close_allowed)) in listeners.enumerate() {
+            let acceptor = Acceptor {
+                router: self.router.clone(),
+                connections: connections.clone(),
+                descriptor_share: self.descriptor_share,
+                half_close_allowed,
+            };
+            let phase = self.phase.clone();
             let guard = self.router.worker().shared.health.accepting(index);
             accepting.spawn(async move {
                 let _guard = guard;
@@ -134,7 +139,9 @@ async fn beat(router: Router) {
         let settings = &snapshot.settings;
         let limit = settings.limits.requests_in_flight as u64;
         shared.health.observe_in_flight(shared.metrics.requests_in_flight(), limit);
-        worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now());
+        if guard::is_on(Guard::Sweep) {
+            worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now());
+        }
     }
 }
 
@@ -159,7 +166,13 @@ mod tests {
         let settings = crate::config::parse(text, "test").unwrap();
         let shared = Arc::new(Shared::new(settings, 1, health).unwrap());
         let router = Router::for_worker(shared.clone(), 0, AccessLogHandle::off());
-        let worker = Worker { router, listeners, phase: drain.watch(), descriptor_share: 10 };
+        let worker = Worker {
+            router,
+            listeners,
+            phase: drain.watch(),
+            half_close_allowed: vec![false],
+            descriptor_share: 10,
+        };
         (worker, shared)
     }
 

@@ -23,6 +23,10 @@ use crate::router::Router;
 /// connection stays in the queue, and asking again at once would spin.
 const STARVED_WAIT: Duration = Duration::from_millis(50);
 
+/// Connections beyond the limit that may be told so at once; more are closed
+/// without a word. Each holds a descriptor while it is being told.
+const REFUSALS: usize = 256;
+
 /// What accepting needs; one for each worker.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
@@ -30,6 +34,8 @@ pub(crate) struct Acceptor {
     pub(crate) connections: Arc<Connections>,
     /// Connections this worker may hold for its share of descriptors.
     pub(crate) descriptor_share: usize,
+    /// Whether clients may shut their sending side and stay for the answer.
+    pub(crate) half_close_allowed: bool,
 }
 
 /// Accepts from `listener` until the drain, then until its queue is empty for
@@ -103,17 +109,21 @@ impl Acceptor {
             // The client has gone already.
             return;
         }
-        let full = self.connections.len() >= self.limit();
-        let crowded = full && !self.connections.evict_longest_idle();
+        let (open, limit) = (self.connections.len(), self.limit());
+        let crowded = open >= limit && !self.connections.evict_longest_idle();
+        if crowded && open - limit >= REFUSALS {
+            return;
+        }
         let entry = self.connections.enter();
         let client = ClientAddress { peer, local, secure: false };
         let router = self.router.clone();
+        let half_close_allowed = self.half_close_allowed;
         tokio::spawn(async move {
-            let stream = Box::new(stream);
+            let connection = http1::open(Box::new(stream), half_close_allowed);
             if crowded {
-                entry.until_cut(http1::refuse_crowded(stream, client, router, &entry)).await;
+                entry.until_cut(http1::refuse_crowded(connection, client, router, &entry)).await;
             } else {
-                http1::serve(stream, client, router, &entry).await;
+                entry.until_cut(http1::serve(connection, client, router, &entry)).await;
             }
         });
     }
@@ -152,7 +162,7 @@ mod tests {
         let shared = Arc::new(Shared::new(settings, 1, Health::embedded()).unwrap());
         let router = Router::for_worker(shared, 0, AccessLogHandle::off());
         let connections = Connections::new(router.worker().metrics.clone());
-        Acceptor { router, connections, descriptor_share: 1000 }
+        Acceptor { router, connections, descriptor_share: 1000, half_close_allowed: false }
     }
 
     fn listener() -> (Listener, SocketAddr) {

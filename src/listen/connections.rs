@@ -37,6 +37,8 @@ struct State {
     used: AtomicBool,
     /// Asked to make room.
     evicted: AtomicBool,
+    /// Asked to close, because the router does.
+    closes_idle: AtomicBool,
 }
 
 impl Connections {
@@ -55,6 +57,7 @@ impl Connections {
             idle_since_ms: AtomicU64::new(self.now_ms()),
             used: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
+            closes_idle: AtomicBool::new(false),
         });
         let key = self.open.enter(state.clone());
         self.metrics.connection_opened(Side::Client, ConnectionState::Idle);
@@ -66,8 +69,8 @@ impl Connections {
         self.open.len()
     }
 
-    /// Asks the connection that has been idle longest to close; false if
-    /// every one is in use.
+    /// Asks the connection that has been longest without a whole request to
+    /// close; false if every one is in use.
     pub(crate) fn evict_longest_idle(&self) -> bool {
         let idle_since_ms = |state: &Arc<State>| {
             let idle_since_ms = state.idle_since_ms.load(Ordering::Relaxed);
@@ -91,7 +94,7 @@ impl Connections {
 
     fn close_idle_at(&self, now_ms: u64) {
         let first_due_ms = now_ms.saturating_sub(millis(FIRST_REQUEST_COMES));
-        self.evict(|state| {
+        self.close_those(|state| {
             state.used.load(Ordering::Relaxed)
                 || state.idle_since_ms.load(Ordering::Relaxed) < first_due_ms
         });
@@ -99,16 +102,16 @@ impl Connections {
 
     /// Closes all connections that wait for a request.
     pub(crate) fn close_silent(&self) {
-        self.evict(|_| true);
+        self.close_those(|_| true);
     }
 
-    fn evict(&self, which: impl Fn(&State) -> bool) {
+    fn close_those(&self, which: impl Fn(&State) -> bool) {
         self.open.wake(|state| {
-            let evicted = which(state);
-            if evicted {
-                state.evicted.store(true, Ordering::Relaxed);
+            let closes = which(state);
+            if closes {
+                state.closes_idle.store(true, Ordering::Relaxed);
             }
-            evicted
+            closes
         });
     }
 
@@ -156,15 +159,21 @@ impl ConnectionEntry {
         self.connections.draining.load(Ordering::Relaxed)
     }
 
-    /// Whether to close if no request has begun.
-    pub(crate) fn must_close(&self) -> bool {
+    /// Whether to close while no request is whole: it has been longest without
+    /// one, and another connection needs the room. Half a head is no excuse, or
+    /// one byte on each connection would make the limit a soft one.
+    pub(crate) fn is_evicted(&self) -> bool {
         self.state.evicted.load(Ordering::Relaxed)
     }
 
-    /// Runs `connection` until it ends or everything is cut; false if it was
-    /// cut in the middle of an exchange. It is polled once more at the cut, so
-    /// that what can be answered is.
-    pub(crate) async fn until_cut<F: Future<Output = ()>>(&self, connection: F) -> bool {
+    /// Whether to close unless a request has begun to come.
+    pub(crate) fn closes_idle(&self) -> bool {
+        self.state.closes_idle.load(Ordering::Relaxed)
+    }
+
+    /// Runs `connection` until it ends or everything is cut. It is polled
+    /// once more at the cut, so that what can be answered is.
+    pub(crate) async fn until_cut<F: Future<Output = ()>>(&self, connection: F) {
         let mut connection = pin!(connection);
         let mut registered = false;
         poll_fn(|cx| {
@@ -174,12 +183,11 @@ impl ConnectionEntry {
             }
             let cut = self.connections.open.is_cut();
             match connection.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(true),
-                Poll::Pending if cut => Poll::Ready(!self.is_active()),
-                Poll::Pending => Poll::Pending,
+                Poll::Pending if !cut => Poll::Pending,
+                _ => Poll::Ready(()),
             }
         })
-        .await
+        .await;
     }
 
     fn is_active(&self) -> bool {
@@ -216,9 +224,9 @@ mod tests {
         fresh.state.idle_since_ms.store(now_ms - 400, Ordering::Relaxed);
         silent.state.idle_since_ms.store(now_ms - 600, Ordering::Relaxed);
         connections.close_idle_at(now_ms);
-        assert!(!fresh.must_close());
-        assert!(used.must_close() && busy.must_close() && silent.must_close());
+        assert!(!fresh.closes_idle());
+        assert!(used.closes_idle() && busy.closes_idle() && silent.closes_idle());
         connections.close_silent();
-        assert!(fresh.must_close());
+        assert!(fresh.closes_idle());
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::telemetry::metrics::ConnectionState;
 use crate::upstream::connection::EndpointConnection;
 use crate::upstream::idle::Idle;
 
@@ -65,6 +66,7 @@ impl Pool {
         loop {
             let (mut connection, idle) = self.idle.take(address, most, now.into_std())?;
             if !looks_closed(&mut connection, reuse, idle) {
+                connection.enter(ConnectionState::Active);
                 return Some(connection);
             }
         }
@@ -74,6 +76,7 @@ impl Pool {
     pub(crate) fn put(&self, mut connection: Box<EndpointConnection>, now: Instant) {
         debug_assert!(connection.is_clean());
         connection.exchanges += 1;
+        connection.enter(ConnectionState::Idle);
         connection.inbox.release();
         connection.outbox.clear();
         let surplus = self.idle.put(connection.address, connection, now.into_std());

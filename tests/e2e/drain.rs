@@ -186,6 +186,21 @@ fn a_drain_by_the_admin_side_is_as_good_as_a_signal() {
 }
 
 #[test]
+fn what_was_sent_before_a_stop_is_answered() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    // So many that the router is told to stop while it still accepts.
+    router.suspend();
+    router.terminate();
+    let mut clients: Vec<_> = (0..300).map(|_| Connection::open(router.address())).collect();
+    clients.iter_mut().for_each(|client| client.send(GET));
+    router.resume();
+    for client in &mut clients {
+        assert_eq!(client.answer("GET").status, 200);
+    }
+}
+
+#[test]
 fn a_second_signal_cuts_at_once() {
     let (endpoint, _gate) = held();
     let config = Config::new().set("timeouts.drain", "10m").route("a.test", &[endpoint.address()]);

@@ -5,22 +5,30 @@
 
 mod harness;
 
+mod accounting;
 mod admin;
 mod bodies;
+mod cancellation;
 mod cli;
+mod clocks;
+mod connection_limit;
 mod demo;
 mod drain;
+mod early_answers;
 mod errors;
 mod framing;
+mod half_close;
 mod harness_itself;
 mod headers;
 mod health;
-mod leaving;
+mod leaks;
 mod lifecycle;
+mod limits;
 mod pooling;
 mod real_servers;
 mod reload;
 mod restart;
 mod retries;
 mod routing;
+mod slow_clients;
 mod systemd;

@@ -5,7 +5,6 @@
 //! informational responses all reach it, from within one task; the lock
 //! between them is never contended.
 
-use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::guard::{self, Guard};
 use crate::http1::{
     BodyDecoder, Decoded, FieldLines, Framing, HeadLimits, Version, encode_informational,
 };
@@ -35,7 +35,11 @@ pub(crate) struct ClientConnection {
     pub(crate) clock: Clock,
     departure: Option<Departure>,
     half_close_allowed: bool,
+    /// Input thrown away because nobody will read it any more.
+    discarded_bytes: u64,
     exchange: Exchange,
+    /// A final head was committed and its content is not yet written whole.
+    mid_reply: bool,
 }
 
 /// The request in progress.
@@ -80,7 +84,9 @@ impl ClientConnection {
             clock: Clock::default(),
             departure: None,
             half_close_allowed,
+            discarded_bytes: 0,
             exchange: Exchange::new(&BodyTerms::NONE),
+            mid_reply: false,
         }
     }
 
@@ -104,22 +110,57 @@ impl ClientConnection {
     /// Commits the final head; a hint still unwritten goes first, in the same
     /// write.
     pub(crate) fn commit(&mut self, fresh: Fresh, write: impl FnOnce(&mut BytesMut)) -> Content {
+        self.mid_reply = true;
         write(self.outbox.head());
         fresh.commit(&mut self.exchange.interim)
     }
 
-    /// Whether the request's content was read to its end. Reads on through
-    /// what has already come, never waits.
-    pub(crate) fn body_is_read(&mut self) -> bool {
-        let mut discarded = 0;
-        while !self.exchange.body.is_done() && discarded < READ_AHEAD_BYTES {
+    /// The reply was written whole.
+    pub(crate) fn reply_ended(&mut self) {
+        self.mid_reply = false;
+    }
+
+    /// Whether the request's content was read to its end.
+    pub(crate) fn body_is_read(&self) -> bool {
+        self.exchange.body.is_done()
+    }
+
+    /// Whether the client left within the request's content.
+    pub(crate) fn client_left(&self) -> bool {
+        self.exchange.failure == Some(BodyFailure::ClientGone)
+    }
+
+    /// Reads on through content that nobody wants, as far as it has come;
+    /// never waits.
+    pub(crate) fn skip_body(&mut self) {
+        let mut skipped = 0;
+        while !self.exchange.body.is_done() && skipped < READ_AHEAD_BYTES {
             match self.exchange.body.decode(&mut self.inbox.bytes) {
-                Ok(Decoded::Data(data)) => discarded += data.len(),
+                Ok(Decoded::Data(data)) => skipped += data.len(),
                 Ok(Decoded::Trailers(_) | Decoded::End) => {}
-                Ok(Decoded::NeedMore) | Err(_) => return false,
+                Ok(Decoded::NeedMore) | Err(_) => return,
             }
         }
-        self.exchange.body.is_done()
+    }
+
+    /// Throws away what the client sends, so that one that sends all before
+    /// it reads gets to reading; `most_bytes` over the connection's life, after
+    /// which its input is left where it is. For a connection about to close.
+    /// Ready when the client has closed its side.
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, most_bytes: u64) -> Poll<()> {
+        loop {
+            if self.inbox.ended() {
+                return Poll::Ready(());
+            }
+            if self.discarded_bytes >= most_bytes {
+                return self.poll_departure(cx);
+            }
+            self.discarded_bytes += self.inbox.bytes.len() as u64;
+            self.inbox.bytes.clear();
+            if ready!(self.inbox.poll_fill(&mut *self.stream, cx)).is_err() {
+                return Poll::Ready(());
+            }
+        }
     }
 
     /// Writes informational responses that wait, then looks whether the
@@ -136,27 +177,27 @@ impl ClientConnection {
     }
 
     /// Ready when the client has left. Reads ahead a little, since a FIN
-    /// shows only behind the bytes before it; past that a second
-    /// registration of the descriptor watches.
+    /// shows only behind the bytes before it; past that, and past a FIN that
+    /// is allowed, a second registration of the descriptor watches.
     pub(crate) fn poll_departure(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.inbox.bytes.len() < READ_AHEAD_BYTES {
-            if self.inbox.ended() {
-                return if self.half_close_allowed { Poll::Pending } else { Poll::Ready(()) };
-            }
-            match ready!(self.inbox.poll_fill(&mut *self.stream, cx)) {
-                Ok(_) => {}
-                Err(_) => return Poll::Ready(()),
+        if !guard::is_on(Guard::Departure) {
+            return Poll::Pending;
+        }
+        while self.inbox.bytes.len() < READ_AHEAD_BYTES && !self.inbox.ended() {
+            if ready!(self.inbox.poll_fill(&mut *self.stream, cx)).is_err() {
+                return Poll::Ready(());
             }
         }
-        if self.half_close_allowed {
-            return Poll::Pending;
+        if self.inbox.ended() && !self.half_close_allowed {
+            return Poll::Ready(());
         }
         if self.departure.is_none() {
             // Without a descriptor to spare, the write side will notice later.
             self.departure = self.stream.departure().unwrap_or_default();
         }
         match &mut self.departure {
-            Some(departure) => departure.poll(cx).map(|_: io::Result<()>| ()),
+            Some(departure) if self.half_close_allowed => departure.poll_reset(cx),
+            Some(departure) => departure.poll(cx),
             None => Poll::Pending,
         }
     }
@@ -209,6 +250,16 @@ impl ClientConnection {
     fn fail(&mut self, failure: BodyFailure) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
         self.exchange.failure = Some(failure);
         Poll::Ready(Some(Err(failure)))
+    }
+}
+
+impl Drop for ClientConnection {
+    /// A reply cut in its content ends in a reset, whatever ended it: after a
+    /// clean close the client could take what it has for the whole.
+    fn drop(&mut self) {
+        if self.mid_reply {
+            self.stream.reset_on_close();
+        }
     }
 }
 

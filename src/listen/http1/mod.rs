@@ -9,9 +9,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http::Method;
 use tokio::time::Instant;
 
 use crate::config::Settings;
+use crate::guard::{self, Guard};
 use crate::http1::{Framing, HeadLimits, HeadReader, ParsedRequest, Refusal, Version};
 use crate::listen::connections::ConnectionEntry;
 use crate::request::{Arrival, ClientAddress, InterimSink, RequestBody};
@@ -24,6 +26,9 @@ use crate::transport::Transport;
 use connection::{BodyTerms, ClientBody, ClientConnection};
 use reply::{ReplyTerms, write_reply};
 
+/// A connection as one task's parts share it; see [`connection`].
+type SharedConnection = Arc<Mutex<ClientConnection>>;
+
 /// What a client's connection brought next.
 enum Next {
     Request(ParsedRequest),
@@ -34,23 +39,14 @@ enum Next {
     Closed,
 }
 
-/// Serves one connection until either side ends it, or everything is cut.
-pub(crate) async fn serve(
-    stream: Box<dyn Transport>,
-    client: ClientAddress,
-    router: Router,
-    entry: &ConnectionEntry,
-) {
-    let connection = Arc::new(Mutex::new(ClientConnection::new(stream, false)));
-    if !entry.until_cut(requests(&connection, client, router, entry)).await {
-        // Half an answer must not look like a whole one.
-        connection.lock().stream.reset_on_close();
-    }
+/// A connection just accepted, to be served or refused.
+pub(crate) fn open(stream: Box<dyn Transport>, half_close_allowed: bool) -> SharedConnection {
+    Arc::new(Mutex::new(ClientConnection::new(stream, half_close_allowed)))
 }
 
-/// Serves the requests of one connection, one after the other.
-async fn requests(
-    connection: &Arc<Mutex<ClientConnection>>,
+/// Serves one connection until either side ends it.
+pub(crate) async fn serve(
+    connection: SharedConnection,
     client: ClientAddress,
     router: Router,
     entry: &ConnectionEntry,
@@ -58,40 +54,44 @@ async fn requests(
     loop {
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
-        let (mut reply, terms, fresh) = match next_request(connection, settings, entry).await {
+        let (mut reply, terms, fresh) = match next_request(&connection, settings, entry).await {
             Next::Closed => return,
             Next::HeadTimeout => {
                 let fresh = connection.lock().begin_refusal();
-                (router.time_out_head(&client), ReplyTerms::closing(), fresh)
+                (router.time_out_head(&client), ReplyTerms::closing(settings), fresh)
             }
             Next::Refused(refusal) => {
                 let fresh = connection.lock().begin_refusal();
-                (router.refuse(refusal, &client), ReplyTerms::closing(), fresh)
+                (router.refuse(refusal, &client), ReplyTerms::closing(settings), fresh)
             }
             Next::Request(request) => {
                 entry.active();
-                let terms = ReplyTerms::new(&request.method, request.version, request.keep_alive);
-                let serving = exchange(connection, request, &client, &router, settings);
+                let terms = ReplyTerms {
+                    version: request.version,
+                    head_only: request.method == Method::HEAD,
+                    keep_alive: request.keep_alive,
+                    discard_bytes: settings.limits.linger_bytes,
+                };
+                let serving = exchange(&connection, request, &client, &router, settings);
                 let Some((reply, fresh)) = serving.await else { return };
                 (reply, terms, fresh)
             }
         };
-        let persist = terms.keep_alive && !reply.close && !entry.is_draining();
-        // A body still on its way would be taken for the next request.
-        let persist = connection.lock().body_is_read() && persist;
-        let terms = ReplyTerms { keep_alive: persist, ..terms };
-        match write_reply(connection, fresh, &mut reply, &terms).await {
+        let stays = !reply.close && !entry.is_draining() && !entry.is_evicted();
+        let terms = ReplyTerms {
+            keep_alive: terms.keep_alive && stays && is_read(&connection, &reply),
+            ..terms
+        };
+        match write_reply(&connection, fresh, &mut reply, &terms).await {
             Ok(true) => {}
             Ok(false) => {
                 drop(reply);
-                entry.idle();
                 let linger = settings.timeouts.linger;
-                linger::close(connection, linger, settings.limits.linger_bytes).await;
+                linger::close(&connection, linger, settings.limits.linger_bytes).await;
                 return;
             }
             Err(code) => {
                 reply.body.fail(code);
-                connection.lock().stream.reset_on_close();
                 return;
             }
         }
@@ -100,10 +100,21 @@ async fn requests(
     }
 }
 
+/// Whether the request's content is out of the way: what is still coming would
+/// be taken for the next request. An endpoint that answers early may still
+/// want the rest, which then must not be thrown away.
+fn is_read(connection: &Mutex<ClientConnection>, reply: &Reply) -> bool {
+    let mut connection = connection.lock();
+    if !reply.body.takes_upload() {
+        connection.skip_body();
+    }
+    connection.body_is_read()
+}
+
 /// Answers `overloaded` on a connection there is no room for, without waiting
 /// for its request.
 pub(crate) async fn refuse_crowded(
-    stream: Box<dyn Transport>,
+    connection: SharedConnection,
     client: ClientAddress,
     router: Router,
     entry: &ConnectionEntry,
@@ -111,11 +122,10 @@ pub(crate) async fn refuse_crowded(
     entry.active();
     let snapshot = router.pin();
     let settings = &*snapshot.settings;
-    let connection = Mutex::new(ClientConnection::new(stream, false));
     let fresh = connection.lock().begin_refusal();
     let mut reply = router.refuse_crowded(&client);
-    let written = write_reply(&connection, fresh, &mut reply, &ReplyTerms::closing()).await;
-    if written.is_ok() {
+    let terms = ReplyTerms::closing(settings);
+    if write_reply(&connection, fresh, &mut reply, &terms).await.is_ok() {
         drop(reply);
         let limits = &settings.limits;
         linger::close(&connection, settings.timeouts.linger, limits.linger_bytes).await;
@@ -125,7 +135,7 @@ pub(crate) async fn refuse_crowded(
 /// Serves one request up to its reply, which is still to be committed; `None`
 /// if the client left meanwhile.
 async fn exchange(
-    connection: &Arc<Mutex<ClientConnection>>,
+    connection: &SharedConnection,
     request: ParsedRequest,
     client: &ClientAddress,
     router: &Router,
@@ -152,7 +162,8 @@ async fn exchange(
     let arrival = Arrival { request, client: *client, body, interim };
     let mut serving = pin!(router.serve(arrival));
     let reply = poll_fn(|cx| match serving.as_mut().poll(cx) {
-        Poll::Ready(reply) => Poll::Ready(Some(reply)),
+        // Who left within the request would not read the reply.
+        Poll::Ready(reply) => Poll::Ready((!connection.lock().client_left()).then_some(reply)),
         Poll::Pending => connection.lock().poll_waiting(cx).map(|()| None),
     });
     Some((reply.await?, fresh))
@@ -206,8 +217,14 @@ impl HeadWait {
             match connection.inbox.poll_fill(&mut *connection.stream, cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Closed),
                 Poll::Ready(Ok(_)) => {}
-                // What has come is a request to answer, so looking comes first.
-                Poll::Pending if connection.inbox.bytes.is_empty() && entry.must_close() => {
+                Poll::Pending if entry.is_evicted() => return Poll::Ready(Next::Closed),
+                // A request the system has taken for us is served: the runtime
+                // may not have heard of it yet.
+                Poll::Pending
+                    if entry.closes_idle()
+                        && connection.inbox.bytes.is_empty()
+                        && !connection.stream.is_disturbed() =>
+                {
                     return Poll::Ready(Next::Closed);
                 }
                 Poll::Pending => return self.poll_clocks(cx, connection, settings),
@@ -224,6 +241,9 @@ impl HeadWait {
         let now = Instant::now();
         let clock = &mut connection.clock;
         if connection.inbox.bytes.is_empty() {
+            if !guard::is_on(Guard::KeepAlive) {
+                return Poll::Pending;
+            }
             let since = *self.idle_since.get_or_insert(now);
             let due = since + settings.timeouts.keep_alive;
             return clock.poll_until_from(cx, now, due).map(|()| Next::Closed);
@@ -236,7 +256,44 @@ impl HeadWait {
 
 impl ReplyTerms {
     /// For a reply to a head that could not be read.
-    fn closing() -> Self {
-        Self { version: Version::Http11, head_only: false, keep_alive: false }
+    fn closing(settings: &Settings) -> Self {
+        Self {
+            version: Version::Http11,
+            head_only: false,
+            keep_alive: false,
+            discard_bytes: settings.limits.linger_bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::listen::connections::Connections;
+    use crate::telemetry::metrics::Metrics;
+
+    #[tokio::test]
+    async fn a_request_the_runtime_has_not_heard_of_is_taken_though_idle_ones_close() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
+        let accepted = listener.accept().unwrap().0;
+        accepted.set_nonblocking(true).unwrap();
+        // Registered just now: its readiness comes with the next turn.
+        let stream = TcpStream::from_std(accepted).unwrap();
+        let connection = Mutex::new(ClientConnection::new(Box::new(stream), false));
+        let connections = Connections::new(Metrics::new(1).worker(0));
+        let entry = connections.enter();
+        connections.close_idle();
+        let settings =
+            crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
+        let next = next_request(&connection, &settings, &entry).await;
+        assert!(matches!(next, Next::Request(_)));
+        let next = next_request(&connection, &settings, &entry).await;
+        assert!(matches!(next, Next::Closed), "now it is idle");
     }
 }

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::config::Config;
+use super::held;
 use super::wait::eventually;
 
 /// The binary cargo built for these tests.
@@ -38,9 +39,14 @@ impl Router {
     /// Starts one and waits until it says that it is ready.
     #[track_caller]
     pub(crate) fn start(config: &Config) -> Self {
+        Self::start_as(binary(), config)
+    }
+
+    /// Starts one as this command.
+    #[track_caller]
+    pub(crate) fn start_as(mut command: Command, config: &Config) -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
         let file = write_config(directory.path(), config);
-        let mut command = binary();
         command.arg("run").arg("-c").arg(&file);
         let mut process = Process::spawn(&mut command);
         let admin = process.address_after("admin http://");
@@ -50,6 +56,12 @@ impl Router {
             listeners.map(|a| a.parse().expect("a ready line ends in an address")).collect();
         assert!(!listeners.is_empty(), "no ready line before the admin line: {lines:?}");
         Self { process, listeners, admin, directory }
+    }
+
+    /// Replaces its configuration, and tells it to read the new one.
+    pub(crate) fn reload(&self, config: &Config) {
+        write_config(self.directory.path(), config);
+        self.process.signal("HUP");
     }
 
     /// Where its first listener is.
@@ -92,6 +104,16 @@ impl Router {
         self.process.signal("TERM");
     }
 
+    /// Holds it still: what is sent meanwhile waits in the system.
+    pub(crate) fn suspend(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
     /// Sends it SIGTERM and waits until it is gone.
     #[track_caller]
     pub(crate) fn stop(mut self) -> ExitStatus {
@@ -110,6 +132,12 @@ impl Router {
         self.process.child.try_wait().expect("a child can be asked").is_none()
     }
 
+    /// The number of sockets it has open.
+    #[track_caller]
+    pub(crate) fn sockets(&self) -> usize {
+        held::sockets(self.process.child.id())
+    }
+
     /// A line of `/proc/PID/status` that counts KiB, such as `VmRSS`.
     #[track_caller]
     pub(crate) fn memory_kib(&self, line: &str) -> u64 {
@@ -126,8 +154,10 @@ const CONFIG_FILE: &str = "pointsman.toml";
 
 /// Writes `config` into `directory` and says where.
 pub(crate) fn write_config(directory: &Path, config: &Config) -> PathBuf {
-    let file = directory.join(CONFIG_FILE);
-    fs::write(&file, config.text()).expect("a temporary directory takes files");
+    // In one step, so that a router that watches the file never reads half.
+    let (file, new) = (directory.join(CONFIG_FILE), directory.join("pointsman.toml.new"));
+    fs::write(&new, config.text()).expect("a temporary directory takes files");
+    fs::rename(&new, &file).expect("a file can be renamed");
     file
 }
 

@@ -1,57 +1,11 @@
 //! What a connection lets onto the wire before, at and after the commit.
 
-use std::pin::Pin;
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
 use super::*;
 use crate::http1::{HeadReader, encode_response_head};
 
-/// A client that sends nothing and takes nothing.
-struct Silent;
-
-impl AsyncRead for Silent {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-}
-
-impl AsyncWrite for Silent {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Pending
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-}
-
-impl Transport for Silent {
-    fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-
-    fn is_disturbed(&self) -> bool {
-        false
-    }
-
-    fn departure(&self) -> io::Result<Option<Departure>> {
-        Ok(None)
-    }
-
-    fn reset_on_close(&self) {}
-}
-
+/// A connection that is never written.
 fn connection() -> Mutex<ClientConnection> {
-    Mutex::new(ClientConnection::new(Box::new(Silent), false))
+    Mutex::new(ClientConnection::new(Box::new(tokio::io::duplex(1).0), false))
 }
 
 fn hint(connection: &Mutex<ClientConnection>) -> Result<(), InterimDropped> {
