@@ -280,7 +280,7 @@ mod tests {
         let connection = Mutex::new(ClientConnection::new(Box::new(stream), false));
         let connections = Connections::new(Metrics::new(1).worker(0));
         let entry = connections.enter();
-        connections.close_idle();
+        connections.close_silent();
         let settings =
             crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
         let next = next_request(&connection, &settings, &entry).await;
