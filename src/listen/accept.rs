@@ -17,6 +17,10 @@ use crate::router::Router;
 /// connection stays in the queue, and asking again at once would spin.
 const STARVED_WAIT: Duration = Duration::from_millis(50);
 
+/// Connections beyond the limit that may be told so at once; more are closed
+/// without a word. Each holds a descriptor while it is being told.
+const REFUSALS: usize = 256;
+
 /// What accepting needs; one for each worker.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
@@ -93,8 +97,11 @@ impl Acceptor {
             // The client has gone already.
             return;
         }
-        let full = self.connections.len() >= self.limit;
-        let crowded = full && !self.connections.evict_longest_idle();
+        let open = self.connections.len();
+        let crowded = open >= self.limit && !self.connections.evict_longest_idle();
+        if crowded && open - self.limit >= REFUSALS {
+            return;
+        }
         let entry = self.connections.enter();
         let client = ClientAddress { peer, local, secure: false };
         let router = self.router.clone();

@@ -33,6 +33,8 @@ pub(crate) struct ClientConnection {
     pub(crate) clock: Clock,
     departure: Option<Departure>,
     half_close_allowed: bool,
+    /// Input thrown away because nobody will read it any more.
+    discarded_bytes: u64,
     exchange: Exchange,
     /// A final head was committed and its content is not yet written whole.
     mid_reply: bool,
@@ -78,6 +80,7 @@ impl ClientConnection {
             clock: Clock::default(),
             departure: None,
             half_close_allowed,
+            discarded_bytes: 0,
             exchange: Exchange::new(&terms, Version::Http10),
             mid_reply: false,
         }
@@ -115,16 +118,35 @@ impl ClientConnection {
         self.exchange.failure == Some(BodyFailure::ClientGone)
     }
 
-    /// Discards the rest of the request's content as far as it has come, never
-    /// waits. Only where nobody will ask for it any more: an answer can begin
-    /// while its request is still being sent.
-    pub(crate) fn discard_body(&mut self) {
-        let mut discarded = 0;
-        while discarded < READ_AHEAD_BYTES {
+    /// Reads on through content that nobody wants, as far as it has come;
+    /// never waits.
+    pub(crate) fn skip_body(&mut self) {
+        let mut skipped = 0;
+        while !self.exchange.body.is_done() && skipped < READ_AHEAD_BYTES {
             match self.exchange.body.decode(&mut self.inbox.bytes) {
-                Ok(Decoded::Data(data)) => discarded += data.len(),
-                Ok(Decoded::Trailers(_)) => {}
-                Ok(Decoded::NeedMore | Decoded::End) | Err(_) => return,
+                Ok(Decoded::Data(data)) => skipped += data.len(),
+                Ok(Decoded::Trailers(_) | Decoded::End) => {}
+                Ok(Decoded::NeedMore) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Throws away what the client sends, so that one that sends all before
+    /// it reads gets to reading; `most_bytes` over the connection's life, after
+    /// which its input is left where it is. For a connection about to close.
+    /// Ready when the client has closed its side.
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, most_bytes: u64) -> Poll<()> {
+        loop {
+            if self.inbox.ended() {
+                return Poll::Ready(());
+            }
+            if self.discarded_bytes >= most_bytes {
+                return self.poll_departure(cx);
+            }
+            self.discarded_bytes += self.inbox.bytes.len() as u64;
+            self.inbox.bytes.clear();
+            if ready!(self.inbox.poll_fill(&mut *self.stream, cx)).is_err() {
+                return Poll::Ready(());
             }
         }
     }

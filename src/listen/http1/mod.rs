@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http::Method;
 use tokio::time::Instant;
 
 use crate::config::Settings;
@@ -54,25 +55,28 @@ pub(crate) async fn serve(
         let settings = &*snapshot.settings;
         let (mut reply, terms) = match next_request(&connection, settings, entry).await {
             Next::Closed => return,
-            Next::HeadTimeout => (router.time_out_head(&client), ReplyTerms::closing()),
-            Next::Refused(refusal) => (router.refuse(refusal, &client), ReplyTerms::closing()),
+            Next::HeadTimeout => (router.time_out_head(&client), ReplyTerms::closing(settings)),
+            Next::Refused(refusal) => {
+                (router.refuse(refusal, &client), ReplyTerms::closing(settings))
+            }
             Next::Request(request) => {
                 entry.active();
-                let terms = ReplyTerms::new(&request.method, request.version, request.keep_alive);
+                let terms = ReplyTerms {
+                    version: request.version,
+                    head_only: request.method == Method::HEAD,
+                    keep_alive: request.keep_alive,
+                    discard_bytes: settings.limits.linger_bytes,
+                };
                 let serving = exchange(&connection, request, &client, &router, settings);
                 let Some(reply) = serving.await else { return };
                 (reply, terms)
             }
         };
-        if !reply.body.is_uploading() {
-            connection.lock().discard_body();
-        }
-        // A body still on its way would be taken for the next request.
-        let persist = terms.keep_alive
-            && !reply.close
-            && !entry.is_draining()
-            && connection.lock().body_is_read();
-        let terms = ReplyTerms { keep_alive: persist, ..terms };
+        let stays = !reply.close && !entry.is_draining() && !entry.is_evicted();
+        let terms = ReplyTerms {
+            keep_alive: terms.keep_alive && stays && is_read(&connection, &reply),
+            ..terms
+        };
         match write_reply(&connection, &mut reply, &terms).await {
             Ok(true) => {}
             Ok(false) => {
@@ -91,6 +95,17 @@ pub(crate) async fn serve(
     }
 }
 
+/// Whether the request's content is out of the way: what is still coming would
+/// be taken for the next request. An endpoint that answers early may still
+/// want the rest, which then must not be thrown away.
+fn is_read(connection: &Mutex<ClientConnection>, reply: &Reply) -> bool {
+    let mut connection = connection.lock();
+    if !reply.body.takes_upload() {
+        connection.skip_body();
+    }
+    connection.body_is_read()
+}
+
 /// Answers `overloaded` on a connection there is no room for, without waiting
 /// for its request.
 pub(crate) async fn refuse_crowded(
@@ -103,7 +118,7 @@ pub(crate) async fn refuse_crowded(
     let snapshot = router.pin();
     let settings = &*snapshot.settings;
     let mut reply = router.refuse_crowded(&client);
-    if write_reply(&connection, &mut reply, &ReplyTerms::closing()).await.is_ok() {
+    if write_reply(&connection, &mut reply, &ReplyTerms::closing(settings)).await.is_ok() {
         drop(reply);
         let limits = &settings.limits;
         linger::close(&connection, settings.timeouts.linger, limits.linger_bytes).await;
@@ -233,8 +248,13 @@ impl HeadWait {
 
 impl ReplyTerms {
     /// For a reply to a head that could not be read.
-    fn closing() -> Self {
-        Self { version: Version::Http11, head_only: false, keep_alive: false }
+    fn closing(settings: &Settings) -> Self {
+        Self {
+            version: Version::Http11,
+            head_only: false,
+            keep_alive: false,
+            discard_bytes: settings.limits.linger_bytes,
+        }
     }
 }
 
