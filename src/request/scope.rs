@@ -212,10 +212,6 @@ impl Scope {
             self.answered(error.status().as_u16());
         }
         let mut live = self.record.live.lock();
-        if error.code == Code::ClientClosed {
-            // Nobody is left who could be told.
-            live.status = None;
-        }
         live.code = Some(error.code);
         live.detail = error.detail.clone();
         if error.budget_exhausted {
