@@ -133,7 +133,7 @@ fn is_recent(at: u64, second: u64) -> bool {
     at + WINDOW_S > second
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(pointsman_loom)))]
 mod tests {
     use super::*;
 

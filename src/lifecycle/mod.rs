@@ -1,6 +1,7 @@
 //! Start, reload, health, drain, shutdown.
 
 mod control;
+mod drain_gate;
 pub(crate) mod health;
 mod phase;
 mod reload;
@@ -11,6 +12,7 @@ mod systemd;
 mod watchdog;
 mod worker;
 
+pub(crate) use drain_gate::DrainGate;
 pub(crate) use health::{HealthReport, SourceHealth, SourceState, Verdict};
 pub(crate) use phase::{Drain, Phase};
 pub(crate) use server::{Server, StartError};

@@ -5,17 +5,14 @@
 //! turn are plain flags. So draining and cutting need no channel and no timer
 //! per connection.
 
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
-use crate::sync::Mutex;
+use crate::lifecycle::DrainGate;
 use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 
 /// The value of `idle_since_ms` while a request is being served.
@@ -27,18 +24,10 @@ pub(crate) const FIRST_REQUEST_COMES: Duration = Duration::from_millis(500);
 
 /// Every open client connection of one worker.
 pub(crate) struct Connections {
-    open: Mutex<HashMap<u64, Open, foldhash::fast::RandomState>>,
-    next_key: AtomicU64,
+    open: DrainGate<Arc<State>>,
     start: Instant,
     draining: AtomicBool,
-    cut: AtomicBool,
-    emptied: Notify,
     metrics: Arc<WorkerMetrics>,
-}
-
-struct Open {
-    state: Arc<State>,
-    waker: Option<Waker>,
 }
 
 struct State {
@@ -55,12 +44,9 @@ struct State {
 impl Connections {
     pub(crate) fn new(metrics: Arc<WorkerMetrics>) -> Arc<Self> {
         Arc::new(Self {
-            open: Mutex::new(HashMap::default()),
-            next_key: AtomicU64::new(0),
+            open: DrainGate::new(),
             start: Instant::now(),
             draining: AtomicBool::new(false),
-            cut: AtomicBool::new(false),
-            emptied: Notify::new(),
             metrics,
         })
     }
@@ -73,32 +59,25 @@ impl Connections {
             evicted: AtomicBool::new(false),
             closes_idle: AtomicBool::new(false),
         });
-        let key = self.next_key.fetch_add(1, Ordering::Relaxed);
-        self.open.lock().insert(key, Open { state: state.clone(), waker: None });
+        let key = self.open.enter(state.clone());
         self.metrics.connection_opened(Side::Client, ConnectionState::Idle);
         ConnectionEntry { connections: self.clone(), key, state }
     }
 
     /// The number of open connections.
     pub(crate) fn len(&self) -> usize {
-        self.open.lock().len()
+        self.open.len()
     }
 
     /// Asks the connection that has been longest without a whole request to
     /// close; false if every one is in use.
     pub(crate) fn evict_longest_idle(&self) -> bool {
-        let open = self.open.lock();
-        let longest = open
-            .values()
-            .filter(|open| !open.state.evicted.load(Ordering::Relaxed))
-            .filter(|open| open.state.idle_since_ms.load(Ordering::Relaxed) != ACTIVE)
-            .min_by_key(|open| open.state.idle_since_ms.load(Ordering::Relaxed));
-        let Some(longest) = longest else { return false };
-        longest.state.evicted.store(true, Ordering::Relaxed);
-        if let Some(waker) = &longest.waker {
-            waker.wake_by_ref();
-        }
-        true
+        let idle_since_ms = |state: &Arc<State>| {
+            let idle_since_ms = state.idle_since_ms.load(Ordering::Relaxed);
+            let in_use = idle_since_ms == ACTIVE || state.evicted.load(Ordering::Relaxed);
+            (!in_use).then_some(idle_since_ms)
+        };
+        self.open.wake_least(idle_since_ms, |state| state.evicted.store(true, Ordering::Relaxed))
     }
 
     /// From now on answers say `Connection: close`.
@@ -127,33 +106,23 @@ impl Connections {
     }
 
     fn close_those(&self, which: impl Fn(&State) -> bool) {
-        for open in self.open.lock().values().filter(|open| which(&open.state)) {
-            open.state.closes_idle.store(true, Ordering::Relaxed);
-            if let Some(waker) = &open.waker {
-                waker.wake_by_ref();
+        self.open.wake(|state| {
+            let closes = which(state);
+            if closes {
+                state.closes_idle.store(true, Ordering::Relaxed);
             }
-        }
+            closes
+        });
     }
 
     /// Ends every connection at once.
     pub(crate) fn cut(&self) {
-        self.cut.store(true, Ordering::Relaxed);
-        for open in self.open.lock().values() {
-            if let Some(waker) = &open.waker {
-                waker.wake_by_ref();
-            }
-        }
+        self.open.cut();
     }
 
     /// Waits until none is open.
     pub(crate) async fn all_closed(&self) {
-        loop {
-            let emptied = self.emptied.notified();
-            if self.len() == 0 {
-                return;
-            }
-            emptied.await;
-        }
+        poll_fn(|cx| self.open.poll_empty(cx)).await;
     }
 
     fn now_ms(&self) -> u64 {
@@ -210,11 +179,9 @@ impl ConnectionEntry {
         poll_fn(|cx| {
             if !registered {
                 registered = true;
-                if let Some(open) = self.connections.open.lock().get_mut(&self.key) {
-                    open.waker = Some(cx.waker().clone());
-                }
+                self.connections.open.reach_by(self.key, cx.waker());
             }
-            let cut = self.connections.cut.load(Ordering::Relaxed);
+            let cut = self.connections.open.is_cut();
             match connection.as_mut().poll(cx) {
                 Poll::Pending if !cut => Poll::Pending,
                 _ => Poll::Ready(()),
@@ -232,11 +199,7 @@ impl Drop for ConnectionEntry {
     fn drop(&mut self) {
         let state = if self.is_active() { ConnectionState::Active } else { ConnectionState::Idle };
         self.connections.metrics.connection_closed(Side::Client, state);
-        let mut open = self.connections.open.lock();
-        open.remove(&self.key);
-        if open.is_empty() {
-            self.connections.emptied.notify_waiters();
-        }
+        self.connections.open.leave(self.key);
     }
 }
 

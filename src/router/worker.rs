@@ -8,7 +8,7 @@ use crate::attempt::RetryBudget;
 use crate::endpoint::EndpointRegistry;
 use crate::error::Code;
 use crate::lifecycle::Health;
-use crate::request::InFlightRecords;
+use crate::request::{InFlightRecords, Record};
 use crate::route::{Publisher, Reader};
 use crate::router::Snapshot;
 use crate::telemetry::RecentErrors;
@@ -48,7 +48,7 @@ pub(crate) struct WorkerRouter {
     pub(crate) pool: Arc<Pool>,
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) access_log: AccessLogHandle,
-    pub(crate) in_flight_records: InFlightRecords,
+    pub(crate) in_flight_records: InFlightRecords<Record>,
     in_flight_elsewhere: AtomicU64,
     next_sum_ms: AtomicU64,
     cut: AtomicBool,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use http::StatusCode;
 use tokio::time::Instant;
 
@@ -17,7 +18,8 @@ use crate::guard::{self, Guard};
 use crate::http1::{
     BodyDecoder, Decoded, FieldLines, Framing, HeadLimits, Version, encode_informational,
 };
-use crate::request::{BodyFailure, BodyFrame, BodySource, InterimSink, Pace};
+use crate::request::{BodyFailure, BodyFrame, BodySource, InterimDropped, InterimSink, Pace};
+use crate::respond::commit::{Content, Fresh, InterimGate};
 use crate::sync::Mutex;
 use crate::transport::{Departure, Inbox, Outbox, Transport};
 
@@ -49,9 +51,7 @@ struct Exchange {
     body_bytes: u64,
     body_limit_bytes: u64,
     failure: Option<BodyFailure>,
-    /// Whether the client understands informational responses and the final
-    /// head has not been committed.
-    takes_informational: bool,
+    interim: InterimGate,
 }
 
 /// What bounds the reading of one request's content.
@@ -63,16 +63,20 @@ pub(crate) struct BodyTerms {
     pub(crate) min_rate: Option<u64>,
 }
 
+impl BodyTerms {
+    /// For no content at all.
+    const NONE: Self = Self {
+        framing: Framing::None,
+        trailers: HeadLimits { bytes: 0, fields: 0 },
+        limit_bytes: 0,
+        idle: None,
+        min_rate: None,
+    };
+}
+
 impl ClientConnection {
     /// A connection just accepted.
     pub(crate) fn new(stream: Box<dyn Transport>, half_close_allowed: bool) -> Self {
-        let terms = BodyTerms {
-            framing: Framing::None,
-            trailers: HeadLimits { bytes: 0, fields: 0 },
-            limit_bytes: 0,
-            idle: None,
-            min_rate: None,
-        };
         Self {
             stream,
             inbox: Inbox::new(),
@@ -81,14 +85,21 @@ impl ClientConnection {
             departure: None,
             half_close_allowed,
             discarded_bytes: 0,
-            exchange: Exchange::new(&terms, Version::Http10),
+            exchange: Exchange::new(&BodyTerms::NONE),
             mid_reply: false,
         }
     }
 
-    /// A request head was read: its content follows under these terms.
-    pub(crate) fn begin_exchange(&mut self, terms: &BodyTerms, version: Version) {
-        self.exchange = Exchange::new(terms, version);
+    /// A request head was read: its content follows under these terms. The
+    /// answer is whatever is committed with what this returns.
+    pub(crate) fn begin_exchange(&mut self, terms: &BodyTerms, version: Version) -> Fresh {
+        self.exchange = Exchange::new(terms);
+        self.exchange.interim.open(version)
+    }
+
+    /// No request could be read, and is answered all the same.
+    pub(crate) fn begin_refusal(&mut self) -> Fresh {
+        self.begin_exchange(&BodyTerms::NONE, Version::Http10)
     }
 
     /// Changes the clocks of the content to those of the route.
@@ -96,11 +107,12 @@ impl ClientConnection {
         self.exchange.pace = Pace::new(idle, min_rate);
     }
 
-    /// The final head is about to be written: from here informational
-    /// responses are dropped.
-    pub(crate) fn commit(&mut self) {
-        self.exchange.takes_informational = false;
+    /// Commits the final head; a hint still unwritten goes first, in the same
+    /// write.
+    pub(crate) fn commit(&mut self, fresh: Fresh, write: impl FnOnce(&mut BytesMut)) -> Content {
         self.mid_reply = true;
+        write(self.outbox.head());
+        fresh.commit(&mut self.exchange.interim)
     }
 
     /// The reply was written whole.
@@ -252,7 +264,7 @@ impl Drop for ClientConnection {
 }
 
 impl Exchange {
-    fn new(terms: &BodyTerms, version: Version) -> Self {
+    fn new(terms: &BodyTerms) -> Self {
         Self {
             body: BodyDecoder::new(terms.framing, terms.trailers),
             pace: Pace::new(terms.idle, terms.min_rate),
@@ -260,7 +272,7 @@ impl Exchange {
             body_bytes: 0,
             body_limit_bytes: terms.limit_bytes,
             failure: None,
-            takes_informational: version == Version::Http11,
+            interim: InterimGate::closed(),
         }
     }
 
@@ -283,13 +295,16 @@ impl BodySource for ClientBody {
 }
 
 impl InterimSink for Mutex<ClientConnection> {
-    fn send(&self, status: StatusCode, fields: FieldLines) -> bool {
+    fn send(&self, status: StatusCode, fields: FieldLines) -> Result<(), InterimDropped> {
         let mut connection = self.lock();
-        // A client that takes nothing gets no more than fits: these are hints.
-        if !connection.exchange.takes_informational || !connection.outbox.has_room() {
-            return false;
+        connection.exchange.interim.admit()?;
+        if !connection.outbox.has_room() {
+            return Err(InterimDropped::Backlog);
         }
         encode_informational(connection.outbox.head(), status, &fields);
-        true
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

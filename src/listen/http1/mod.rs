@@ -18,6 +18,7 @@ use crate::http1::{Framing, HeadLimits, HeadReader, ParsedRequest, Refusal, Vers
 use crate::listen::connections::ConnectionEntry;
 use crate::request::{Arrival, ClientAddress, InterimSink, RequestBody};
 use crate::respond::Reply;
+use crate::respond::commit::Fresh;
 use crate::router::Router;
 use crate::sync::Mutex;
 use crate::transport::Transport;
@@ -53,11 +54,15 @@ pub(crate) async fn serve(
     loop {
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
-        let (mut reply, terms) = match next_request(&connection, settings, entry).await {
+        let (mut reply, terms, fresh) = match next_request(&connection, settings, entry).await {
             Next::Closed => return,
-            Next::HeadTimeout => (router.time_out_head(&client), ReplyTerms::closing(settings)),
+            Next::HeadTimeout => {
+                let fresh = connection.lock().begin_refusal();
+                (router.time_out_head(&client), ReplyTerms::closing(settings), fresh)
+            }
             Next::Refused(refusal) => {
-                (router.refuse(refusal, &client), ReplyTerms::closing(settings))
+                let fresh = connection.lock().begin_refusal();
+                (router.refuse(refusal, &client), ReplyTerms::closing(settings), fresh)
             }
             Next::Request(request) => {
                 entry.active();
@@ -68,8 +73,8 @@ pub(crate) async fn serve(
                     discard_bytes: settings.limits.linger_bytes,
                 };
                 let serving = exchange(&connection, request, &client, &router, settings);
-                let Some(reply) = serving.await else { return };
-                (reply, terms)
+                let Some((reply, fresh)) = serving.await else { return };
+                (reply, terms, fresh)
             }
         };
         let stays = !reply.close && !entry.is_draining() && !entry.is_evicted();
@@ -77,7 +82,7 @@ pub(crate) async fn serve(
             keep_alive: terms.keep_alive && stays && is_read(&connection, &reply),
             ..terms
         };
-        match write_reply(&connection, &mut reply, &terms).await {
+        match write_reply(&connection, fresh, &mut reply, &terms).await {
             Ok(true) => {}
             Ok(false) => {
                 drop(reply);
@@ -117,23 +122,26 @@ pub(crate) async fn refuse_crowded(
     entry.active();
     let snapshot = router.pin();
     let settings = &*snapshot.settings;
+    let fresh = connection.lock().begin_refusal();
     let mut reply = router.refuse_crowded(&client);
-    if write_reply(&connection, &mut reply, &ReplyTerms::closing(settings)).await.is_ok() {
+    let terms = ReplyTerms::closing(settings);
+    if write_reply(&connection, fresh, &mut reply, &terms).await.is_ok() {
         drop(reply);
         let limits = &settings.limits;
         linger::close(&connection, settings.timeouts.linger, limits.linger_bytes).await;
     }
 }
 
-/// Serves one request up to its reply; `None` if the client left meanwhile.
+/// Serves one request up to its reply, which is still to be committed; `None`
+/// if the client left meanwhile.
 async fn exchange(
     connection: &SharedConnection,
     request: ParsedRequest,
     client: &ClientAddress,
     router: &Router,
     settings: &Settings,
-) -> Option<Reply> {
-    connection.lock().begin_exchange(
+) -> Option<(Reply, Fresh)> {
+    let fresh = connection.lock().begin_exchange(
         &BodyTerms {
             framing: request.framing,
             trailers: HeadLimits {
@@ -153,12 +161,12 @@ async fn exchange(
     let interim: Option<Arc<dyn InterimSink>> = Some(connection.clone());
     let arrival = Arrival { request, client: *client, body, interim };
     let mut serving = pin!(router.serve(arrival));
-    poll_fn(|cx| match serving.as_mut().poll(cx) {
+    let reply = poll_fn(|cx| match serving.as_mut().poll(cx) {
         // Who left within the request would not read the reply.
         Poll::Ready(reply) => Poll::Ready((!connection.lock().client_left()).then_some(reply)),
         Poll::Pending => connection.lock().poll_waiting(cx).map(|()| None),
-    })
-    .await
+    });
+    Some((reply.await?, fresh))
 }
 
 /// Waits for the next head under the connection's clocks.

@@ -17,6 +17,7 @@ use crate::http1::{
 use crate::listen::http1::connection::ClientConnection;
 use crate::request::BodyFrame;
 use crate::respond::Reply;
+use crate::respond::commit::{Content, Fresh};
 use crate::sync::Mutex;
 
 /// What the request said about how its reply may be written.
@@ -51,18 +52,16 @@ impl ReplyTerms {
 /// failure if it must be cut.
 pub(crate) async fn write_reply(
     connection: &Mutex<ClientConnection>,
+    fresh: Fresh,
     reply: &mut Reply,
     terms: &ReplyTerms,
 ) -> Result<bool, Code> {
     let framing = terms.framing(reply.status, reply.length);
     let keep_alive = terms.keep_alive && framing != Framing::UntilClose;
-    {
-        let mut connection = connection.lock();
-        connection.commit();
+    let mut content = connection.lock().commit(fresh, |out| {
         let reason = reply.reason.as_deref();
-        // A hint still unwritten goes first, in the same write.
         encode_response_head(
-            connection.outbox.head(),
+            out,
             terms.version,
             reply.status,
             reason,
@@ -70,11 +69,13 @@ pub(crate) async fn write_reply(
             framing,
             keep_alive,
         );
+    });
+    if framing == Framing::None {
+        content.finish();
     }
     let mut writer = Writer {
         framing,
-        ended: framing == Framing::None,
-        failed: None,
+        content,
         discard_bytes: (!keep_alive).then_some(terms.discard_bytes),
         write_idle: reply.write_idle,
         deadline: reply.deadline,
@@ -88,12 +89,10 @@ pub(crate) async fn write_reply(
 
 struct Writer {
     framing: Framing,
-    /// Whether all content is in the outbox.
-    ended: bool,
-    /// Why the content will not be whole. What came before is written first:
-    /// how much a client gets must not hang on how the endpoint's bytes and
-    /// its failure fell into reads.
-    failed: Option<Code>,
+    /// Ended when all of it is in the outbox. When it will not be whole, what
+    /// came before is written first: how much a client gets must not hang on
+    /// how the endpoint's bytes and its failure fell into reads.
+    content: Content,
     discard_bytes: Option<u64>,
     write_idle: Option<Duration>,
     deadline: Option<Instant>,
@@ -111,11 +110,8 @@ impl Writer {
             self.gather(cx, connection, reply);
             let mut client = connection.lock();
             if client.outbox.is_empty() {
-                if let Some(code) = self.failed {
-                    return Poll::Ready(Err(code));
-                }
-                if self.ended {
-                    return Poll::Ready(Ok(()));
+                if let Some(end) = self.content.end() {
+                    return Poll::Ready(end);
                 }
                 return client.poll_departure(cx).map(|()| Err(Code::ClientClosed));
             }
@@ -149,13 +145,13 @@ impl Writer {
         connection: &Mutex<ClientConnection>,
         reply: &mut Reply,
     ) {
-        while !self.ended && self.failed.is_none() && connection.lock().outbox.has_room() {
+        while self.content.flows() && connection.lock().outbox.has_room() {
             let frame = match reply.body.poll_frame(cx) {
                 Poll::Pending => return,
                 Poll::Ready(None) => None,
                 Poll::Ready(Some(Ok(frame))) => Some(frame),
                 Poll::Ready(Some(Err(failure))) => {
-                    self.failed = Some(failure.code());
+                    self.content.fail(failure.code());
                     return;
                 }
             };
@@ -173,13 +169,13 @@ impl Writer {
                     if chunked {
                         encode_last_chunk(outbox.head(), Some(&fields));
                     }
-                    self.ended = true;
+                    self.content.finish();
                 }
                 None => {
                     if chunked {
                         encode_last_chunk(outbox.head(), None);
                     }
-                    self.ended = true;
+                    self.content.finish();
                 }
             }
         }
@@ -244,12 +240,13 @@ mod tests {
             keep_alive: false,
             discard_bytes,
         };
+        let fresh = connection.lock().begin_refusal();
         let sending = async {
             client.write_all(&vec![b'x'; sent_bytes]).await?;
             client.read_to_end(&mut Vec::new()).await
         };
         tokio::select! {
-            written = write_reply(&connection, &mut reply, &terms) => written,
+            written = write_reply(&connection, fresh, &mut reply, &terms) => written,
             _ = sending => unreachable!("the router's end is open"),
         }
     }
