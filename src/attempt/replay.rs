@@ -7,6 +7,8 @@ use bytes::{Bytes, BytesMut};
 
 use crate::http1::FieldLines;
 use crate::request::{BodyFailure, BodyFrame, RequestBody};
+use crate::sync::Arc;
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Removes from a trailer section what may not travel.
 pub(crate) type CleanTrailers = Box<dyn Fn(FieldLines) -> FieldLines + Send>;
@@ -19,7 +21,7 @@ pub(crate) struct ReplayBody {
     source: RequestBody,
     source_ended: bool,
     clean_trailers: Option<CleanTrailers>,
-    taken_bytes: u64,
+    taken_bytes: Option<Arc<AtomicU64>>,
     keep_bytes: usize,
     kept: BytesMut,
     trailers: Option<FieldLines>,
@@ -37,7 +39,7 @@ impl ReplayBody {
             source_ended: matches!(source, RequestBody::Empty),
             source,
             clean_trailers: None,
-            taken_bytes: 0,
+            taken_bytes: None,
             keep_bytes,
             kept: BytesMut::new(),
             trailers: None,
@@ -50,6 +52,11 @@ impl ReplayBody {
     /// Passes a trailer section through `clean` before anyone sees it.
     pub(crate) fn clean_trailers(&mut self, clean: CleanTrailers) {
         self.clean_trailers = Some(clean);
+    }
+
+    /// Adds to `taken_bytes` what is taken from the client, as it is taken.
+    pub(crate) fn count_taken(&mut self, taken_bytes: Arc<AtomicU64>) {
+        self.taken_bytes = Some(taken_bytes);
     }
 
     /// Whether another attempt can be given the same body from its start.
@@ -108,13 +115,10 @@ impl ReplayBody {
         Poll::Ready(frame)
     }
 
-    /// Bytes of content taken from the client so far.
-    pub(crate) fn taken_bytes(&self) -> u64 {
-        self.taken_bytes
-    }
-
     fn keep(&mut self, data: &Bytes) {
-        self.taken_bytes += data.len() as u64;
+        if let Some(taken_bytes) = &self.taken_bytes {
+            taken_bytes.fetch_add(data.len() as u64, Relaxed);
+        }
         if !self.whole {
             return;
         }

@@ -16,6 +16,8 @@ mod path;
 #[cfg(feature = "router")]
 mod scope;
 mod target;
+#[cfg(feature = "router")]
+mod trace;
 
 pub use arrival::{Arrival, ClientAddress};
 pub use body::{BodyFailure, BodyFrame, BodySource, RequestBody};

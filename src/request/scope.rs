@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::Method;
@@ -16,14 +15,19 @@ use http::header::{self, HeaderName, HeaderValue};
 use crate::admin::RequestView;
 use crate::error::{AttemptOutcome, AttemptRecord, Code, RouterError};
 use crate::http1::{FieldLines, ParsedRequest, SeenHead, Version};
+use crate::request::trace::trace_id;
 use crate::request::{ClientAddress, RequestHead};
 use crate::respond::fields::response_trailers;
 use crate::route::Pinned;
 use crate::router::{Route, RouteId, Snapshot, WorkerRouter};
-use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::{Arc, Mutex};
 use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::metrics::RouteLabel;
 use crate::telemetry::{AttemptSummary, RecentError};
+
+/// Names the trace a request belongs to.
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// One request in progress: the owner of its record.
 pub(crate) struct Scope {
@@ -55,7 +59,8 @@ struct Live {
     detail: Cow<'static, str>,
     head_after: Option<Duration>,
     queued: Option<Duration>,
-    bytes_in: u64,
+    /// Counted where content is taken from the client; `None` without any.
+    bytes_in: Option<Arc<AtomicU64>>,
     bytes_out: u64,
     finished: bool,
 }
@@ -142,6 +147,13 @@ impl Subject {
     fn field(&self, name: &HeaderName) -> Option<&[u8]> {
         self.fields()?.first(name).map(HeaderValue::as_bytes)
     }
+
+    /// The value of the one line of this name; with two, neither is meant.
+    fn only_field(&self, name: &HeaderName) -> Option<&[u8]> {
+        let fields = self.fields()?;
+        let first = fields.first(name)?;
+        (fields.all(name).count() == 1).then_some(first.as_bytes())
+    }
 }
 
 impl Scope {
@@ -174,7 +186,7 @@ impl Scope {
                 detail: Cow::Borrowed(""),
                 head_after: None,
                 queued: None,
-                bytes_in: 0,
+                bytes_in: None,
                 bytes_out: 0,
                 finished: false,
             }),
@@ -239,9 +251,10 @@ impl Scope {
         self.record.live.lock().attempts.clone()
     }
 
-    /// Content taken from the client so far, in bytes.
-    pub(crate) fn set_bytes_in(&mut self, bytes: u64) {
-        self.record.live.lock().bytes_in = bytes;
+    /// The count of content taken from the client, in bytes, for whoever
+    /// takes it to add to.
+    pub(crate) fn bytes_in(&mut self) -> Arc<AtomicU64> {
+        self.record.live.lock().bytes_in.get_or_insert_default().clone()
     }
 
     /// Content given to the client, in bytes, besides what there was.
@@ -305,6 +318,10 @@ impl Drop for Scope {
 }
 
 impl Live {
+    fn bytes_in(&self) -> u64 {
+        self.bytes_in.as_ref().map_or(0, |bytes| bytes.load(Relaxed))
+    }
+
     /// What was sent, or for a client that left before, what the log has.
     fn logged_status(&self) -> Option<u16> {
         match (self.code, self.status) {
@@ -337,7 +354,7 @@ impl Record {
             route: self.route(&live).map(|route| route.name.to_string()),
             attempt: live.attempt,
             endpoint: live.endpoint,
-            bytes_in: live.bytes_in,
+            bytes_in: live.bytes_in(),
             bytes_out: live.bytes_out,
         }
     }
@@ -361,7 +378,7 @@ impl Record {
             route: self.route(live).map(|route| &*route.name),
             endpoint: live.endpoint,
             attempts: u32::try_from(live.attempts.len()).unwrap_or(u32::MAX),
-            bytes_in: live.bytes_in,
+            bytes_in: live.bytes_in(),
             bytes_out: live.bytes_out,
             duration,
             head: live.head_after,
@@ -369,7 +386,7 @@ impl Record {
             user_agent: live.subject.field(&header::USER_AGENT),
             referer: live.subject.field(&header::REFERER),
             tls: None,
-            trace_id: None,
+            trace_id: live.subject.only_field(&TRACEPARENT).and_then(trace_id),
         }
     }
 

@@ -106,9 +106,7 @@ impl ReplyBody {
     }
 
     fn end_content(&mut self, failure: Option<Code>) {
-        if let Content::Answer(answer) = std::mem::replace(&mut self.content, Content::Empty) {
-            self.scope.set_bytes_in(answer.request_bytes());
-        }
+        self.content = Content::Empty;
         if let Some(code) = failure {
             self.scope.fail(code);
         }

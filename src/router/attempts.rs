@@ -74,7 +74,6 @@ pub(super) async fn run(
                     None => RouterError::from(give_up.code()),
                 };
                 error.budget_exhausted = give_up.is_budget_exhausted();
-                scope.set_bytes_in(body.taken_bytes());
                 return Err(with_attempts(error, scope, last));
             }
             Action::Wait { min_ms, max_ms } => {
@@ -107,13 +106,11 @@ pub(super) async fn run(
                         Event::Failed { failure, endpoint: choice.index, body: left }
                     }
                     Err(RoundTripError::Request(failure)) => {
-                        scope.set_bytes_in(body.taken_bytes());
-                        let error = RouterError::new(failure.code(), failure.to_string());
+                                let error = RouterError::new(failure.code(), failure.to_string());
                         return Err(with_attempts(error, scope, last));
                     }
                     Err(RoundTripError::Deadline) => {
-                        scope.set_bytes_in(body.taken_bytes());
-                        let error = RouterError::from(Code::DeadlineExceeded);
+                                let error = RouterError::from(Code::DeadlineExceeded);
                         return Err(with_attempts(error, scope, last));
                     }
                 }
@@ -232,7 +229,8 @@ impl Attempt<'_> {
     ) -> Result<Box<EndpointConnection>, RoundTripError> {
         let patience = self.terms.timeouts.connect;
         let left = self.terms.deadline.map(|deadline| deadline.saturating_duration_since(now));
-        match connect(address, left.map_or(patience, |left| left.min(patience))).await {
+        let patience_left = left.map_or(patience, |left| left.min(patience));
+        match connect(address, patience_left, &self.worker.metrics).await {
             Ok(connection) => Ok(connection),
             Err(ConnectError::TimedOut) if left.is_some_and(|left| left <= patience) => {
                 Err(RoundTripError::Deadline)

@@ -105,7 +105,7 @@ impl Router {
         let id = snapshot.lookup(head.host(), head.path()).ok_or_else(|| no_route(&head))?;
         scope.set_route(id);
         let route = snapshot.route(id);
-        let body = replayable(&snapshot, &head, route, body);
+        let body = replayable(scope, &head, route, body);
         let deadline = route.timeouts.request.map(|all| Instant::from_std(scope.started()) + all);
         let interim = interim.as_deref();
         attempts::run(self.worker(), scope, id, &head, body, interim, deadline)
@@ -125,17 +125,21 @@ impl Router {
 /// Wraps the request's content so that it can be sent again; trailers are held
 /// to the same hygiene as the head.
 fn replayable(
-    snapshot: &crate::route::Pinned<crate::router::Snapshot>,
+    scope: &mut Scope,
     head: &Arc<RequestHead>,
     route: &Route,
     mut body: RequestBody,
 ) -> ReplayBody {
-    let settings = &snapshot.settings;
+    let settings = &scope.snapshot().settings;
     body.set_pace(route.timeouts.request_body_idle, route.timeouts.request_body_min_rate);
     // With one attempt there is nothing to keep a copy for.
     let keep_bytes =
         if settings.retry.attempts > 1 { settings.limits.replay_body_bytes } else { 0 };
+    let has_content = !matches!(body, RequestBody::Empty);
     let mut replay = ReplayBody::new(body, keep_bytes);
+    if has_content {
+        replay.count_taken(scope.bytes_in());
+    }
     if head.framing() == Framing::Chunked {
         let head = head.clone();
         let policy = route.request.clone();

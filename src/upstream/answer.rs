@@ -149,11 +149,6 @@ impl Answer {
         }
     }
 
-    /// Bytes of the request's content taken from the client.
-    pub(crate) fn request_bytes(&self) -> u64 {
-        self.body.taken_bytes()
-    }
-
     /// Keeps the upload going while the client is slow to take the answer:
     /// a client that sends all before it reads would else wait for ever.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), AnswerFailure> {

@@ -1,10 +1,12 @@
 //! One HTTP/1 connection to an endpoint.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 use crate::transport::{Inbox, Outbox, Transport};
 
 /// A connection to an endpoint. It belongs to one exchange at a time, moves by
@@ -21,11 +23,18 @@ pub(crate) struct EndpointConnection {
     pub(crate) idle_since: Instant,
     /// A request was begun and is not yet written whole.
     pub(crate) mid_request: bool,
+    state: ConnectionState,
+    metrics: Arc<WorkerMetrics>,
 }
 
 impl EndpointConnection {
-    /// A connection just made.
-    pub(crate) fn new(stream: Box<dyn Transport>, address: SocketAddr) -> Self {
+    /// A connection just made, for an exchange.
+    pub(crate) fn new(
+        stream: Box<dyn Transport>,
+        address: SocketAddr,
+        metrics: Arc<WorkerMetrics>,
+    ) -> Self {
+        metrics.connection_opened(Side::Endpoint, ConnectionState::Active);
         Self {
             stream,
             inbox: Inbox::new(),
@@ -35,6 +44,16 @@ impl EndpointConnection {
             exchanges: 0,
             idle_since: Instant::now(),
             mid_request: false,
+            state: ConnectionState::Active,
+            metrics,
+        }
+    }
+
+    /// An exchange begins on it, or has ended.
+    pub(crate) fn turn(&mut self, state: ConnectionState) {
+        if self.state != state {
+            self.state = state;
+            self.metrics.connection_became(Side::Endpoint, state);
         }
     }
 
@@ -49,6 +68,7 @@ impl Drop for EndpointConnection {
     /// A request cut in its content ends in a reset: after a clean close the
     /// endpoint could take what it has for the whole.
     fn drop(&mut self) {
+        self.metrics.connection_closed(Side::Endpoint, self.state);
         if self.mid_request {
             self.stream.reset_on_close();
         }

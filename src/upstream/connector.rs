@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::telemetry::metrics::WorkerMetrics;
 use crate::upstream::connection::EndpointConnection;
 
 /// Why no connection came about. Nothing was sent in any of these.
@@ -27,6 +29,7 @@ pub(crate) enum ConnectError {
 pub(crate) async fn connect(
     address: SocketAddr,
     patience: Duration,
+    metrics: &Arc<WorkerMetrics>,
 ) -> Result<Box<EndpointConnection>, ConnectError> {
     let stream = match timeout(patience, TcpStream::connect(address)).await {
         Err(_) => return Err(ConnectError::TimedOut),
@@ -40,5 +43,5 @@ pub(crate) async fn connect(
         Ok(Ok(stream)) => stream,
     };
     stream.set_nodelay(true).map_err(ConnectError::Failed)?;
-    Ok(Box::new(EndpointConnection::new(Box::new(stream), address)))
+    Ok(Box::new(EndpointConnection::new(Box::new(stream), address, metrics.clone())))
 }
