@@ -6,7 +6,7 @@ use crate::lifecycle::HealthReport;
 use crate::telemetry::RecentError;
 
 use super::lists::{Page, RequestFilter, RouteFilter};
-use super::views::{RequestView, RouteView};
+use super::views::{RequestView, RouteView, TaskView};
 
 /// The router as the admin side sees it. Each method returns a value of this
 /// moment, without waiting for any request.
@@ -23,6 +23,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// The last errors with their numbers, newest first.
     fn errors(&self) -> Vec<(u64, Arc<RecentError>)>;
+
+    /// Every live task, in no order. Subjects come without queries.
+    fn tasks(&self) -> Vec<TaskView>;
 
     /// The effective configuration, secrets masked.
     fn config(&self) -> serde_json::Value;

@@ -6,6 +6,7 @@
 //! long it may take, in `server`.
 
 mod control;
+mod debug;
 mod guard;
 mod lists;
 mod pages;
@@ -22,4 +23,4 @@ pub(crate) use guard::{AdminState, TokenRequired};
 pub(crate) use lists::{Page, RequestFilter, RouteFilter};
 pub(crate) use server::serve;
 pub(crate) use token::{Token, TokenError};
-pub(crate) use views::{EndpointState, EndpointView, RequestView, RouteView};
+pub(crate) use views::{EndpointState, EndpointView, RequestView, RouteView, TaskView};

@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::lifecycle::Verdict;
 use crate::telemetry::metrics::CONTENT_TYPE;
 
+use super::debug;
 use super::guard::{AdminState, guard};
 use super::lists::{
     DEFAULT_LIMIT, MAX_LIMIT, Page, RequestFilter, RouteFilter, mask_query, parse_duration,
@@ -31,6 +32,7 @@ const ENDPOINTS: &[&str] = &[
     "GET /requests?older_than=30s&host=&limit=&after=&queries=show",
     "GET /errors?host=&limit=&after=&queries=show",
     "GET /config",
+    "GET /debug/tasks?kind=&older_than=30s&limit=",
     "POST /drain",
 ];
 
@@ -45,6 +47,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/requests", get(requests))
         .route("/errors", get(errors))
         .route("/config", get(config))
+        .route("/debug/tasks", get(debug::tasks))
         .route("/drain", post(drain))
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_path)
@@ -210,6 +213,6 @@ impl ListQuery {
     }
 }
 
-fn bad_query(detail: impl Into<String>) -> Problem {
+pub(super) fn bad_query(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, detail).listing(ENDPOINTS)
 }

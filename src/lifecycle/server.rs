@@ -12,7 +12,8 @@ use crate::admin::{self, AdminState, Token, TokenError, TokenRequired};
 use crate::config::{self, LoadError, Settings};
 use crate::lifecycle::control::ControlSide;
 use crate::lifecycle::worker::Worker;
-use crate::lifecycle::{Drain, Health, signals};
+use crate::lifecycle::{Drain, Health, TaskKind, Tasks, signals};
+use crate::listen::connections::Connections;
 use crate::listen::{BindError, bind};
 use crate::router::{Router, Shared, SnapshotError};
 use crate::telemetry::access_log::AccessLog;
@@ -93,9 +94,9 @@ impl Server {
         let admin_token = settings.admin.token_file.as_deref().map(Token::read).transpose()?;
         let drain = Arc::new(Drain::new());
         let health = Health::new(workers, &addresses, Some(drain.watch()));
-        let access_log =
-            AccessLog::start(&settings.access_log, workers).map_err(StartError::AccessLog)?;
         let shared = Arc::new(Shared::new(settings.clone(), workers, health)?);
+        let access_log = AccessLog::start(&settings.access_log, workers, &shared.tasks)
+            .map_err(StartError::AccessLog)?;
         Ok(Self {
             shared,
             settings: Arc::new(settings),
@@ -144,18 +145,20 @@ impl Server {
         let routers: Vec<Router> = (0..self.shared.workers)
             .map(|index| Router::for_worker(self.shared.clone(), index, control.access_log(index)))
             .collect();
-        control.attend(&routers);
-        let connections = connection_limit(&self.settings) / self.shared.workers;
+        let connection_limit = connection_limit(&self.settings) / self.shared.workers;
         let mut of_worker = transpose(self.listeners, self.shared.workers).into_iter();
         let mut threads = Vec::new();
         for (index, router) in routers.into_iter().enumerate() {
+            let connections = Connections::new(router.worker().metrics.clone());
+            control.attend(&router, &connections);
             let worker = Worker {
                 router,
                 listeners: of_worker.next().unwrap_or_default(),
                 phase: self.drain.watch(),
-                connections: connections.max(1),
+                connections,
+                connection_limit: connection_limit.max(1),
             };
-            threads.push(spawn(index, worker, ended.clone())?);
+            threads.push(spawn(index, worker, &self.shared.tasks, ended.clone())?);
         }
         drop(ended);
         announce(&self.addresses, admin_address, &self.greeting)?;
@@ -165,9 +168,13 @@ impl Server {
             let stop_admin = async move {
                 let _ = phase.wait_for(|phase| *phase == super::Phase::Cut).await;
             };
-            let admin = tokio::spawn(admin::serve(self.admin, state, stop_admin));
-            let signals = tokio::spawn(signals::attend(control.clone()));
-            let draining = tokio::spawn(control.clone().drain_when_asked());
+            let tasks = &self.shared.tasks;
+            let serving = admin::serve(self.admin, state, tasks.clone(), stop_admin);
+            let admin = tasks.spawn(TaskKind::Admin, admin_address.to_string(), serving);
+            let attending = signals::attend(control.clone());
+            let signals = tasks.spawn(TaskKind::Signals, "TERM, INT, HUP, USR1".into(), attending);
+            let draining = control.clone().drain_when_asked();
+            let draining = tasks.spawn(TaskKind::Drain, "waits to be asked".into(), draining);
             let outcome = all_ended(&mut worker_ended, &drain).await;
             signals.abort();
             draining.abort();
@@ -197,9 +204,10 @@ type Ended = (usize, bool);
 fn spawn(
     index: usize,
     worker: Worker,
+    tasks: &Arc<Tasks>,
     ended: tokio::sync::mpsc::UnboundedSender<Ended>,
 ) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+    tasks.spawn_thread(TaskKind::Worker, format!("worker-{index}"), move || {
         let run = std::panic::AssertUnwindSafe(|| worker.run());
         let well = match std::panic::catch_unwind(run) {
             Ok(Ok(())) => true,

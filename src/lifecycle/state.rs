@@ -7,8 +7,11 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::health::{HealthInputs, Heartbeats, ListenerHealth, Saturation};
+use super::health::{
+    HealthInputs, Heartbeats, ListenerHealth, Saturation, SourceHealth, SourceState,
+};
 use super::phase::Phase;
+use crate::sync::Mutex;
 
 /// The live inputs of the health report.
 pub(crate) struct Health {
@@ -18,6 +21,15 @@ pub(crate) struct Health {
     /// Requests in flight and their limit, as of the last look.
     in_flight: AtomicU64,
     in_flight_limit: AtomicU64,
+    sources: Mutex<Vec<Source>>,
+}
+
+/// A source of routes.
+struct Source {
+    name: &'static str,
+    state: SourceState,
+    /// When its word in force was heard.
+    heard: Option<Instant>,
 }
 
 struct Listener {
@@ -49,6 +61,7 @@ impl Health {
             listeners,
             in_flight: AtomicU64::new(0),
             in_flight_limit: AtomicU64::new(u64::MAX),
+            sources: Mutex::default(),
         }
     }
 
@@ -70,6 +83,29 @@ impl Health {
         Accepting(accepting)
     }
 
+    /// What this source said is in force.
+    pub(crate) fn source_applied(&self, name: &'static str) {
+        self.with_source(name, |source| {
+            source.state = SourceState::Current;
+            source.heard = Some(Instant::now());
+        });
+    }
+
+    /// What this source said was refused: what it said before stays.
+    pub(crate) fn source_refused(&self, name: &'static str) {
+        self.with_source(name, |source| source.state = SourceState::Stale);
+    }
+
+    fn with_source(&self, name: &'static str, change: impl FnOnce(&mut Source)) {
+        let mut sources = self.sources.lock();
+        let known = sources.iter().position(|source| source.name == name);
+        let place = known.unwrap_or_else(|| {
+            sources.push(Source { name, state: SourceState::Pending, heard: None });
+            sources.len() - 1
+        });
+        change(&mut sources[place]);
+    }
+
     /// Everything health depends on, now.
     pub(crate) fn inputs(&self) -> HealthInputs {
         let at = self.in_flight.load(Relaxed);
@@ -83,8 +119,15 @@ impl Health {
                 of,
             }),
             listeners: self.listeners.iter().map(Listener::health).collect(),
-            sources: Vec::new(),
+            sources: self.sources.lock().iter().map(Source::health).collect(),
         }
+    }
+}
+
+impl Source {
+    fn health(&self) -> SourceHealth {
+        let age = |heard: Instant| u64::try_from(heard.elapsed().as_millis()).unwrap_or(u64::MAX);
+        SourceHealth { name: self.name.into(), state: self.state, age_ms: self.heard.map(age) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::lifecycle::health::HEARTBEAT_PERIOD;
 use crate::lifecycle::phase::Phase;
+use crate::lifecycle::tasks::TaskKind;
 use crate::listen::connections::Connections;
 use crate::listen::{Acceptor, accept};
 use crate::router::Router;
@@ -18,8 +20,10 @@ pub(crate) struct Worker {
     pub(crate) router: Router,
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) phase: watch::Receiver<Phase>,
-    /// Client connections it may hold.
-    pub(crate) connections: usize,
+    /// The client connections it holds.
+    pub(crate) connections: Arc<Connections>,
+    /// How many it may hold.
+    pub(crate) connection_limit: usize,
 }
 
 impl Worker {
@@ -33,23 +37,27 @@ impl Worker {
     }
 
     async fn serve(mut self) -> io::Result<()> {
-        let connections = Connections::new(self.router.worker().metrics.clone());
+        let tasks = self.router.worker().shared.tasks.clone();
+        let connections = self.connections.clone();
         let acceptor = Acceptor {
             router: self.router.clone(),
             connections: connections.clone(),
-            limit: self.connections,
+            limit: self.connection_limit,
         };
         let mut accepting = tokio::task::JoinSet::new();
         for (index, listener) in self.listeners.drain(..).enumerate() {
             let listener = tokio::net::TcpListener::from_std(listener)?;
+            let address = listener.local_addr()?.to_string();
             let (acceptor, phase) = (acceptor.clone(), self.phase.clone());
             let guard = self.router.worker().shared.health.accepting(index);
-            accepting.spawn(async move {
+            let taking = async move {
                 accept(listener, acceptor, phase).await;
                 drop(guard);
-            });
+            };
+            accepting.spawn(tasks.track(TaskKind::Accept, address, taking));
         }
-        let beats = tokio::spawn(beat(self.router.clone()));
+        let name = format!("worker-{}", self.router.worker().index);
+        let beats = tasks.spawn(TaskKind::Heartbeat, name, beat(self.router.clone()));
         let end = self.drain(&connections, accepting).await;
         beats.abort();
         end

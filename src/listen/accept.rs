@@ -87,7 +87,7 @@ impl Acceptor {
         }
         let full = self.connections.len() >= self.limit;
         let crowded = full && !self.connections.evict_longest_idle();
-        let entry = self.connections.enter();
+        let entry = self.connections.enter(peer);
         let client = ClientAddress { peer, local, secure: false };
         let router = self.router.clone();
         tokio::spawn(async move {

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +16,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use crate::lifecycle::{Task, TaskKind};
 use crate::sync::Mutex;
 use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 
@@ -38,10 +40,24 @@ struct Open {
 }
 
 struct State {
+    client: SocketAddr,
+    since: Instant,
     /// Since when no request is in progress, in ms since `start`.
     idle_since_ms: AtomicU64,
     /// Asked to make room.
     evicted: AtomicBool,
+}
+
+impl State {
+    fn task(&self) -> Task {
+        let idle_since_ms = self.idle_since_ms.load(Ordering::Relaxed);
+        Task {
+            kind: TaskKind::Connection,
+            subject: self.client.to_string(),
+            state: Some(if idle_since_ms == ACTIVE { "active" } else { "idle" }),
+            since: self.since,
+        }
+    }
 }
 
 impl Connections {
@@ -57,9 +73,11 @@ impl Connections {
         })
     }
 
-    /// Takes in a connection just accepted.
-    pub(crate) fn enter(self: &Arc<Self>) -> ConnectionEntry {
+    /// Takes in a connection just accepted from `client`.
+    pub(crate) fn enter(self: &Arc<Self>, client: SocketAddr) -> ConnectionEntry {
         let state = Arc::new(State {
+            client,
+            since: Instant::now(),
             idle_since_ms: AtomicU64::new(self.now_ms()),
             evicted: AtomicBool::new(false),
         });
@@ -72,6 +90,14 @@ impl Connections {
     /// The number of open connections.
     pub(crate) fn len(&self) -> usize {
         self.open.lock().len()
+    }
+
+    /// The tasks that serve them.
+    pub(crate) fn tasks(&self) -> Vec<Task> {
+        // Addresses are written out after the lock has been let go.
+        let open: Vec<Arc<State>> =
+            self.open.lock().values().map(|open| open.state.clone()).collect();
+        open.iter().map(|state| state.task()).collect()
     }
 
     /// Asks the connection that has been idle longest to close; false if

@@ -42,6 +42,12 @@ impl InFlightRecords {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        let slots = self.slots.lock();
+        slots.records.len() - slots.free.len()
+    }
+
     /// The records of this moment.
     pub(crate) fn all(&self) -> Vec<Arc<Record>> {
         self.slots.lock().records.iter().flatten().cloned().collect()

@@ -15,6 +15,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use crate::admin::RequestView;
 use crate::error::{AttemptOutcome, AttemptRecord, Code, RouterError};
 use crate::http1::{FieldLines, ParsedRequest, SeenHead, Version};
+use crate::lifecycle::{Task, TaskKind};
 use crate::request::trace::trace_id;
 use crate::request::{ClientAddress, RequestHead};
 use crate::respond::fields::response_trailers;
@@ -79,7 +80,7 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    fn as_str(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Routing => "routing",
             Self::Connecting => "connecting",
@@ -339,13 +340,10 @@ impl Record {
     /// As the admin side shows it.
     pub(crate) fn view(&self) -> RequestView {
         let live = self.live.lock();
-        let age = self.started.elapsed();
-        let started = SystemTime::now() - age;
-        let since_epoch = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         RequestView {
             id: text(self.request_id.as_bytes()),
-            started_unix_ms: millis(since_epoch),
-            age_ms: millis(age),
+            started_unix_ms: self.worker.shared.unix_ms(self.started),
+            age_ms: millis(self.started.elapsed()),
             phase: live.phase.as_str().into(),
             client: self.client.peer,
             method: live.subject.method().map(Method::to_string).unwrap_or_default(),
@@ -356,6 +354,19 @@ impl Record {
             endpoint: live.endpoint,
             bytes_in: live.bytes_in(),
             bytes_out: live.bytes_out,
+        }
+    }
+
+    /// As one of the live tasks.
+    pub(crate) fn task(&self) -> Task {
+        let live = self.live.lock();
+        let method = live.subject.method().map_or("-", Method::as_str);
+        let path = live.subject.target().split(|byte| *byte == b'?').next().unwrap_or_default();
+        Task {
+            kind: TaskKind::Request,
+            subject: format!("{method} {}{}", text(live.subject.host()), text(path)),
+            state: Some(live.phase.as_str()),
+            since: self.started,
         }
     }
 

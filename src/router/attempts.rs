@@ -106,11 +106,11 @@ pub(super) async fn run(
                         Event::Failed { failure, endpoint: choice.index, body: left }
                     }
                     Err(RoundTripError::Request(failure)) => {
-                                let error = RouterError::new(failure.code(), failure.to_string());
+                        let error = RouterError::new(failure.code(), failure.to_string());
                         return Err(with_attempts(error, scope, last));
                     }
                     Err(RoundTripError::Deadline) => {
-                                let error = RouterError::from(Code::DeadlineExceeded);
+                        let error = RouterError::from(Code::DeadlineExceeded);
                         return Err(with_attempts(error, scope, last));
                     }
                 }
