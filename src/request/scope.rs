@@ -388,7 +388,7 @@ impl Record {
             code: live.code,
             route: self.route(live).map(|route| &*route.name),
             endpoint: live.endpoint,
-            attempts: u32::try_from(live.attempts.len()).unwrap_or(u32::MAX),
+            attempts: live.attempt,
             bytes_in: live.bytes_in(),
             bytes_out: live.bytes_out,
             duration,

@@ -1,15 +1,13 @@
 //! What the router says of itself: health, metrics, lists.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::harness::wait::eventually;
 use crate::harness::{
-    Answer, Config, Connection, Gate, RefusingEndpoint, Router, ScriptedEndpoint, Step, get, script,
+    Answer, Config, Connection, Gate, Router, ScriptedEndpoint, Step, get, script,
 };
 
-fn ask_admin(router: &Router, path: &str) -> Answer {
+pub(crate) fn ask(router: &Router, path: &str) -> Answer {
     get(router.admin(), &router.admin().to_string(), path)
 }
 
@@ -20,13 +18,13 @@ fn json(answer: &Answer) -> Value {
 #[test]
 fn health_is_ok_while_requests_are_served() {
     let router = Router::start(&Config::new());
-    let answer = ask_admin(&router, "/health");
+    let answer = ask(&router, "/health");
     assert_eq!((answer.status, answer.text().as_str()), (200, "ok\n"));
-    assert_eq!(ask_admin(&router, "/health/live").status, 200);
-    let ready = ask_admin(&router, "/health/ready");
+    assert_eq!(ask(&router, "/health/live").status, 200);
+    let ready = ask(&router, "/health/ready");
     assert_eq!(ready.status, 200);
     assert!(json(&ready).is_object());
-    assert_eq!(ask_admin(&router, "/nothing").status, 404);
+    assert_eq!(ask(&router, "/nothing").status, 404);
 }
 
 #[test]
@@ -69,88 +67,6 @@ fn an_app_behind_an_address_keeps_its_own_paths() {
     assert_eq!(get(router.address(), "a.test", "/alive").fields.one("x-endpoint"), Some("app"));
 }
 
-/// Samples by name and labels, read by the rules of OpenMetrics 1.0.
-fn samples(text: &str) -> BTreeMap<String, f64> {
-    let body = text.strip_suffix("# EOF\n").expect("the text ends with # EOF and nothing after");
-    let mut types = BTreeMap::new();
-    let mut samples = BTreeMap::new();
-    for line in body.lines() {
-        if let Some(meta) = line.strip_prefix("# ") {
-            let mut words = meta.splitn(3, ' ');
-            let (kind, name) = (words.next(), words.next());
-            match kind {
-                Some("TYPE") => {
-                    let before = types.insert(name.unwrap_or_default(), words.next());
-                    assert!(before.is_none(), "a second TYPE: {line}");
-                }
-                Some("HELP" | "UNIT") => {}
-                _ => panic!("not a comment of OpenMetrics: {line}"),
-            }
-            continue;
-        }
-        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value: {line}"));
-        let value = value.parse().unwrap_or_else(|_| panic!("not a number: {line}"));
-        let name = series.split('{').next().unwrap_or_default();
-        let family = ["_total", "_bucket", "_sum", "_count", "_info"]
-            .iter()
-            .find_map(|suffix| name.strip_suffix(suffix).filter(|f| types.contains_key(f)))
-            .unwrap_or(name);
-        let kind = types.get(family).unwrap_or_else(|| panic!("no TYPE before {line}"));
-        if *kind == Some("counter") {
-            assert!(name.ends_with("_total"), "a counter ends in _total: {line}");
-        }
-        assert_eq!(series.contains('{'), series.ends_with('}'), "{line}");
-        let before = samples.insert(series.to_owned(), value);
-        assert!(before.is_none(), "a second sample: {line}");
-    }
-    samples
-}
-
-/// The sum of the samples of `name` that carry all these labels.
-fn sum(samples: &BTreeMap<String, f64>, name: &str, labels: &[&str]) -> f64 {
-    let named = samples.iter().filter(|(series, _)| {
-        series.split('{').next() == Some(name) && labels.iter().all(|l| series.contains(l))
-    });
-    named.map(|(_, value)| value).sum()
-}
-
-#[test]
-fn metrics_are_openmetrics_and_count_what_happened() {
-    let good = ScriptedEndpoint::echo("good");
-    let bad = RefusingEndpoint::start();
-    let config = Config::new().route("a.test", &[good.address()]).route("b.test", &[bad.address()]);
-    let router = Router::start(&config);
-    for _ in 0..3 {
-        get(router.address(), "a.test", "/");
-    }
-    get(router.address(), "b.test", "/");
-    get(router.address(), "none.test", "/");
-    // Shards are summed every 10 ms, and a request is counted at its end.
-    let seen = eventually("five requests in the metrics", || {
-        let answer = ask_admin(&router, "/metrics");
-        let kind = answer.field("content-type").to_owned();
-        assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
-        let samples = samples(&answer.text());
-        (sum(&samples, "pointsman_requests_total", &[]) >= 5.0).then_some(samples)
-    });
-    let total = "pointsman_requests_total";
-    assert_eq!(sum(&seen, total, &[]), 5.0, "{seen:#?}");
-    assert_eq!(sum(&seen, total, &["status_class=\"2xx\""]), 3.0, "{seen:#?}");
-    assert_eq!(sum(&seen, total, &["code=\"connect-refused\""]), 1.0, "{seen:#?}");
-    assert_eq!(sum(&seen, "pointsman_errors_total", &["code=\"no-route\""]), 1.0, "{seen:#?}");
-    assert_eq!(sum(&seen, "pointsman_routes", &[]), 2.0, "{seen:#?}");
-    assert_eq!(sum(&seen, "pointsman_request_duration_seconds_count", &[]), 5.0, "{seen:#?}");
-    for name in [
-        "pointsman_attempts_total",
-        "pointsman_requests_in_flight",
-        "pointsman_connections",
-        "pointsman_endpoints",
-        "process_resident_memory_bytes",
-    ] {
-        assert!(seen.keys().any(|series| series.starts_with(name)), "{name} is missing");
-    }
-}
-
 #[test]
 fn routes_lists_what_is_routed_where() {
     let endpoint = ScriptedEndpoint::echo("one");
@@ -159,13 +75,13 @@ fn routes_lists_what_is_routed_where() {
         .route_with("a.test", &[address], "path = \"/api\"")
         .route("*.b.test", &[address, address_beside(address)]);
     let router = Router::start(&config);
-    let all = json(&ask_admin(&router, "/routes"));
+    let all = json(&ask(&router, "/routes"));
     let routes = all["routes"].as_array().expect("a list of routes");
     assert_eq!(routes.len(), 2, "{all}");
     let api = routes.iter().find(|route| route["host"] == "a.test").expect("it is listed");
     assert_eq!(api["path"], "/api");
     assert_eq!(api["endpoints"][0]["address"], address.to_string());
-    let one = json(&ask_admin(&router, "/routes?host=a.test"));
+    let one = json(&ask(&router, "/routes?host=a.test"));
     assert_eq!(one["routes"].as_array().map(Vec::len), Some(1), "{one}");
 }
 
@@ -184,7 +100,7 @@ fn requests_lists_what_is_in_flight_and_only_that() {
     let mut client = Connection::open(router.address());
     client.send("GET /slow?token=secret HTTP/1.1\r\nHost: a.test\r\n\r\n");
     endpoint.request_head(0);
-    let listed = json(&ask_admin(&router, "/requests"));
+    let listed = json(&ask(&router, "/requests"));
     let request = &listed["requests"][0];
     assert_eq!(request["method"], "GET", "{listed}");
     assert_eq!(request["host"], "a.test");
@@ -194,7 +110,7 @@ fn requests_lists_what_is_in_flight_and_only_that() {
     gate.open();
     assert_eq!(client.answer("GET").status, 200);
     eventually("the list to be empty", || {
-        let listed = json(&ask_admin(&router, "/requests"));
+        let listed = json(&ask(&router, "/requests"));
         listed["requests"].as_array().is_some_and(Vec::is_empty).then_some(())
     });
 }
@@ -205,7 +121,7 @@ fn errors_lists_the_newest_first() {
     get(router.address(), "a.test", "/first");
     get(router.address(), "b.test", "/second");
     let listed = eventually("two errors", || {
-        let listed = json(&ask_admin(&router, "/errors"));
+        let listed = json(&ask(&router, "/errors"));
         (listed["errors"].as_array().map(Vec::len) == Some(2)).then_some(listed)
     });
     assert_eq!(listed["errors"][0]["host"], "b.test", "{listed}");
@@ -215,7 +131,7 @@ fn errors_lists_the_newest_first() {
 #[test]
 fn config_shows_defaults_too() {
     let router = Router::start(&Config::new().set("timeouts.queue", "1500ms"));
-    let answer = ask_admin(&router, "/config");
+    let answer = ask(&router, "/config");
     assert_eq!(answer.status, 200);
     let text = answer.text();
     assert!(json(&answer).is_object());
@@ -235,5 +151,5 @@ fn writes_from_a_foreign_page_are_refused() {
     };
     assert_eq!(drain(&format!("Host: {own}\r\nOrigin: http://evil.test\r\n")), 403);
     assert_eq!(drain("Host: evil.test\r\n"), 403);
-    assert_eq!(ask_admin(&router, "/health").status, 200);
+    assert_eq!(ask(&router, "/health").status, 200);
 }

@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod access_log;
 mod admin;
 mod bodies;
 mod cli;
@@ -13,6 +14,7 @@ mod framing;
 mod harness_itself;
 mod headers;
 mod lifecycle;
+mod metrics;
 mod pooling;
 mod real_servers;
 mod retries;

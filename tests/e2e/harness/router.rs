@@ -77,6 +77,11 @@ impl Router {
         self.process.signal("TERM");
     }
 
+    /// Sends it a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
     /// Sends it SIGTERM and waits until it is gone.
     #[track_caller]
     pub(crate) fn stop(mut self) -> ExitStatus {
