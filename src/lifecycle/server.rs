@@ -147,6 +147,8 @@ impl Server {
             .collect();
         let connection_limit = connection_limit(&self.settings) / self.shared.workers;
         let mut of_worker = transpose(self.listeners, self.shared.workers).into_iter();
+        let half_close_allowed: Vec<bool> =
+            self.settings.listeners.iter().map(|listener| listener.half_close_allowed).collect();
         let mut threads = Vec::new();
         for (index, router) in routers.into_iter().enumerate() {
             let connections = Connections::new(router.worker().metrics.clone());
@@ -155,6 +157,7 @@ impl Server {
                 router,
                 listeners: of_worker.next().unwrap_or_default(),
                 phase: self.drain.watch(),
+                half_close_allowed: half_close_allowed.clone(),
                 connections,
                 connection_limit: connection_limit.max(1),
             };

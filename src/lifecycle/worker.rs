@@ -20,6 +20,8 @@ pub(crate) struct Worker {
     pub(crate) router: Router,
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) phase: watch::Receiver<Phase>,
+    /// Whether the clients of each listener may half-close.
+    pub(crate) half_close_allowed: Vec<bool>,
     /// The client connections it holds.
     pub(crate) connections: Arc<Connections>,
     /// How many it may hold.
@@ -39,16 +41,18 @@ impl Worker {
     async fn serve(mut self) -> io::Result<()> {
         let tasks = self.router.worker().shared.tasks.clone();
         let connections = self.connections.clone();
-        let acceptor = Acceptor {
-            router: self.router.clone(),
-            connections: connections.clone(),
-            limit: self.connection_limit,
-        };
         let mut accepting = tokio::task::JoinSet::new();
-        for (index, listener) in self.listeners.drain(..).enumerate() {
+        let listeners = self.listeners.drain(..).zip(self.half_close_allowed.drain(..));
+        for (index, (listener, half_close_allowed)) in listeners.enumerate() {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let address = listener.local_addr()?.to_string();
-            let (acceptor, phase) = (acceptor.clone(), self.phase.clone());
+            let acceptor = Acceptor {
+                router: self.router.clone(),
+                connections: connections.clone(),
+                limit: self.connection_limit,
+                half_close_allowed,
+            };
+            let phase = self.phase.clone();
             let guard = self.router.worker().shared.health.accepting(index);
             let taking = async move {
                 accept(listener, acceptor, phase).await;

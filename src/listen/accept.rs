@@ -26,6 +26,8 @@ pub(crate) struct Acceptor {
     pub(crate) connections: Arc<Connections>,
     /// Connections this worker may hold.
     pub(crate) limit: usize,
+    /// Whether clients may shut their sending side and stay for the answer.
+    pub(crate) half_close_allowed: bool,
 }
 
 /// Accepts from `listener` until the drain, then until its queue is empty.
@@ -90,12 +92,13 @@ impl Acceptor {
         let entry = self.connections.enter(peer);
         let client = ClientAddress { peer, local, secure: false };
         let router = self.router.clone();
+        let half_close_allowed = self.half_close_allowed;
         tokio::spawn(async move {
-            let stream = Box::new(stream);
+            let connection = http1::open(Box::new(stream), half_close_allowed);
             if crowded {
-                entry.until_cut(http1::refuse_crowded(stream, client, router, &entry)).await;
+                entry.until_cut(http1::refuse_crowded(connection, client, router, &entry)).await;
             } else {
-                entry.until_cut(http1::serve(stream, client, router, &entry)).await;
+                entry.until_cut(http1::serve(connection, client, router, &entry)).await;
             }
         });
     }

@@ -272,9 +272,12 @@ impl Scope {
         live.phase = Phase::Responding;
     }
 
-    /// The final head is decided: an error of the router's.
+    /// The final head is decided: an error of the router's. A client that has
+    /// left is sent none.
     pub(crate) fn refused(&mut self, error: &RouterError) {
-        self.answered(error.status().as_u16());
+        if error.code != Code::ClientClosed {
+            self.answered(error.status().as_u16());
+        }
         let mut live = self.record.live.lock();
         live.code = Some(error.code);
         live.detail = error.detail.clone();

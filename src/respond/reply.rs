@@ -24,6 +24,9 @@ pub(crate) struct Reply {
     pub(crate) length: Option<u64>,
     /// Whether the client's connection cannot go on after it.
     pub(crate) close: bool,
+    /// The client left before its request was whole: there is nobody to write
+    /// this to.
+    pub(crate) client_left: bool,
     pub(crate) write_idle: Option<Duration>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) body: ReplyBody,

@@ -177,6 +177,7 @@ fn answered(mut scope: Scope, winner: Winner) -> Reply {
         fields,
         length,
         close: false,
+        client_left: false,
         write_idle: route.timeouts.response_write_idle,
         deadline,
         body: match answer {

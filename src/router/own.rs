@@ -85,6 +85,7 @@ pub(super) fn error_reply(mut scope: Scope, error: RouterError) -> Reply {
     describe_length(&scope, answer.content_length, &mut answer.fields);
     let mut reply = reply(answer.status, answer.fields, answer.content_length, answer.body, scope);
     reply.close = closes(error.code);
+    reply.client_left = error.code == Code::ClientClosed;
     reply
 }
 
@@ -102,7 +103,6 @@ fn closes(code: Code) -> bool {
             | Code::RequestBodyTimeout
             | Code::RequestBodyTooLarge
             | Code::AmbiguousHost
-            | Code::ClientClosed
             | Code::Internal
     )
 }
@@ -121,6 +121,7 @@ fn reply(
         fields,
         length: Some(length),
         close: false,
+        client_left: false,
         write_idle: timeouts.response_write_idle,
         deadline: None,
         body: ReplyBody::whole(content, scope),

@@ -264,12 +264,19 @@ fn an_answer_cut_on_its_way_has_the_status_sent_and_the_code_of_the_cut() {
     let half = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
     let cut = |last: Step, leave: bool| {
         let (_directory, file) = log_file();
-        let endpoint = ScriptedEndpoint::start(move |_| script::answering_then(half, last.clone()));
+        let gate = Gate::default();
+        let held = gate.clone();
+        let endpoint = ScriptedEndpoint::start(move |_| {
+            let mut script = script::answering_then(half, Step::WaitFor(held.clone()));
+            script.push(last.clone());
+            script
+        });
         let router = Router::start(&logging_to(&file).route("a.test", &[endpoint.address()]));
         let mut client = Connection::open(router.address());
         client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
         assert_eq!(client.answer_head().expect("the head comes").status, 200);
         assert_eq!(client.bytes(4), b"half");
+        gate.open();
         if leave {
             drop(client);
         }

@@ -5,7 +5,6 @@
 //! informational responses all reach it, from within one task; the lock
 //! between them is never contended.
 
-use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -124,27 +123,24 @@ impl ClientConnection {
     }
 
     /// Ready when the client has left. Reads ahead a little, since a FIN
-    /// shows only behind the bytes before it; past that a second
-    /// registration of the descriptor watches.
+    /// shows only behind the bytes before it; past that, and past a FIN that
+    /// is allowed, a second registration of the descriptor watches.
     pub(crate) fn poll_departure(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.inbox.bytes.len() < READ_AHEAD_BYTES {
-            if self.inbox.ended() {
-                return if self.half_close_allowed { Poll::Pending } else { Poll::Ready(()) };
-            }
-            match ready!(self.inbox.poll_fill(&mut *self.stream, cx)) {
-                Ok(_) => {}
-                Err(_) => return Poll::Ready(()),
+        while self.inbox.bytes.len() < READ_AHEAD_BYTES && !self.inbox.ended() {
+            if ready!(self.inbox.poll_fill(&mut *self.stream, cx)).is_err() {
+                return Poll::Ready(());
             }
         }
-        if self.half_close_allowed {
-            return Poll::Pending;
+        if self.inbox.ended() && !self.half_close_allowed {
+            return Poll::Ready(());
         }
         if self.departure.is_none() {
             // Without a descriptor to spare, the write side will notice later.
             self.departure = self.stream.departure().unwrap_or_default();
         }
         match &mut self.departure {
-            Some(departure) => departure.poll(cx).map(|_: io::Result<()>| ()),
+            Some(departure) if self.half_close_allowed => departure.poll_reset(cx),
+            Some(departure) => departure.poll(cx),
             None => Poll::Pending,
         }
     }

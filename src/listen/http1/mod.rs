@@ -23,6 +23,9 @@ use crate::transport::Transport;
 use connection::{BodyTerms, ClientBody, ClientConnection};
 use reply::{ReplyTerms, write_reply};
 
+/// A connection as one task's parts share it; see [`connection`].
+type SharedConnection = Arc<Mutex<ClientConnection>>;
+
 /// What a client's connection brought next.
 enum Next {
     Request(ParsedRequest),
@@ -33,14 +36,18 @@ enum Next {
     Closed,
 }
 
+/// A connection just accepted, to be served or refused.
+pub(crate) fn open(stream: Box<dyn Transport>, half_close_allowed: bool) -> SharedConnection {
+    Arc::new(Mutex::new(ClientConnection::new(stream, half_close_allowed)))
+}
+
 /// Serves one connection until either side ends it.
 pub(crate) async fn serve(
-    stream: Box<dyn Transport>,
+    connection: SharedConnection,
     client: ClientAddress,
     router: Router,
     entry: &ConnectionEntry,
 ) {
-    let connection = Arc::new(Mutex::new(ClientConnection::new(stream, false)));
     loop {
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
@@ -56,6 +63,9 @@ pub(crate) async fn serve(
                 (reply, terms)
             }
         };
+        if reply.client_left {
+            return;
+        }
         let persist = terms.keep_alive && !reply.close && !entry.is_draining();
         // A body still on its way would be taken for the next request.
         let persist = connection.lock().body_is_read() && persist;
@@ -82,7 +92,7 @@ pub(crate) async fn serve(
 /// Answers `overloaded` on a connection there is no room for, without waiting
 /// for its request.
 pub(crate) async fn refuse_crowded(
-    stream: Box<dyn Transport>,
+    connection: SharedConnection,
     client: ClientAddress,
     router: Router,
     entry: &ConnectionEntry,
@@ -90,7 +100,6 @@ pub(crate) async fn refuse_crowded(
     entry.active();
     let snapshot = router.pin();
     let settings = &*snapshot.settings;
-    let connection = Mutex::new(ClientConnection::new(stream, false));
     let mut reply = router.refuse_crowded(&client);
     if write_reply(&connection, &mut reply, &ReplyTerms::closing()).await.is_ok() {
         drop(reply);
@@ -101,7 +110,7 @@ pub(crate) async fn refuse_crowded(
 
 /// Serves one request up to its reply; `None` if the client left meanwhile.
 async fn exchange(
-    connection: &Arc<Mutex<ClientConnection>>,
+    connection: &SharedConnection,
     request: ParsedRequest,
     client: &ClientAddress,
     router: &Router,

@@ -116,9 +116,12 @@ impl Writer {
                 Poll::Pending => break,
             }
         }
-        // The client takes nothing for now; what it still sends goes on. The
-        // lock is not held here: the upload reads through it.
+        // The client takes nothing for now; what it still sends goes on, and
+        // it may leave. The lock is not held here: the upload reads through it.
         reply.body.poll_upload(cx).map_err(|failure| failure.code())?;
+        if connection.lock().poll_departure(cx).is_ready() {
+            return Poll::Ready(Err(Code::ClientClosed));
+        }
         self.poll_stalled(cx, connection)
     }
 
