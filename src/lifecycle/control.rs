@@ -1,6 +1,5 @@
 //! The control side: what the admin pages, the signals and the commands ask.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +9,8 @@ use crate::admin::{
 };
 use crate::config;
 use crate::endpoint::Balance;
-use crate::lifecycle::health::SourceHealth;
-use crate::lifecycle::{Drain, HealthReport, Phase, Task, TaskKind};
+use crate::lifecycle::reload::Reload;
+use crate::lifecycle::{Drain, HealthReport, Phase, SourceHealth, Task, TaskKind, systemd};
 use crate::listen::connections::Connections;
 use crate::router::{Route, Router, Shared, WorkerRouter};
 use crate::sync::Mutex;
@@ -19,14 +18,11 @@ use crate::telemetry::RecentError;
 use crate::telemetry::access_log::{AccessLog, AccessLogHandle, Flush};
 use crate::telemetry::metrics::Observed;
 
-/// The name of the configuration file among the sources of routes.
-const FILE: &str = "file";
-
 /// The router as its operator reaches it.
 pub(crate) struct ControlSide {
     shared: Arc<Shared>,
     drain: Arc<Drain>,
-    file: Option<PathBuf>,
+    reload: Option<Arc<Reload>>,
     workers: Mutex<Vec<Watched>>,
     access_log: Mutex<AccessLog>,
 }
@@ -41,16 +37,13 @@ impl ControlSide {
     pub(crate) fn new(
         shared: Arc<Shared>,
         drain: Arc<Drain>,
-        file: Option<PathBuf>,
+        reload: Option<Arc<Reload>>,
         access_log: AccessLog,
     ) -> Self {
-        if file.is_some() {
-            shared.health.source_applied(FILE);
-        }
         Self {
             shared,
             drain,
-            file,
+            reload,
             workers: Mutex::new(Vec::new()),
             access_log: Mutex::new(access_log),
         }
@@ -117,31 +110,16 @@ impl ControlSide {
     pub(crate) async fn drain_when_asked(self: Arc<Self>) {
         let mut phase = self.drain.watch();
         if phase.wait_for(Phase::is_draining).await.is_ok() {
+            systemd::stopping();
             let timeouts = self.shared.snapshots.current().settings.timeouts.clone();
             self.drain.run(timeouts.drain_delay, timeouts.drain).await;
         }
     }
 
-    /// Reads the file again and puts it in force, or changes nothing.
+    /// Has the file read again, if the router has one.
     pub(crate) fn reload(&self) {
-        let Some(file) = &self.file else { return };
-        match config::load(file) {
-            Err(error) => {
-                self.shared.health.source_refused(FILE);
-                self.shared.metrics.reloaded(crate::telemetry::metrics::ReloadResult::Refused);
-                let report = crate::cli::check::report(&error);
-                tracing::error!("the new configuration is not used:\n{report}");
-            }
-            Ok(settings) => match self.shared.reload(settings) {
-                Err(error) => {
-                    self.shared.health.source_refused(FILE);
-                    tracing::error!("the new configuration is not used: {error}");
-                }
-                Ok(()) => {
-                    self.shared.health.source_applied(FILE);
-                    tracing::info!(file = %file.display(), "reloaded");
-                }
-            },
+        if let Some(reload) = &self.reload {
+            reload.ask();
         }
     }
 }
@@ -199,7 +177,7 @@ impl Control for ControlSide {
                 (Shown::PassedOver.as_str(), passed),
             ],
             tasks: self.task_counts(),
-            source_ages: inputs.sources.iter().filter_map(source_age).collect(),
+            source_ages: inputs.sources.iter().filter_map(SourceHealth::age).collect(),
             heartbeat_ages: inputs.heartbeat_ages,
             access_log_lines_dropped: self.access_log.lock().dropped(),
         })
@@ -210,16 +188,12 @@ impl Control for ControlSide {
     }
 }
 
-fn source_age(source: &SourceHealth) -> Option<(String, Duration)> {
-    Some((source.name.clone(), Duration::from_millis(source.age_ms?)))
-}
-
 fn view(route: &Route, now_ms: u64) -> RouteView {
     let endpoints = route.endpoints.endpoints().iter().zip(&route.settings.endpoints);
     RouteView {
         host: route.settings.host.clone(),
         path: route.settings.path.clone(),
-        source: FILE.into(),
+        source: "file".into(),
         balance: match route.settings.balance {
             Balance::RoundRobin => "round-robin".into(),
             Balance::LeastRequests => "least-requests".into(),

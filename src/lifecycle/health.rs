@@ -112,6 +112,13 @@ pub struct SourceHealth {
     pub age_ms: Option<u64>,
 }
 
+impl SourceHealth {
+    /// Its name and how long ago it was heard, if it was.
+    pub(crate) fn age(&self) -> Option<(String, Duration)> {
+        Some((self.name.clone(), Duration::from_millis(self.age_ms?)))
+    }
+}
+
 /// What is known of a source of routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

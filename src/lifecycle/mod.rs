@@ -1,15 +1,19 @@
-//! Start, health, drain, shutdown.
+//! Start, reload, health, drain, shutdown.
 
 mod control;
 pub(crate) mod health;
+mod jobs;
 mod phase;
+mod reload;
 mod server;
 mod signals;
 mod state;
+mod systemd;
 mod tasks;
+mod watchdog;
 mod worker;
 
-pub(crate) use health::{HealthReport, Verdict};
+pub(crate) use health::{HealthReport, SourceHealth, SourceState, Verdict};
 pub(crate) use phase::{Drain, Phase};
 pub(crate) use server::{Server, StartError};
 pub(crate) use state::Health;

@@ -7,29 +7,19 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::health::{
-    HealthInputs, Heartbeats, ListenerHealth, Saturation, SourceHealth, SourceState,
-};
+use super::health::{HealthInputs, Heartbeats, ListenerHealth, Saturation};
 use super::phase::Phase;
-use crate::sync::Mutex;
+use crate::registry::FileSource;
 
 /// The live inputs of the health report.
 pub(crate) struct Health {
     heartbeats: Heartbeats,
     phase: Option<watch::Receiver<Phase>>,
     listeners: Vec<Listener>,
+    file: Option<Arc<FileSource>>,
     /// Requests in flight and their limit, as of the last look.
     in_flight: AtomicU64,
     in_flight_limit: AtomicU64,
-    sources: Mutex<Vec<Source>>,
-}
-
-/// A source of routes.
-struct Source {
-    name: &'static str,
-    state: SourceState,
-    /// When its word in force was heard.
-    heard: Option<Instant>,
 }
 
 struct Listener {
@@ -42,14 +32,15 @@ impl Health {
     /// For a router in somebody else's process: it has no workers, listeners
     /// or phases of its own.
     pub(crate) fn embedded() -> Self {
-        Self::new(0, &[], None)
+        Self::new(0, &[], None, None)
     }
 
-    /// For `workers` that listen on `addresses`.
+    /// For `workers` that listen on `addresses`, with routes from `file`.
     pub(crate) fn new(
         workers: usize,
         addresses: &[SocketAddr],
         phase: Option<watch::Receiver<Phase>>,
+        file: Option<Arc<FileSource>>,
     ) -> Self {
         let listeners = addresses
             .iter()
@@ -59,9 +50,9 @@ impl Health {
             heartbeats: Heartbeats::new(workers, Instant::now()),
             phase,
             listeners,
+            file,
             in_flight: AtomicU64::new(0),
             in_flight_limit: AtomicU64::new(u64::MAX),
-            sources: Mutex::default(),
         }
     }
 
@@ -83,35 +74,13 @@ impl Health {
         Accepting(accepting)
     }
 
-    /// What this source said is in force.
-    pub(crate) fn source_applied(&self, name: &'static str) {
-        self.with_source(name, |source| {
-            source.state = SourceState::Current;
-            source.heard = Some(Instant::now());
-        });
-    }
-
-    /// What this source said was refused: what it said before stays.
-    pub(crate) fn source_refused(&self, name: &'static str) {
-        self.with_source(name, |source| source.state = SourceState::Stale);
-    }
-
-    fn with_source(&self, name: &'static str, change: impl FnOnce(&mut Source)) {
-        let mut sources = self.sources.lock();
-        let known = sources.iter().position(|source| source.name == name);
-        let place = known.unwrap_or_else(|| {
-            sources.push(Source { name, state: SourceState::Pending, heard: None });
-            sources.len() - 1
-        });
-        change(&mut sources[place]);
-    }
-
     /// Everything health depends on, now.
     pub(crate) fn inputs(&self) -> HealthInputs {
+        let now = Instant::now();
         let at = self.in_flight.load(Relaxed);
         let of = self.in_flight_limit.load(Relaxed);
         HealthInputs {
-            heartbeat_ages: self.heartbeats.ages(Instant::now()),
+            heartbeat_ages: self.heartbeats.ages(now),
             draining: self.phase.as_ref().is_some_and(|phase| phase.borrow().is_draining()),
             saturated: (at >= of).then(|| Saturation {
                 limit: "limits.requests_in_flight".into(),
@@ -119,15 +88,8 @@ impl Health {
                 of,
             }),
             listeners: self.listeners.iter().map(Listener::health).collect(),
-            sources: self.sources.lock().iter().map(Source::health).collect(),
+            sources: self.file.iter().map(|file| file.health(now)).collect(),
         }
-    }
-}
-
-impl Source {
-    fn health(&self) -> SourceHealth {
-        let age = |heard: Instant| u64::try_from(heard.elapsed().as_millis()).unwrap_or(u64::MAX);
-        SourceHealth { name: self.name.into(), state: self.state, age_ms: self.heard.map(age) }
     }
 }
 

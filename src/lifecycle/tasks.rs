@@ -37,13 +37,17 @@ pub(crate) enum TaskKind {
     Signals,
     /// Waits for a drain, then goes through its stages.
     Drain,
+    /// Notices workers that no longer turn.
+    Watchdog,
+    /// Reloads the configuration when its file changes.
+    Reload,
     /// The thread that writes the access log.
     AccessLog,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Worker,
         Self::Accept,
         Self::Heartbeat,
@@ -54,6 +58,8 @@ impl TaskKind {
         Self::Profile,
         Self::Signals,
         Self::Drain,
+        Self::Watchdog,
+        Self::Reload,
         Self::AccessLog,
     ];
 
@@ -70,6 +76,8 @@ impl TaskKind {
             Self::Profile => "profile",
             Self::Signals => "signals",
             Self::Drain => "drain",
+            Self::Watchdog => "watchdog",
+            Self::Reload => "reload",
             Self::AccessLog => "access-log",
         }
     }

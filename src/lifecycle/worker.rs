@@ -1,38 +1,39 @@
 //! One data-plane thread: its own runtime, listeners, connections and pools.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::lifecycle::health::HEARTBEAT_PERIOD;
 use crate::lifecycle::phase::Phase;
 use crate::lifecycle::tasks::TaskKind;
-use crate::listen::connections::Connections;
-use crate::listen::{Acceptor, accept};
+use crate::listen::connections::{Connections, FIRST_REQUEST_COMES};
+use crate::listen::{Acceptor, Listener, accept};
 use crate::router::Router;
 
 /// What a worker's thread is started with.
 pub(crate) struct Worker {
     pub(crate) router: Router,
-    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) listeners: Vec<Listener>,
     pub(crate) phase: watch::Receiver<Phase>,
     /// Whether the clients of each listener may half-close.
     pub(crate) half_close_allowed: Vec<bool>,
     /// The client connections it holds.
     pub(crate) connections: Arc<Connections>,
-    /// How many it may hold.
-    pub(crate) connection_limit: usize,
+    /// Client connections it may hold for its share of descriptors.
+    pub(crate) descriptor_share: usize,
 }
 
 impl Worker {
     /// Serves until drained or cut. Blocks its thread.
     ///
     /// # Errors
-    /// If the runtime or a listener cannot be set up.
+    /// If the runtime or a listener cannot be set up, or a listener stops
+    /// accepting by itself.
     pub(crate) fn run(self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(self.serve())
@@ -41,22 +42,21 @@ impl Worker {
     async fn serve(mut self) -> io::Result<()> {
         let tasks = self.router.worker().shared.tasks.clone();
         let connections = self.connections.clone();
-        let mut accepting = tokio::task::JoinSet::new();
+        let mut accepting = JoinSet::new();
         let listeners = self.listeners.drain(..).zip(self.half_close_allowed.drain(..));
         for (index, (listener, half_close_allowed)) in listeners.enumerate() {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let address = listener.local_addr()?.to_string();
+            let address = listener.socket.local_addr()?.to_string();
             let acceptor = Acceptor {
                 router: self.router.clone(),
                 connections: connections.clone(),
-                limit: self.connection_limit,
+                descriptor_share: self.descriptor_share,
                 half_close_allowed,
             };
             let phase = self.phase.clone();
             let guard = self.router.worker().shared.health.accepting(index);
             let taking = async move {
-                accept(listener, acceptor, phase).await;
-                drop(guard);
+                let _guard = guard;
+                accept(listener, acceptor, phase).await
             };
             accepting.spawn(tasks.track(TaskKind::Accept, address, taking));
         }
@@ -70,26 +70,56 @@ impl Worker {
     async fn drain(
         &mut self,
         connections: &Connections,
-        mut accepting: tokio::task::JoinSet<()>,
+        mut accepting: JoinSet<io::Result<()>>,
     ) -> io::Result<()> {
-        // The sender lives as long as the process serves.
-        let gone = |_| io::Error::other("the control side is gone");
-        self.phase.wait_for(Phase::is_draining).await.map_err(gone)?;
+        self.reach(Phase::is_draining, &mut accepting).await?;
         connections.drain();
-        let phase = *self.phase.wait_for(Phase::stops_accepting).await.map_err(gone)?;
-        while accepting.join_next().await.is_some() {}
-        connections.close_idle();
+        let phase = self.reach(Phase::stops_accepting, &mut accepting).await?;
         if let Phase::Closing { cut_at } = phase {
             tokio::select! {
-                () = connections.all_closed() => return Ok(()),
+                () = close(connections, accepting) => return Ok(()),
                 _ = self.phase.wait_for(|phase| *phase == Phase::Cut) => {}
                 () = tokio::time::sleep_until(cut_at) => {}
             }
         }
+        self.router.worker().cut();
         connections.cut();
         // A cut connection ends at its next turn; nothing there waits.
         let _ = tokio::time::timeout(Duration::from_secs(1), connections.all_closed()).await;
         Ok(())
+    }
+
+    /// Waits for a phase. An accept loop that ends before it is an error: its
+    /// share of the connections would never be taken.
+    async fn reach(
+        &mut self,
+        wanted: impl FnMut(&Phase) -> bool,
+        accepting: &mut JoinSet<io::Result<()>>,
+    ) -> io::Result<Phase> {
+        tokio::select! {
+            biased;
+            phase = self.phase.wait_for(wanted) => match phase {
+                Ok(phase) => Ok(*phase),
+                // The sender lives as long as the process serves.
+                Err(_) => Err(io::Error::other("the control side is gone")),
+            },
+            Some(ended) = accepting.join_next() => Err(match ended {
+                Ok(Err(error)) => error,
+                Ok(Ok(())) => io::Error::other("a listener has closed by itself"),
+                Err(panicked) => io::Error::other(panicked),
+            }),
+        }
+    }
+}
+
+/// Ends when every connection has: idle ones are closed, requests are served,
+/// and connections just made get the time for theirs to come.
+async fn close(connections: &Connections, mut accepting: JoinSet<io::Result<()>>) {
+    connections.close_idle();
+    while accepting.join_next().await.is_some() {}
+    if tokio::time::timeout(FIRST_REQUEST_COMES, connections.all_closed()).await.is_err() {
+        connections.close_silent();
+        connections.all_closed().await;
     }
 }
 

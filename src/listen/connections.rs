@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -22,6 +22,10 @@ use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 
 /// The value of `idle_since_ms` while a request is being served.
 const ACTIVE: u64 = u64::MAX;
+
+/// How long a connection may be silent at first and still count as one whose
+/// request is on its way.
+pub(crate) const FIRST_REQUEST_COMES: Duration = Duration::from_millis(500);
 
 /// Every open client connection of one worker.
 pub(crate) struct Connections {
@@ -44,6 +48,8 @@ struct State {
     since: Instant,
     /// Since when no request is in progress, in ms since `start`.
     idle_since_ms: AtomicU64,
+    /// Whether it has brought a request.
+    used: AtomicBool,
     /// Asked to make room.
     evicted: AtomicBool,
 }
@@ -79,6 +85,7 @@ impl Connections {
             client,
             since: Instant::now(),
             idle_since_ms: AtomicU64::new(self.now_ms()),
+            used: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
         });
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
@@ -117,15 +124,29 @@ impl Connections {
         true
     }
 
-    /// From now on answers say `Connection: close` and, once `close_idle` is
-    /// called too, idle connections close.
+    /// From now on answers say `Connection: close`.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Closes the connections that wait for a request.
+    /// Closes the connections that wait for a request, except those that were
+    /// opened just now: their first one is on its way, and its client has no
+    /// reason to think that it might not be answered.
     pub(crate) fn close_idle(&self) {
-        for open in self.open.lock().values() {
+        let first_due_ms = self.now_ms().saturating_sub(millis(FIRST_REQUEST_COMES));
+        self.evict(|state| {
+            state.used.load(Ordering::Relaxed)
+                || state.idle_since_ms.load(Ordering::Relaxed) < first_due_ms
+        });
+    }
+
+    /// Closes all connections that wait for a request.
+    pub(crate) fn close_silent(&self) {
+        self.evict(|_| true);
+    }
+
+    fn evict(&self, which: impl Fn(&State) -> bool) {
+        for open in self.open.lock().values().filter(|open| which(&open.state)) {
             open.state.evicted.store(true, Ordering::Relaxed);
             if let Some(waker) = &open.waker {
                 waker.wake_by_ref();
@@ -155,7 +176,7 @@ impl Connections {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(ACTIVE - 1)
+        millis(self.start.elapsed()).min(ACTIVE - 1)
     }
 }
 
@@ -169,6 +190,7 @@ pub(crate) struct ConnectionEntry {
 impl ConnectionEntry {
     /// A request is in progress.
     pub(crate) fn active(&self) {
+        self.state.used.store(true, Ordering::Relaxed);
         if self.state.idle_since_ms.swap(ACTIVE, Ordering::Relaxed) != ACTIVE {
             self.connections.metrics.connection_became(Side::Client, ConnectionState::Active);
         }
@@ -192,8 +214,10 @@ impl ConnectionEntry {
         self.state.evicted.load(Ordering::Relaxed)
     }
 
-    /// Runs `connection` until it ends or everything is cut.
-    pub(crate) async fn until_cut<F: Future<Output = ()>>(&self, connection: F) {
+    /// Runs `connection` until it ends or everything is cut; false if it was
+    /// cut in the middle of an exchange. It is polled once more at the cut, so
+    /// that what can be answered is.
+    pub(crate) async fn until_cut<F: Future<Output = ()>>(&self, connection: F) -> bool {
         let mut connection = pin!(connection);
         let mut registered = false;
         poll_fn(|cx| {
@@ -203,19 +227,24 @@ impl ConnectionEntry {
                     open.waker = Some(cx.waker().clone());
                 }
             }
-            if self.connections.cut.load(Ordering::Relaxed) {
-                return Poll::Ready(());
+            let cut = self.connections.cut.load(Ordering::Relaxed);
+            match connection.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(true),
+                Poll::Pending if cut => Poll::Ready(!self.is_active()),
+                Poll::Pending => Poll::Pending,
             }
-            connection.as_mut().poll(cx)
         })
-        .await;
+        .await
+    }
+
+    fn is_active(&self) -> bool {
+        self.state.idle_since_ms.load(Ordering::Relaxed) == ACTIVE
     }
 }
 
 impl Drop for ConnectionEntry {
     fn drop(&mut self) {
-        let active = self.state.idle_since_ms.load(Ordering::Relaxed) == ACTIVE;
-        let state = if active { ConnectionState::Active } else { ConnectionState::Idle };
+        let state = if self.is_active() { ConnectionState::Active } else { ConnectionState::Idle };
         self.connections.metrics.connection_closed(Side::Client, state);
         let mut open = self.connections.open.lock();
         open.remove(&self.key);
@@ -223,4 +252,8 @@ impl Drop for ConnectionEntry {
             self.connections.emptied.notify_waiters();
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

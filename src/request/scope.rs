@@ -305,7 +305,8 @@ impl Drop for Scope {
         let mut live = record.live.lock();
         if !live.finished {
             live.finished = true;
-            live.code.get_or_insert(Code::ClientClosed);
+            let cut = record.worker.is_cut();
+            live.code.get_or_insert(if cut { Code::DrainCut } else { Code::ClientClosed });
         }
         let duration = record.started.elapsed();
         let status = live.logged_status();

@@ -149,10 +149,12 @@ impl Shared {
             workers: self.workers,
             node: &self.node,
         };
+        let retry = settings.retry.clone();
         let made = Snapshot::new(Arc::new(settings), &makings);
         let result = if made.is_ok() { ReloadResult::Applied } else { ReloadResult::Refused };
         self.metrics.reloaded(result);
         self.snapshots.publish(Arc::new(made?));
+        self.budget.set_terms(retry.budget_percent, retry.budget_min);
         Ok(())
     }
 }

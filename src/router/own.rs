@@ -103,6 +103,7 @@ fn closes(code: Code) -> bool {
             | Code::RequestBodyTimeout
             | Code::RequestBodyTooLarge
             | Code::AmbiguousHost
+            | Code::Draining
             | Code::Internal
     )
 }

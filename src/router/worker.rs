@@ -1,7 +1,7 @@
 //! What one worker has to itself, and what all share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Instant, SystemTime};
 
 use crate::attempt::RetryBudget;
@@ -60,6 +60,7 @@ pub(crate) struct WorkerRouter {
     pub(crate) in_flight_records: InFlightRecords,
     in_flight_elsewhere: AtomicU64,
     next_sum_ms: AtomicU64,
+    cut: AtomicBool,
 }
 
 impl WorkerRouter {
@@ -73,8 +74,19 @@ impl WorkerRouter {
             in_flight_records: InFlightRecords::default(),
             in_flight_elsewhere: AtomicU64::new(0),
             next_sum_ms: AtomicU64::new(0),
+            cut: AtomicBool::new(false),
             shared,
         }
+    }
+
+    /// From now on requests end because the router does.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Relaxed);
+    }
+
+    /// Whether what ends now was cut at the end of a drain.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
     }
 
     /// Requests in flight: this worker's own exactly, the others' as of at

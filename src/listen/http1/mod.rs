@@ -41,9 +41,22 @@ pub(crate) fn open(stream: Box<dyn Transport>, half_close_allowed: bool) -> Shar
     Arc::new(Mutex::new(ClientConnection::new(stream, half_close_allowed)))
 }
 
-/// Serves one connection until either side ends it.
+/// Serves one connection until either side ends it, or everything is cut.
 pub(crate) async fn serve(
     connection: SharedConnection,
+    client: ClientAddress,
+    router: Router,
+    entry: &ConnectionEntry,
+) {
+    if !entry.until_cut(requests(&connection, client, router, entry)).await {
+        // Half an answer must not look like a whole one.
+        connection.lock().stream.reset_on_close();
+    }
+}
+
+/// Serves the requests of one connection, one after the other.
+async fn requests(
+    connection: &SharedConnection,
     client: ClientAddress,
     router: Router,
     entry: &ConnectionEntry,
@@ -51,14 +64,14 @@ pub(crate) async fn serve(
     loop {
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
-        let (mut reply, terms) = match next_request(&connection, settings, entry).await {
+        let (mut reply, terms) = match next_request(connection, settings, entry).await {
             Next::Closed => return,
             Next::HeadTimeout => (router.time_out_head(&client), ReplyTerms::closing()),
             Next::Refused(refusal) => (router.refuse(refusal, &client), ReplyTerms::closing()),
             Next::Request(request) => {
                 entry.active();
                 let terms = ReplyTerms::new(&request.method, request.version, request.keep_alive);
-                let serving = exchange(&connection, request, &client, &router, settings);
+                let serving = exchange(connection, request, &client, &router, settings);
                 let Some(reply) = serving.await else { return };
                 (reply, terms)
             }
@@ -70,12 +83,13 @@ pub(crate) async fn serve(
         // A body still on its way would be taken for the next request.
         let persist = connection.lock().body_is_read() && persist;
         let terms = ReplyTerms { keep_alive: persist, ..terms };
-        match write_reply(&connection, &mut reply, &terms).await {
+        match write_reply(connection, &mut reply, &terms).await {
             Ok(true) => {}
             Ok(false) => {
                 drop(reply);
+                entry.idle();
                 let linger = settings.timeouts.linger;
-                linger::close(&connection, linger, settings.limits.linger_bytes).await;
+                linger::close(connection, linger, settings.limits.linger_bytes).await;
                 return;
             }
             Err(code) => {
@@ -185,15 +199,16 @@ impl HeadWait {
                     Err(refusal) => return Poll::Ready(Next::Refused(refusal)),
                 }
             } else {
-                if entry.must_close() {
-                    return Poll::Ready(Next::Closed);
-                }
                 connection.inbox.release();
                 connection.outbox.clear();
             }
             match connection.inbox.poll_fill(&mut *connection.stream, cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Closed),
                 Poll::Ready(Ok(_)) => {}
+                // What has come is a request to answer, so looking comes first.
+                Poll::Pending if connection.inbox.bytes.is_empty() && entry.must_close() => {
+                    return Poll::Ready(Next::Closed);
+                }
                 Poll::Pending => return self.poll_clocks(cx, connection, settings),
             }
         }
