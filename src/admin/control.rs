@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::lifecycle::HealthReport;
+#[cfg(feature = "profiling")]
+use crate::lifecycle::TaskGuard;
 use crate::telemetry::RecentError;
 
 use super::lists::{Page, RequestFilter, RouteFilter};
@@ -26,6 +28,10 @@ pub trait Control: Send + Sync + 'static {
 
     /// Every live task, in no order. Subjects come without queries.
     fn tasks(&self) -> Vec<TaskView>;
+
+    /// Lists a profile among the live tasks until what comes back drops.
+    #[cfg(feature = "profiling")]
+    fn begin_profile(&self, subject: String) -> TaskGuard;
 
     /// The effective configuration, secrets masked.
     fn config(&self) -> serde_json::Value;

@@ -11,6 +11,8 @@ mod guard;
 mod lists;
 mod pages;
 mod problem;
+#[cfg(feature = "profiling")]
+mod profiles;
 mod server;
 mod token;
 mod views;

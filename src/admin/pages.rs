@@ -20,6 +20,8 @@ use super::lists::{
     DEFAULT_LIMIT, MAX_LIMIT, Page, RequestFilter, RouteFilter, mask_query, parse_duration,
 };
 use super::problem::Problem;
+#[cfg(feature = "profiling")]
+use super::profiles;
 use super::views::{ErrorView, RequestView, RouteView};
 
 /// What exists, for those who look for something else.
@@ -33,12 +35,21 @@ const ENDPOINTS: &[&str] = &[
     "GET /errors?host=&limit=&after=&queries=show",
     "GET /config",
     "GET /debug/tasks?kind=&older_than=30s&limit=",
+    #[cfg(feature = "profiling")]
+    "GET /debug/pprof/profile?seconds=30",
+    #[cfg(feature = "profiling")]
+    "GET /debug/pprof/heap",
     "POST /drain",
 ];
 
 /// Every page, behind the guard.
 pub fn router(state: AdminState) -> Router {
-    Router::new()
+    let pages = Router::new();
+    #[cfg(feature = "profiling")]
+    let pages = pages
+        .route("/debug/pprof/profile", get(profiles::cpu))
+        .route("/debug/pprof/heap", get(profiles::heap));
+    pages
         .route("/health", get(health))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))

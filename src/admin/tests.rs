@@ -106,6 +106,12 @@ impl Control for Fixed {
         ]
     }
 
+    #[cfg(feature = "profiling")]
+    fn begin_profile(&self, subject: String) -> crate::lifecycle::TaskGuard {
+        let tasks: Arc<crate::lifecycle::Tasks> = Arc::default();
+        tasks.enter(crate::lifecycle::TaskKind::Profile, subject)
+    }
+
     fn config(&self) -> Value {
         json!({ "limits": {} })
     }

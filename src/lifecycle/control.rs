@@ -9,6 +9,8 @@ use crate::admin::{
 };
 use crate::config;
 use crate::endpoint::Balance;
+#[cfg(feature = "profiling")]
+use crate::lifecycle::TaskGuard;
 use crate::lifecycle::reload::Reload;
 use crate::lifecycle::{Drain, HealthReport, Phase, SourceHealth, Task, TaskKind, systemd};
 use crate::listen::connections::Connections;
@@ -158,6 +160,11 @@ impl Control for ControlSide {
             state: task.state.map(str::to_owned),
         };
         self.live_tasks().into_iter().map(view).collect()
+    }
+
+    #[cfg(feature = "profiling")]
+    fn begin_profile(&self, subject: String) -> TaskGuard {
+        self.shared.tasks.enter(TaskKind::Profile, subject)
     }
 
     fn config(&self) -> serde_json::Value {

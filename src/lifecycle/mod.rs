@@ -17,4 +17,6 @@ pub(crate) use health::{HealthReport, SourceHealth, SourceState, Verdict};
 pub(crate) use phase::{Drain, Phase};
 pub(crate) use server::{Server, StartError};
 pub(crate) use state::Health;
+#[cfg(feature = "profiling")]
+pub(crate) use tasks::TaskGuard;
 pub(crate) use tasks::{Task, TaskKind, Tasks};
