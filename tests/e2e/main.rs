@@ -10,6 +10,8 @@ mod admin;
 mod bodies;
 mod cancellation;
 mod cli;
+mod commands;
+mod debug;
 mod errors;
 mod framing;
 mod half_close;

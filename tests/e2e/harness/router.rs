@@ -118,6 +118,19 @@ impl Router {
         held::sockets(self.process.child.id())
     }
 
+    /// The names of its threads.
+    #[track_caller]
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let path = format!("/proc/{}/task", self.process.child.id());
+        let threads = fs::read_dir(path).expect("a running process has threads");
+        // A thread may end between the listing and the reading.
+        let name = |thread: std::io::Result<fs::DirEntry>| {
+            let name = fs::read_to_string(thread.ok()?.path().join("comm")).ok()?;
+            Some(name.trim().to_owned())
+        };
+        threads.filter_map(name).collect()
+    }
+
     /// A line of `/proc/PID/status` that counts KiB, such as `VmRSS`.
     #[track_caller]
     pub(crate) fn memory_kib(&self, line: &str) -> u64 {
