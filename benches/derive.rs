@@ -11,7 +11,7 @@ use http::header::{HeaderName, HeaderValue};
 use pointsman::attempt::{Forwarded, HeadPolicy, HeaderEdits, Via, derive};
 use pointsman::endpoint::{Balance, EndpointSet, EndpointState, Tried};
 use pointsman::http1::{FieldLines, Framing, Version};
-use pointsman::request::{ClientInfo, RequestHead, RequestHeadParts};
+use pointsman::request::{ClientInfo, RequestHead, RequestHeadParts, RequestHost};
 
 /// The six fields of a browser's request, their values cut from one buffer as
 /// the codec does it.
@@ -38,8 +38,8 @@ fn browser_request() -> RequestHead {
         method: http::Method::GET,
         target: buffer.slice(0..16),
         path: buffer.slice(0..16),
-        host: buffer.slice(0..16),
-        authority: fields.first(&http::header::HOST).unwrap().clone(),
+        host: RequestHost::from_authority(b"shop.example.com").unwrap(),
+        authority: fields.first(&http::header::HOST).unwrap().to_value(),
         version: Version::Http11,
         fields,
         framing: Framing::None,

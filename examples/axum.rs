@@ -3,13 +3,14 @@
 //! retries and error answers.
 //!
 //! `cargo run --example axum`, then the commands it prints.
+#![allow(clippy::print_stdout, reason = "it talks to whoever started it")]
 
 use std::error::Error;
 use std::net::SocketAddr;
 
+use axum::extract::Request;
 use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::extract::{OriginalUri, Request};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::middleware::map_request;
 use axum::routing::get;
 use axum::serve::IncomingStream;
@@ -18,7 +19,7 @@ use tokio::net::TcpListener;
 use pointsman::request::ClientAddress;
 use pointsman::{Router, config};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     // An app to route to; in earnest, it runs elsewhere.
     let endpoint = TcpListener::bind("127.0.0.1:0").await?;
@@ -33,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
     println!("listening http://{address}");
     println!("  curl -i http://{address}/about");
-    println!("  curl -i http://shop.localhost:{}/cart?id=7", address.port());
+    println!("  curl -i http://shop.localhost:{}/cart -d 'two apples'", address.port());
     println!("  curl -i http://nobody.localhost:{}/", address.port());
     axum::serve(listener, app.into_make_service_with_connect_info::<Client>())
         .with_graceful_shutdown(async {
@@ -77,10 +78,11 @@ async fn say_who_asks(ConnectInfo(client): ConnectInfo<Client>, mut request: Req
 }
 
 /// The app behind the router: shows what reached it.
-async fn show(OriginalUri(uri): OriginalUri, fields: HeaderMap) -> String {
+async fn show(uri: Uri, fields: HeaderMap, content: String) -> String {
     let mut text = format!("answered by the app behind the router, asked for {uri}\n");
     for (name, value) in &fields {
         text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
     }
+    text.extend(["\n", &content]);
     text
 }

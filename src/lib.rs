@@ -86,6 +86,7 @@
 //! | `admin` | the operator's HTTP side |
 //! | `telemetry` | access log, metrics, recent errors |
 //! | `transport` | byte streams, and noticing that a peer has left |
+//! | `guard` | the build for tests in which a guard can be taken out |
 //! | `sync` | the locks and atomics, which a model checker can replace |
 //! | `cli` | the commands, one file each |
 //!
@@ -110,6 +111,8 @@ mod clock;
 pub mod config;
 pub mod endpoint;
 pub mod error;
+#[cfg(feature = "router")]
+mod guard;
 pub mod http1;
 #[cfg(feature = "router")]
 mod lifecycle;

@@ -266,7 +266,7 @@ proptest! {
             if !value.as_bytes().starts_with(FORGED.as_bytes()) || name == "x-forwarded-for" {
                 continue;
             }
-            let found = remaining.any(|(n, v)| name == n && value == v);
+            let found = remaining.any(|(n, v)| name == n && value == v.as_str());
             prop_assert!(found, "{} is out of order", name);
         }
     }
@@ -287,8 +287,8 @@ proptest! {
             prop_assert!(!forged || *own == "via", "{} is the client's", own);
         }
         prop_assert_eq!(fields.all(&http::header::VIA).last().unwrap(), "1.1 pointsman-n1");
-        prop_assert_eq!(fields.iter().next().unwrap(),
-            &(http::header::HOST, HeaderValue::from_static("shop.example")));
+        let (first, value) = fields.iter().next().unwrap();
+        prop_assert!(*first == http::header::HOST && value == "shop.example");
         for single in ["host", "x-forwarded-for", "x-request-id"] {
             prop_assert_eq!(fields.all(&HeaderName::from_static(single)).count(), 1);
         }

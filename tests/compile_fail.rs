@@ -1,4 +1,8 @@
 //! Misuse of an attempt's head does not compile.
+//!
+//! Only with the cores alone (`--no-default-features`): each case is compiled
+//! as a crate of its own, with all that the features bring.
+#![cfg(not(feature = "router"))]
 
 #[test]
 fn an_attempts_head_has_one_owner() {

@@ -1,6 +1,7 @@
 //! The router as a tower service, in nobody's process but the test's: the
 //! bodies it takes and gives, and what dropping them releases.
 #![cfg(feature = "router")]
+#![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,7 +20,7 @@ use tower::ServiceExt;
 
 use pointsman::error::Code;
 use pointsman::http1::{
-    BodyDecoder, Decoded, FieldLines, Framing, HeadLimits, HeadReader, ParsedRequest,
+    BodyDecoder, Decoded, FieldLines, FieldValue, Framing, HeadLimits, HeadReader, ParsedRequest,
 };
 use pointsman::request::ClientAddress;
 use pointsman::router::ResponseBody;
@@ -196,7 +197,11 @@ async fn streamed_content_and_trailers_pass_both_ways() {
     });
     assert_eq!(received.head.framing, Framing::Chunked);
     assert_eq!(received.content, b"one two");
-    let sum = received.trailers.unwrap().first(&HeaderName::from_static("x-sum")).cloned();
+    let sum = received
+        .trailers
+        .unwrap()
+        .first(&HeaderName::from_static("x-sum"))
+        .map(FieldValue::to_value);
     assert_eq!(sum.unwrap(), "42");
     assert_eq!(response.body().size_hint().exact(), None);
     let collected = response.into_body().collect().await.unwrap();
@@ -286,6 +291,40 @@ async fn content_that_fails_on_the_way_in_never_looks_whole_to_the_endpoint() {
     assert!(received.is_none());
 }
 
+/// Content that is not as long as it says.
+struct Lying {
+    says: u64,
+    gives: Option<Bytes>,
+}
+
+impl Body for Lying {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.gives.take().map(|gives| Ok(Frame::data(gives))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.says)
+    }
+}
+
+#[tokio::test]
+async fn content_of_another_length_than_it_says_never_reaches_the_endpoint_as_a_request() {
+    for says in [3, 5] {
+        let endpoint = Endpoint::start().await;
+        let router = endpoint.router("");
+        let lying = Lying { says, gives: Some(Bytes::from_static(b"four")) };
+        let response = call(&router, request(Method::PUT, lying)).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert!(endpoint.receive_or_end().await.is_none(), "{says}");
+    }
+}
+
 #[tokio::test]
 async fn the_client_that_is_told_of_is_forwarded() {
     let endpoint = Endpoint::start().await;
@@ -367,6 +406,25 @@ async fn a_body_without_content_does_not_promise_any() {
     let length: u64 = response.headers()["content-length"].to_str().unwrap().parse().unwrap();
     assert!(length > 0, "the length a GET would have had");
     assert_eq!(response.body().size_hint().exact(), Some(0));
+}
+
+#[tokio::test]
+async fn a_panic_in_one_request_is_a_500_for_that_one() {
+    let endpoint = Endpoint::start().await;
+    let router = endpoint.router("");
+    let bug =
+        std::iter::from_fn(|| -> Option<Result<Frame<Bytes>, Infallible>> { panic!("a bug") });
+    let response = call(&router, request(Method::POST, Frames(bug))).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let proxy_status = response.headers()["proxy-status"].to_str().unwrap().to_owned();
+    assert!(proxy_status.contains(Code::Internal.as_str()), "{proxy_status}");
+    drop(response);
+    let (response, ()) = tokio::join!(call(&router, get()), async {
+        // The first connection is that of the request that failed.
+        drop(endpoint.listener.accept().await.unwrap());
+        endpoint.receive().await.answer(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    });
+    assert_eq!(response.status(), StatusCode::NO_CONTENT, "the next one is served");
 }
 
 /// A body of frames that are all there from the beginning, and of a length

@@ -168,6 +168,15 @@ mod tests {
         assert_eq!(taken(&budget, 100, 61_500), 10);
     }
 
+    #[test]
+    fn new_terms_hold_at_once_and_what_was_counted_stays() {
+        let budget = RetryBudget::new(0, 1, 1);
+        (0..100).for_each(|_| budget.count_request(0, 60_000));
+        assert_eq!(taken(&budget, 10, 60_000), 1);
+        budget.set_terms(5, 0);
+        assert_eq!(taken(&budget, 10, 60_000), 4, "5 % of 100, and one was taken");
+    }
+
     fn budget_with_ten_requests_at(now_ms: u64) -> RetryBudget {
         let budget = RetryBudget::new(50, 0, 1);
         (0..10).for_each(|_| budget.count_request(0, now_ms));

@@ -34,7 +34,7 @@ pub fn derive(
 ) -> AttemptHead {
     let received = head.fields();
     let room = received.len() + OWN_LINES + policy.edits.set.len();
-    let mut fields = FieldLines::with_capacity(room);
+    let mut fields = FieldLines::sharing(received, room);
     fields.append(HOST, head.authority().clone());
     let found = pass_through(head, policy, &mut fields);
     if found.connection_names_fields {
@@ -97,7 +97,7 @@ fn pass_through(head: &RequestHead, policy: &HeadPolicy, fields: &mut FieldLines
     let trusted = head.client().trusted;
     let believed = trusted && policy.forwarded == Forwarded::Append;
     let mut found = Found::default();
-    for (name, value) in head.fields() {
+    for (at, (name, value)) in head.fields().iter().enumerate() {
         let passes = match name.as_str() {
             "host" => false,
             "connection" => {
@@ -125,7 +125,7 @@ fn pass_through(head: &RequestHead, policy: &HeadPolicy, fields: &mut FieldLines
             _ => passes_otherwise(name, policy, trusted),
         };
         if passes {
-            fields.append(name.clone(), value.clone());
+            fields.append_same(head.fields(), at);
         }
     }
     found
@@ -141,7 +141,10 @@ fn set_forwarded(head: &RequestHead, policy: &HeadPolicy, found: &Found, fields:
     let client = head.client();
     let believed = client.trusted && policy.forwarded == Forwarded::Append;
     let chain = believed.then(|| head.fields());
-    fields.append(X_FORWARDED_FOR, forwarded_for(chain, client.peer.ip()));
+    // An embedder may not know who asks; a made-up address would be a lie.
+    if !client.peer.ip().is_unspecified() {
+        fields.append(X_FORWARDED_FOR, forwarded_for(chain, client.peer.ip()));
+    }
     if !found.forwarded_proto {
         let proto = if client.secure { "https" } else { "http" };
         fields.append(X_FORWARDED_PROTO, HeaderValue::from_static(proto));

@@ -7,8 +7,6 @@ use bytes::{Bytes, BytesMut};
 
 use crate::http1::FieldLines;
 use crate::request::{BodyFailure, BodyFrame, RequestBody};
-use crate::sync::Arc;
-use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Removes from a trailer section what may not travel.
 pub(crate) type CleanTrailers = Box<dyn Fn(FieldLines) -> FieldLines + Send>;
@@ -21,7 +19,6 @@ pub(crate) struct ReplayBody {
     source: RequestBody,
     source_ended: bool,
     clean_trailers: Option<CleanTrailers>,
-    taken_bytes: Option<Arc<AtomicU64>>,
     keep_bytes: usize,
     kept: BytesMut,
     trailers: Option<FieldLines>,
@@ -39,7 +36,6 @@ impl ReplayBody {
             source_ended: matches!(source, RequestBody::Empty),
             source,
             clean_trailers: None,
-            taken_bytes: None,
             keep_bytes,
             kept: BytesMut::new(),
             trailers: None,
@@ -52,11 +48,6 @@ impl ReplayBody {
     /// Passes a trailer section through `clean` before anyone sees it.
     pub(crate) fn clean_trailers(&mut self, clean: CleanTrailers) {
         self.clean_trailers = Some(clean);
-    }
-
-    /// Adds to `taken_bytes` what is taken from the client, as it is taken.
-    pub(crate) fn count_taken(&mut self, taken_bytes: Arc<AtomicU64>) {
-        self.taken_bytes = Some(taken_bytes);
     }
 
     /// Whether another attempt can be given the same body from its start.
@@ -116,9 +107,6 @@ impl ReplayBody {
     }
 
     fn keep(&mut self, data: &Bytes) {
-        if let Some(taken_bytes) = &self.taken_bytes {
-            taken_bytes.fetch_add(data.len() as u64, Relaxed);
-        }
         if !self.whole {
             return;
         }

@@ -211,3 +211,14 @@ impl Admin {
         Ok(AdminClient::new(&self.admin, token)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_worker_is_a_bug_and_says_so_in_the_exit_status() {
+        assert_eq!(CommandError::from(StartError::WorkerDied(0)).exit_status(), 70);
+        assert_eq!(CommandError::Wrong("listener: missing".into()).exit_status(), 1);
+    }
+}

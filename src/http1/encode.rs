@@ -92,7 +92,7 @@ pub(super) fn write_fields(
     fields: &FieldLines,
     mut keep: impl FnMut(&HeaderName) -> bool,
 ) {
-    for (name, value) in fields {
+    for (name, value) in fields.iter() {
         if keep(name) {
             out.extend_from_slice(name.as_str().as_bytes());
             out.extend_from_slice(b": ");
@@ -104,7 +104,7 @@ pub(super) fn write_fields(
 
 /// The bytes these lines take, so that a buffer grows once.
 pub(super) fn size_hint(fields: &FieldLines) -> usize {
-    fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+    fields.iter().map(|(name, value)| name.as_str().len() + value.as_bytes().len() + 4).sum()
 }
 
 fn write_status_line(out: &mut BytesMut, status: StatusCode, reason: Option<&[u8]>) {

@@ -1,45 +1,156 @@
 //! The field section of one message, in the order received.
 
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// The field lines of one message (RFC 9110 section 5), in order of
 /// appearance, repeated fields kept apart.
 ///
 /// A plain list instead of a hash map: heads carry few fields, most are only
-/// passed on, and order survives removal. Names are lower-case
-/// ([`HeaderName`]); values share the buffer they were read from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// passed on, and order survives removal. Values that were received stay
+/// places in the one buffer they came in: counting a reference for each value,
+/// in the request, in every attempt and in the response, was the largest
+/// single cost of routing.
+#[derive(Clone, Default)]
 pub struct FieldLines {
-    lines: Vec<(HeaderName, HeaderValue)>,
+    received: Bytes,
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, Debug)]
+struct Line {
+    name: HeaderName,
+    value: Stored,
+}
+
+#[derive(Clone, Debug)]
+enum Stored {
+    /// A place in `FieldLines::received`.
+    Received(Range<u32>),
+    /// Set by somebody here.
+    Own(HeaderValue),
+}
+
+/// The value of one field line, looked at.
+#[derive(Clone, Copy)]
+pub enum FieldValue<'a> {
+    /// As received: a part of this buffer.
+    Received(&'a [u8], &'a Bytes),
+    /// Set here.
+    Own(&'a HeaderValue),
+}
+
+impl<'a> FieldValue<'a> {
+    /// The value's bytes, without the whitespace around them.
+    pub fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Received(bytes, _) => bytes,
+            Self::Own(value) => value.as_bytes(),
+        }
+    }
+
+    /// The value as text, if it is UTF-8.
+    pub fn to_str(self) -> Option<&'a str> {
+        std::str::from_utf8(self.as_bytes()).ok()
+    }
+
+    /// The value to keep beyond the list; it shares the list's buffer.
+    pub fn to_value(self) -> HeaderValue {
+        match self {
+            Self::Own(value) => value.clone(),
+            // Only sound values enter a list, so none is refused here.
+            Self::Received(bytes, buffer) => {
+                HeaderValue::from_maybe_shared(buffer.slice_ref(bytes))
+                    .unwrap_or_else(|_| HeaderValue::from_static(""))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for FieldValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.as_bytes().escape_ascii())
+    }
+}
+
+impl PartialEq for FieldValue<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for FieldValue<'_> {}
+
+impl PartialEq<str> for FieldValue<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for FieldValue<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
 }
 
 impl FieldLines {
     /// An empty section.
     pub const fn new() -> Self {
-        Self { lines: Vec::new() }
+        Self { received: Bytes::new(), lines: Vec::new() }
     }
 
     /// An empty section with room for `lines` field lines.
     pub fn with_capacity(lines: usize) -> Self {
-        Self { lines: Vec::with_capacity(lines) }
+        Self { received: Bytes::new(), lines: Vec::with_capacity(lines) }
+    }
+
+    /// An empty section with room for `lines` field lines, of which those
+    /// received are parts of `buffer`.
+    pub(crate) fn of_buffer(buffer: Bytes, lines: usize) -> Self {
+        Self { received: buffer, lines: Vec::with_capacity(lines) }
+    }
+
+    /// An empty section that can take lines of `other` by [`append_same`].
+    ///
+    /// [`append_same`]: Self::append_same
+    pub(crate) fn sharing(other: &Self, lines: usize) -> Self {
+        Self::of_buffer(other.received.clone(), lines)
+    }
+
+    /// Adds a line whose value stands at `place` of the buffer; the caller has
+    /// checked the value's bytes.
+    pub(crate) fn append_received(&mut self, name: HeaderName, place: Range<u32>) {
+        debug_assert!(place.end as usize <= self.received.len());
+        self.lines.push(Line { name, value: Stored::Received(place) });
+    }
+
+    /// Adds line `index` of a section that this one is [`sharing`] with.
+    ///
+    /// [`sharing`]: Self::sharing
+    pub(crate) fn append_same(&mut self, other: &Self, index: usize) {
+        debug_assert!(std::ptr::eq(self.received.as_ptr(), other.received.as_ptr()));
+        self.lines.push(other.lines[index].clone());
     }
 
     /// Adds a field line at the end, whether or not the name is there already.
     pub fn append(&mut self, name: HeaderName, value: HeaderValue) {
-        self.lines.push((name, value));
+        self.lines.push(Line { name, value: Stored::Own(value) });
     }
 
     /// Puts one line with this name where its first line stood (at the end if
     /// there was none) and removes its others.
     pub fn set(&mut self, name: HeaderName, value: HeaderValue) {
-        match self.lines.iter().position(|(n, _)| *n == name) {
-            None => self.lines.push((name, value)),
+        match self.lines.iter().position(|line| line.name == name) {
+            None => self.append(name, value),
             Some(first) => {
-                self.lines[first].1 = value;
+                self.lines[first].value = Stored::Own(value);
                 let mut at = 0;
-                self.lines.retain(|(n, _)| {
+                self.lines.retain(|line| {
                     at += 1;
-                    at - 1 <= first || *n != name
+                    at - 1 <= first || line.name != name
                 });
             }
         }
@@ -47,27 +158,29 @@ impl FieldLines {
 
     /// Removes every line with this name; the others keep their order.
     pub fn remove(&mut self, name: &HeaderName) {
-        self.lines.retain(|(n, _)| n != name);
+        self.lines.retain(|line| line.name != *name);
     }
 
     /// Keeps only the lines for which `keep` is true, in order.
-    pub fn retain(&mut self, mut keep: impl FnMut(&HeaderName, &HeaderValue) -> bool) {
-        self.lines.retain(|(n, v)| keep(n, v));
+    pub fn retain(&mut self, mut keep: impl FnMut(&HeaderName, FieldValue<'_>) -> bool) {
+        let received = &self.received;
+        self.lines.retain(|line| keep(&line.name, line.value.seen(received)));
     }
 
     /// The first value of this name.
-    pub fn first(&self, name: &HeaderName) -> Option<&HeaderValue> {
-        self.lines.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    pub fn first(&self, name: &HeaderName) -> Option<FieldValue<'_>> {
+        let line = self.lines.iter().find(|line| line.name == *name)?;
+        Some(line.value.seen(&self.received))
     }
 
     /// Every value of this name, in order.
-    pub fn all<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = &'a HeaderValue> {
-        self.lines.iter().filter(move |(n, _)| n == name).map(|(_, v)| v)
+    pub fn all<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = FieldValue<'a>> {
+        self.iter().filter(move |(n, _)| *n == name).map(|(_, value)| value)
     }
 
     /// Whether a line with this name is there.
     pub fn contains(&self, name: &HeaderName) -> bool {
-        self.first(name).is_some()
+        self.lines.iter().any(|line| line.name == *name)
     }
 
     /// The number of field lines.
@@ -81,40 +194,82 @@ impl FieldLines {
     }
 
     /// The lines, in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, (HeaderName, HeaderValue)> {
-        self.lines.iter()
+    pub fn iter(&self) -> Lines<'_> {
+        Lines { lines: self.lines.iter(), received: &self.received }
+    }
+}
+
+/// The lines of a section, in order.
+#[derive(Clone, Debug)]
+pub struct Lines<'a> {
+    lines: std::slice::Iter<'a, Line>,
+    received: &'a Bytes,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = (&'a HeaderName, FieldValue<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = self.lines.next()?;
+        Some((&line.name, line.value.seen(self.received)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.lines.size_hint()
     }
 }
 
 impl<'a> IntoIterator for &'a FieldLines {
-    type Item = &'a (HeaderName, HeaderValue);
-    type IntoIter = std::slice::Iter<'a, (HeaderName, HeaderValue)>;
+    type Item = (&'a HeaderName, FieldValue<'a>);
+    type IntoIter = Lines<'a>;
 
-    fn into_iter(self) -> Self::IntoIter {
+    fn into_iter(self) -> Lines<'a> {
         self.iter()
     }
 }
 
-impl IntoIterator for FieldLines {
-    type Item = (HeaderName, HeaderValue);
-    type IntoIter = std::vec::IntoIter<(HeaderName, HeaderValue)>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.lines.into_iter()
+impl Stored {
+    fn seen<'a>(&'a self, received: &'a Bytes) -> FieldValue<'a> {
+        match self {
+            Self::Own(value) => FieldValue::Own(value),
+            Self::Received(place) => {
+                let place = place.start as usize..place.end as usize;
+                FieldValue::Received(&received[place], received)
+            }
+        }
     }
 }
 
+impl fmt::Debug for FieldLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl PartialEq for FieldLines {
+    /// The same lines in the same order, wherever their values stand.
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().zip(other.iter()).all(|(a, b)| a == b)
+    }
+}
+
+impl Eq for FieldLines {}
+
 impl FromIterator<(HeaderName, HeaderValue)> for FieldLines {
     fn from_iter<I: IntoIterator<Item = (HeaderName, HeaderValue)>>(lines: I) -> Self {
-        Self { lines: lines.into_iter().collect() }
+        let mut fields = Self::new();
+        for (name, value) in lines {
+            fields.append(name, value);
+        }
+        fields
     }
 }
 
 impl From<FieldLines> for HeaderMap {
     fn from(fields: FieldLines) -> Self {
         let mut map = HeaderMap::with_capacity(fields.len());
-        for (name, value) in fields {
-            map.append(name, value);
+        for (name, value) in fields.iter() {
+            map.append(name, value.to_value());
         }
         map
     }
@@ -170,5 +325,21 @@ mod tests {
         let f = fields(&[("set-cookie", "a"), ("x", "1"), ("set-cookie", "b")]);
         let back = FieldLines::from(HeaderMap::from(f.clone()));
         assert_eq!(back, fields(&[("set-cookie", "a"), ("set-cookie", "b"), ("x", "1")]));
+    }
+
+    #[test]
+    fn received_and_own_values_read_alike_and_travel_together() {
+        let buffer = Bytes::from_static(b"x: one\r\ny: two\r\n");
+        let mut received = FieldLines::of_buffer(buffer, 2);
+        received.append_received(HeaderName::from_static("x"), 3..6);
+        received.append_received(HeaderName::from_static("y"), 11..14);
+        assert_eq!(received, fields(&[("x", "one"), ("y", "two")]));
+        let mut taken = FieldLines::sharing(&received, 2);
+        taken.append(HeaderName::from_static("own"), HeaderValue::from_static("1"));
+        taken.append_same(&received, 1);
+        taken.set(HeaderName::from_static("y"), HeaderValue::from_static("three"));
+        assert_eq!(taken, fields(&[("own", "1"), ("y", "three")]));
+        assert_eq!(received.first(&HeaderName::from_static("x")).unwrap().to_value(), "one");
+        assert_eq!(HeaderMap::from(received)["y"], "two");
     }
 }

@@ -1,9 +1,7 @@
 //! The fields the codec itself understands: those that say where a message
 //! ends and what becomes of its connection.
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue, TRANSFER_ENCODING,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, TRANSFER_ENCODING};
 
 use super::octets::trim;
 use super::{RefusalKind, Version};
@@ -29,28 +27,24 @@ pub(super) enum Expect {
 
 impl Meaning {
     /// Takes in one field line.
-    pub(super) fn note(
-        &mut self,
-        name: &HeaderName,
-        value: &HeaderValue,
-    ) -> Result<(), RefusalKind> {
+    pub(super) fn note(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), RefusalKind> {
         if *name == CONTENT_LENGTH {
             if self.content_length.is_some() {
                 return Err(RefusalKind::ContentLengthRepeated);
             }
-            self.content_length = Some(content_length(value.as_bytes())?);
+            self.content_length = Some(content_length(value)?);
         } else if *name == TRANSFER_ENCODING {
             if self.chunked {
                 return Err(RefusalKind::TransferEncodingRepeated);
             }
-            if !value.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            if !value.eq_ignore_ascii_case(b"chunked") {
                 return Err(RefusalKind::TransferEncodingUnknown);
             }
             self.chunked = true;
         } else if *name == CONNECTION {
-            self.note_connection(value.as_bytes());
+            self.note_connection(value);
         } else if *name == EXPECT {
-            self.note_expect(value.as_bytes());
+            self.note_expect(value);
         }
         Ok(())
     }
@@ -114,7 +108,7 @@ mod tests {
     fn read(lines: &[(&'static str, &'static str)]) -> Result<Meaning, RefusalKind> {
         let mut meaning = Meaning::default();
         for (name, value) in lines {
-            meaning.note(&HeaderName::from_static(name), &HeaderValue::from_static(value))?;
+            meaning.note(&HeaderName::from_static(name), value.as_bytes())?;
         }
         meaning.refuse_contradictions(Version::Http11)?;
         Ok(meaning)

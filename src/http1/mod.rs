@@ -45,7 +45,7 @@ pub use body::{BodyDecoder, Decoded};
 pub use chunk::{MAX_EXTENSION_BYTES_A_BODY, MAX_EXTENSION_BYTES_A_CHUNK};
 pub use encode::{encode_informational, encode_request_head, encode_response_head};
 pub use encode_body::{CHUNK_TAIL, encode_chunk_head, encode_last_chunk};
-pub use fields::FieldLines;
+pub use fields::{FieldLines, FieldValue, Lines};
 pub use message::{Framing, HeadLimits, Version};
 pub use reader::HeadReader;
 pub use refusal::{Refusal, RefusalKind};

@@ -4,7 +4,7 @@ use std::mem;
 use std::ops::Range;
 
 use bytes::{Buf, Bytes};
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderName;
 use httparse::{EMPTY_HEADER, Header, Status};
 
 use super::{FieldLines, RefusalKind};
@@ -16,7 +16,7 @@ pub(super) fn parse_section(
     bytes: &Bytes,
     start: usize,
     lines: usize,
-    note: impl FnMut(&HeaderName, &HeaderValue) -> Result<(), RefusalKind>,
+    note: impl FnMut(&HeaderName, &[u8]) -> Result<(), RefusalKind>,
 ) -> Result<FieldLines, RefusalKind> {
     // The number of lines is known, so a small head, the usual one, does not
     // pay for clearing the slots of the largest.
@@ -40,21 +40,30 @@ fn tokenise<'b>(
     bytes: &'b Bytes,
     start: usize,
     slots: &mut [Header<'b>],
-    mut note: impl FnMut(&HeaderName, &HeaderValue) -> Result<(), RefusalKind>,
+    mut note: impl FnMut(&HeaderName, &[u8]) -> Result<(), RefusalKind>,
 ) -> Result<FieldLines, RefusalKind> {
     let Ok(Status::Complete((_, headers))) = httparse::parse_headers(&bytes[start..], slots) else {
         return Err(diagnose(&bytes[start..]));
     };
-    let mut fields = FieldLines::with_capacity(headers.len());
+    let mut fields = FieldLines::of_buffer(bytes.clone(), headers.len());
     for header in headers {
         let name = HeaderName::from_bytes(header.name.as_bytes())
             .map_err(|_| RefusalKind::FieldNameNotToken)?;
-        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(header.value))
-            .map_err(|_| RefusalKind::ControlByte)?;
-        note(&name, &value)?;
-        fields.append(name, value);
+        note(&name, header.value)?;
+        fields.append_received(name, place_in(bytes, header.value));
     }
     Ok(fields)
+}
+
+/// Where `part` stands in `whole`, of which it is a part. A head is limited to
+/// far less than 4 GiB.
+fn place_in(whole: &[u8], part: &[u8]) -> Range<u32> {
+    // An empty value may point anywhere.
+    if part.is_empty() {
+        return 0..0;
+    }
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    start as u32..(start + part.len()) as u32
 }
 
 /// Says what was wrong with the first faulty line. `httparse` has one error

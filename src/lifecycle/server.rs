@@ -172,10 +172,15 @@ impl Server {
             .collect();
         let descriptor_share = (descriptor_connections() / self.shared.workers).max(1);
         let mut of_worker = transpose(self.listeners, self.shared.workers).into_iter();
-        let half_close_allowed: Vec<bool> = {
-            let snapshot = self.shared.snapshots.current();
-            snapshot.settings.listeners.iter().map(|listener| listener.half_close_allowed).collect()
-        };
+        let half_close_allowed: Vec<bool> = self
+            .shared
+            .snapshots
+            .current()
+            .settings
+            .listeners
+            .iter()
+            .map(|listener| listener.half_close_allowed)
+            .collect();
         let mut threads = Vec::new();
         for (index, router) in routers.into_iter().enumerate() {
             let connections = Connections::new(router.worker().metrics.clone());
@@ -299,4 +304,51 @@ fn descriptor_limit() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
     line.split_whitespace().nth(3)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn outcome(drain: &Drain, ends: &[Ended]) -> Result<(), StartError> {
+        let (ended, mut workers) = tokio::sync::mpsc::unbounded_channel();
+        ends.iter().for_each(|end| ended.send(*end).unwrap());
+        drop(ended);
+        all_ended(&mut workers, drain).await
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_dies_or_leaves_without_a_drain_ends_the_process() {
+        let drain = Drain::new();
+        let left = outcome(&drain, &[(3, true)]).await;
+        assert!(matches!(left, Err(StartError::WorkerDied(3))), "{left:?}");
+        drain.begin();
+        assert!(outcome(&drain, &[(0, true), (1, true)]).await.is_ok());
+        let died = outcome(&drain, &[(0, true), (1, false)]).await;
+        assert!(matches!(died, Err(StartError::WorkerDied(1))), "{died:?}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_on_a_workers_thread_is_its_death() {
+        let drain = Drain::new();
+        let text = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+        let settings = config::parse(text, "test").unwrap();
+        let shared = Arc::new(Shared::new(settings, 1, Health::embedded()).unwrap());
+        let log = crate::telemetry::access_log::AccessLogHandle::off();
+        let loopback = ([127, 0, 0, 1], 0).into();
+        let tasks = shared.tasks.clone();
+        let connections = Connections::new(shared.metrics.worker(0));
+        let worker = Worker {
+            connections,
+            router: Router::for_worker(shared, 0, log),
+            // Health knows of no listener, so that accepting on this panics.
+            listeners: listen(loopback, 1, &mut PassedSockets::default()).unwrap(),
+            phase: drain.watch(),
+            half_close_allowed: vec![false],
+            descriptor_share: 1,
+        };
+        let (ended, mut workers) = tokio::sync::mpsc::unbounded_channel();
+        spawn(7, worker, &tasks, ended).unwrap();
+        assert_eq!(workers.recv().await, Some((7, false)));
+    }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::guard::{self, Guard};
 use crate::lifecycle::health::HEARTBEAT_PERIOD;
 use crate::lifecycle::phase::Phase;
 use crate::lifecycle::tasks::TaskKind;
@@ -96,6 +97,7 @@ impl Worker {
         wanted: impl FnMut(&Phase) -> bool,
         accepting: &mut JoinSet<io::Result<()>>,
     ) -> io::Result<Phase> {
+        let heard = self.phase.clone();
         tokio::select! {
             biased;
             phase = self.phase.wait_for(wanted) => match phase {
@@ -103,11 +105,18 @@ impl Worker {
                 // The sender lives as long as the process serves.
                 Err(_) => Err(io::Error::other("the control side is gone")),
             },
-            Some(ended) = accepting.join_next() => Err(match ended {
-                Ok(Err(error)) => error,
-                Ok(Ok(())) => io::Error::other("a listener has closed by itself"),
-                Err(panicked) => io::Error::other(panicked),
-            }),
+            Some(ended) = accepting.join_next() => {
+                // The loop may have heard of the phase before we did.
+                let phase = *heard.borrow();
+                if phase.stops_accepting() {
+                    return Ok(phase);
+                }
+                Err(match ended {
+                    Ok(Err(error)) => error,
+                    Ok(Ok(())) => io::Error::other("a listener has closed by itself"),
+                    Err(panicked) => io::Error::other(panicked),
+                })
+            }
         }
     }
 }
@@ -138,6 +147,90 @@ async fn beat(router: Router) {
         let settings = &snapshot.settings;
         let limit = settings.limits.requests_in_flight as u64;
         shared.health.observe_in_flight(shared.metrics.requests_in_flight(), limit);
-        worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now());
+        if guard::is_on(Guard::Sweep) {
+            worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::lifecycle::{Drain, Health};
+    use crate::listen::{PassedSockets, listen};
+    use crate::router::Shared;
+    use crate::telemetry::access_log::AccessLogHandle;
+
+    /// A worker with one listener, and what its process would see of it.
+    fn worker(drain: &Drain) -> (Worker, Arc<Shared>) {
+        let loopback = ([127, 0, 0, 1], 0).into();
+        let listeners = listen(loopback, 1, &mut PassedSockets::default()).unwrap();
+        let address = listeners[0].socket.local_addr().unwrap();
+        let health = Health::new(1, &[address], Some(drain.watch()), None);
+        let text = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+        let settings = crate::config::parse(text, "test").unwrap();
+        let shared = Arc::new(Shared::new(settings, 1, health).unwrap());
+        let router = Router::for_worker(shared.clone(), 0, AccessLogHandle::off());
+        let worker = Worker {
+            connections: Connections::new(shared.metrics.worker(0)),
+            router,
+            listeners,
+            phase: drain.watch(),
+            half_close_allowed: vec![false],
+            descriptor_share: 10,
+        };
+        (worker, shared)
+    }
+
+    fn eventually(what: &str, condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !condition() {
+            assert!(Instant::now() < deadline, "waited in vain: {what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_worker_that_is_stuck_makes_the_router_unhealthy_until_it_turns() {
+        let drain = Drain::new();
+        let (worker, shared) = worker(&drain);
+        let (release, held) = mpsc::channel::<()>();
+        let (block, blocks) = tokio::sync::oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                tokio::spawn(async move {
+                    blocks.await.unwrap();
+                    // A bug: a task that blocks the thread of all others.
+                    let _ = held.recv();
+                });
+                worker.serve().await
+            })
+        });
+        let ready = || shared.health.inputs().ready();
+        eventually("health", || ready().healthy);
+        block.send(()).unwrap();
+        eventually("bad health", || !ready().healthy);
+        let reason = ready().reason.unwrap();
+        assert!(reason.starts_with("worker 0 has not turned for 2."), "{reason}");
+        release.send(()).unwrap();
+        eventually("health again", || ready().healthy);
+        drain.begin();
+        drain.cut();
+        thread.join().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_stops_accepting_by_itself_ends_the_worker() {
+        let drain = Drain::new();
+        let (mut worker, _) = worker(&drain);
+        let connections = Connections::new(worker.router.worker().metrics.clone());
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async { panic!("a bug") });
+        let ended = worker.drain(&connections, accepting).await;
+        assert!(ended.unwrap_err().to_string().contains("panicked"));
     }
 }

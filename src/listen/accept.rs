@@ -15,6 +15,7 @@ use crate::listen::Listener;
 use crate::listen::connections::Connections;
 use crate::listen::http1;
 use crate::listen::newcomers::{HANDSHAKES_END, turn_newcomers_away};
+use crate::listen::socket::BACKLOG;
 use crate::request::ClientAddress;
 use crate::router::Router;
 
@@ -79,19 +80,23 @@ impl Acceptor {
         }
     }
 
-    /// Empties the queue. The system is asked each time: the runtime would
-    /// say that nothing waits until it has polled again.
+    /// Empties the queue; what comes meanwhile on a socket that others share
+    /// is theirs. The system is asked each time: the runtime would say that
+    /// nothing waits until it has polled again.
     async fn take_the_rest(&self, listener: std::net::TcpListener) -> io::Result<()> {
-        loop {
+        let mut taken = 0;
+        while taken < BACKLOG {
             match listener.accept() {
                 Ok((stream, peer)) => {
+                    taken += 1;
                     stream.set_nonblocking(true)?;
                     self.take(TcpStream::from_std(stream)?, peer);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => rest_after(&error).await,
             }
         }
+        Ok(())
     }
 
     fn take(&self, stream: TcpStream, peer: SocketAddr) {
@@ -111,7 +116,7 @@ impl Acceptor {
             if crowded {
                 entry.until_cut(http1::refuse_crowded(connection, client, router, &entry)).await;
             } else {
-                http1::serve(connection, client, router, &entry).await;
+                entry.until_cut(http1::serve(connection, client, router, &entry)).await;
             }
         });
     }
@@ -132,4 +137,68 @@ async fn rest_after(error: &io::Error) {
     }
     tracing::warn!(%error, "cannot accept a connection; trying again shortly");
     tokio::time::sleep(STARVED_WAIT).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream as Client;
+
+    use super::*;
+    use crate::lifecycle::{Drain, Health};
+    use crate::listen::{PassedSockets, listen};
+    use crate::router::Shared;
+    use crate::telemetry::access_log::AccessLogHandle;
+
+    fn acceptor() -> Acceptor {
+        let text = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+        let settings = crate::config::parse(text, "test").unwrap();
+        let shared = Arc::new(Shared::new(settings, 1, Health::embedded()).unwrap());
+        let router = Router::for_worker(shared, 0, AccessLogHandle::off());
+        let connections = Connections::new(router.worker().metrics.clone());
+        Acceptor { router, connections, descriptor_share: 1000, half_close_allowed: false }
+    }
+
+    fn listener() -> (Listener, SocketAddr) {
+        let loopback = ([127, 0, 0, 1], 0).into();
+        let listener = listen(loopback, 1, &mut PassedSockets::default()).unwrap().remove(0);
+        let address = listener.socket.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn even_at_the_cut_the_queue_is_emptied_before_the_listener_closes() {
+        let (listener, address) = listener();
+        let queued: Vec<_> = (0..50).map(|_| Client::connect(address).unwrap()).collect();
+        let (drain, acceptor) = (Drain::new(), acceptor());
+        drain.cut();
+        accept(listener, acceptor.clone(), drain.watch()).await.unwrap();
+        assert_eq!(acceptor.connections.len(), queued.len());
+        assert!(Client::connect(address).is_err(), "it is closed");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn while_a_listener_closes_nobody_is_let_in_and_nobody_is_turned_away() {
+        let (listener, address) = listener();
+        let (drain, acceptor) = (Drain::new(), acceptor());
+        drain.begin();
+        let running = drain.run(Duration::ZERO, Duration::from_secs(10));
+        let closing = accept(listener, acceptor, drain.watch());
+        let arriving = async {
+            let mut phase = drain.watch();
+            reached(&mut phase, Phase::stops_accepting).await;
+            // The listener has heard of it too at the next turn.
+            tokio::task::yield_now().await;
+            let short = Duration::from_millis(100);
+            let connect = move || Client::connect_timeout(&address, short);
+            let arrived = tokio::task::spawn_blocking(connect).await.unwrap();
+            drain.cut();
+            arrived
+        };
+        let ((), closed, arrived) = tokio::join!(running, closing, arriving);
+        closed.unwrap();
+        // It asks again in a second; being refused would be kinder only if no
+        // other router were about to listen here.
+        assert_eq!(arrived.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
 }

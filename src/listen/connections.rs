@@ -52,6 +52,8 @@ struct State {
     used: AtomicBool,
     /// Asked to make room.
     evicted: AtomicBool,
+    /// Asked to close, because the router does.
+    closes_idle: AtomicBool,
 }
 
 impl State {
@@ -87,6 +89,7 @@ impl Connections {
             idle_since_ms: AtomicU64::new(self.now_ms()),
             used: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
+            closes_idle: AtomicBool::new(false),
         });
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
         self.open.lock().insert(key, Open { state: state.clone(), waker: None });
@@ -107,8 +110,8 @@ impl Connections {
         open.iter().map(|state| state.task()).collect()
     }
 
-    /// Asks the connection that has been idle longest to close; false if
-    /// every one is in use.
+    /// Asks the connection that has been longest without a whole request to
+    /// close; false if every one is in use.
     pub(crate) fn evict_longest_idle(&self) -> bool {
         let open = self.open.lock();
         let longest = open
@@ -133,8 +136,12 @@ impl Connections {
     /// opened just now: their first one is on its way, and its client has no
     /// reason to think that it might not be answered.
     pub(crate) fn close_idle(&self) {
-        let first_due_ms = self.now_ms().saturating_sub(millis(FIRST_REQUEST_COMES));
-        self.evict(|state| {
+        self.close_idle_at(self.now_ms());
+    }
+
+    fn close_idle_at(&self, now_ms: u64) {
+        let first_due_ms = now_ms.saturating_sub(millis(FIRST_REQUEST_COMES));
+        self.close_those(|state| {
             state.used.load(Ordering::Relaxed)
                 || state.idle_since_ms.load(Ordering::Relaxed) < first_due_ms
         });
@@ -142,12 +149,12 @@ impl Connections {
 
     /// Closes all connections that wait for a request.
     pub(crate) fn close_silent(&self) {
-        self.evict(|_| true);
+        self.close_those(|_| true);
     }
 
-    fn evict(&self, which: impl Fn(&State) -> bool) {
+    fn close_those(&self, which: impl Fn(&State) -> bool) {
         for open in self.open.lock().values().filter(|open| which(&open.state)) {
-            open.state.evicted.store(true, Ordering::Relaxed);
+            open.state.closes_idle.store(true, Ordering::Relaxed);
             if let Some(waker) = &open.waker {
                 waker.wake_by_ref();
             }
@@ -209,15 +216,21 @@ impl ConnectionEntry {
         self.connections.draining.load(Ordering::Relaxed)
     }
 
-    /// Whether to close if no request has begun.
-    pub(crate) fn must_close(&self) -> bool {
+    /// Whether to close while no request is whole: it has been longest without
+    /// one, and another connection needs the room. Half a head is no excuse, or
+    /// one byte on each connection would make the limit a soft one.
+    pub(crate) fn is_evicted(&self) -> bool {
         self.state.evicted.load(Ordering::Relaxed)
     }
 
-    /// Runs `connection` until it ends or everything is cut; false if it was
-    /// cut in the middle of an exchange. It is polled once more at the cut, so
-    /// that what can be answered is.
-    pub(crate) async fn until_cut<F: Future<Output = ()>>(&self, connection: F) -> bool {
+    /// Whether to close unless a request has begun to come.
+    pub(crate) fn closes_idle(&self) -> bool {
+        self.state.closes_idle.load(Ordering::Relaxed)
+    }
+
+    /// Runs `connection` until it ends or everything is cut. It is polled
+    /// once more at the cut, so that what can be answered is.
+    pub(crate) async fn until_cut<F: Future<Output = ()>>(&self, connection: F) {
         let mut connection = pin!(connection);
         let mut registered = false;
         poll_fn(|cx| {
@@ -229,12 +242,11 @@ impl ConnectionEntry {
             }
             let cut = self.connections.cut.load(Ordering::Relaxed);
             match connection.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(true),
-                Poll::Pending if cut => Poll::Ready(!self.is_active()),
-                Poll::Pending => Poll::Pending,
+                Poll::Pending if !cut => Poll::Pending,
+                _ => Poll::Ready(()),
             }
         })
-        .await
+        .await;
     }
 
     fn is_active(&self) -> bool {
@@ -256,4 +268,28 @@ impl Drop for ConnectionEntry {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::Metrics;
+
+    #[test]
+    fn closing_spares_who_has_just_come_until_silence_is_over() {
+        let connections = Connections::new(Metrics::new(1).worker(0));
+        let enter = || connections.enter(([127, 0, 0, 1], 40_000).into());
+        let (fresh, used, busy, silent) = (enter(), enter(), enter(), enter());
+        used.active();
+        used.idle();
+        busy.active();
+        let now_ms = 10_000;
+        fresh.state.idle_since_ms.store(now_ms - 400, Ordering::Relaxed);
+        silent.state.idle_since_ms.store(now_ms - 600, Ordering::Relaxed);
+        connections.close_idle_at(now_ms);
+        assert!(!fresh.closes_idle());
+        assert!(used.closes_idle() && busy.closes_idle() && silent.closes_idle());
+        connections.close_silent();
+        assert!(fresh.closes_idle());
+    }
 }

@@ -125,13 +125,13 @@ fn host(
     if lines.next().is_some() {
         return Err(ambiguous("the request has more than one Host line".into()));
     }
-    let read = |authority: &HeaderValue| {
-        RequestHost::from_authority(authority.as_bytes()).map_err(|odd| ambiguous(odd.to_string()))
+    let read = |authority: &[u8]| {
+        RequestHost::from_authority(authority).map_err(|odd| ambiguous(odd.to_string()))
     };
     let named = target.authority().map(|authority| {
         let text = HeaderValue::from_maybe_shared(authority.text.clone())
             .map_err(|_| ambiguous("the target's authority is not a host".into()))?;
-        Ok::<_, RouterError>((read(&text)?, text, authority.default_port))
+        Ok::<_, RouterError>((read(text.as_bytes())?, text, authority.default_port))
     });
     match (line, named.transpose()?) {
         // RFC 9112 section 3.2: HTTP/1.1 needs the line even beside an
@@ -141,13 +141,13 @@ fn host(
         }
         (None, None) => Err(ambiguous("the request does not say which host it is for".into())),
         (None, Some((host, text, _))) => Ok((host, text)),
-        (Some(line), None) => Ok((read(line)?, line.clone())),
+        (Some(line), None) => Ok((read(line.as_bytes())?, line.to_value())),
         (Some(line), Some((host, _, default_port))) => {
-            if !same_host(&read(line)?, &host, default_port) {
+            if !same_host(&read(line.as_bytes())?, &host, default_port) {
                 let detail = "the Host line differs from the authority of the target";
                 return Err(ambiguous(detail.into()));
             }
-            Ok((host, line.clone()))
+            Ok((host, line.to_value()))
         }
     }
 }

@@ -3,16 +3,17 @@
 use bytes::Bytes;
 use http::header::HeaderValue;
 
+use crate::http1::FieldValue;
+
 /// The longest id believed from a trusted client.
 const MOST_BYTES: usize = 128;
 
 /// A client's own id, if it is one that logs and fields can carry as it is:
 /// 1 to 128 visible ASCII characters.
-pub fn adopted(value: Option<&HeaderValue>) -> Option<HeaderValue> {
-    let value = value?;
+pub fn adopted(value: FieldValue<'_>) -> Option<HeaderValue> {
     let bytes = value.as_bytes();
     let visible = bytes.iter().all(u8::is_ascii_graphic);
-    (visible && !bytes.is_empty() && bytes.len() <= MOST_BYTES).then(|| value.clone())
+    (visible && !bytes.is_empty() && bytes.len() <= MOST_BYTES).then(|| value.to_value())
 }
 
 /// A new id: a UUIDv7 (RFC 9562 section 5.7), so that ids sort by time.
@@ -39,7 +40,10 @@ mod tests {
 
     #[test]
     fn only_plain_ids_are_adopted() {
-        let adopt = |v: &str| adopted(Some(&HeaderValue::from_bytes(v.as_bytes()).unwrap()));
+        let adopt = |text: &str| {
+            let value = HeaderValue::from_bytes(text.as_bytes()).unwrap();
+            adopted(FieldValue::Own(&value))
+        };
         assert!(adopt("abc-1/2=").is_some());
         for odd in ["", "a b", "a\tb", "é", &"x".repeat(129)] {
             assert!(adopt(odd).is_none(), "{odd:?}");

@@ -2,8 +2,11 @@
 //! its content, and the scope that everything it starts belongs to.
 
 pub mod admission;
+#[cfg(feature = "router")]
 mod arrival;
 mod body;
+#[cfg(feature = "router")]
+mod counted;
 mod head;
 mod host;
 #[cfg(feature = "router")]
@@ -15,10 +18,13 @@ mod pace;
 mod path;
 #[cfg(feature = "router")]
 mod scope;
+#[cfg(feature = "router")]
+mod subject;
 mod target;
 #[cfg(feature = "router")]
 mod trace;
 
+#[cfg(feature = "router")]
 pub use arrival::{Arrival, ClientAddress};
 pub use body::{BodyFailure, BodyFrame, BodySource, RequestBody};
 pub use head::{ClientInfo, RequestHead, RequestHeadParts};
@@ -30,5 +36,7 @@ pub use interim::InterimSink;
 pub use pace::Pace;
 pub use path::{AmbiguousPath, MatchPath};
 #[cfg(feature = "router")]
-pub(crate) use scope::{Phase, Scope, Subject};
+pub(crate) use scope::{Phase, Scope};
+#[cfg(feature = "router")]
+pub(crate) use subject::Subject;
 pub use target::{Authority, Target};

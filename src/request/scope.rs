@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::Method;
@@ -14,15 +15,15 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use crate::admin::RequestView;
 use crate::error::{AttemptOutcome, AttemptRecord, Code, RouterError};
-use crate::http1::{FieldLines, ParsedRequest, SeenHead, Version};
+use crate::http1::{FieldLines, Version};
 use crate::lifecycle::{Task, TaskKind};
+use crate::request::counted::Counted;
 use crate::request::trace::trace_id;
-use crate::request::{ClientAddress, RequestHead};
+use crate::request::{ClientAddress, RequestBody, Subject};
 use crate::respond::fields::response_trailers;
 use crate::route::Pinned;
 use crate::router::{Route, RouteId, Snapshot, WorkerRouter};
-use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use crate::sync::{Arc, Mutex};
+use crate::sync::Mutex;
 use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::metrics::RouteLabel;
 use crate::telemetry::{AttemptSummary, RecentError};
@@ -60,8 +61,7 @@ struct Live {
     detail: Cow<'static, str>,
     head_after: Option<Duration>,
     queued: Option<Duration>,
-    /// Counted where content is taken from the client; `None` without any.
-    bytes_in: Option<Arc<AtomicU64>>,
+    bytes_in: u64,
     bytes_out: u64,
     finished: bool,
 }
@@ -87,73 +87,6 @@ impl Phase {
             Self::Waiting => "waiting",
             Self::Responding => "responding",
         }
-    }
-}
-
-/// As much of a request's head as there is.
-pub(crate) enum Subject {
-    /// No head could be read, or none had come yet.
-    Nothing,
-    /// What could be read of a refused head.
-    Seen(Box<SeenHead>),
-    /// A head that was not admitted.
-    Parsed(Box<ParsedRequest>),
-    /// An admitted one.
-    Head(Arc<RequestHead>),
-}
-
-impl Subject {
-    pub(crate) fn method(&self) -> Option<&Method> {
-        match self {
-            Self::Nothing => None,
-            Self::Seen(seen) => seen.method.as_ref(),
-            Self::Parsed(parsed) => Some(&parsed.method),
-            Self::Head(head) => Some(head.method()),
-        }
-    }
-
-    pub(crate) fn fields(&self) -> Option<&FieldLines> {
-        match self {
-            Self::Nothing => None,
-            Self::Seen(seen) => Some(&seen.fields),
-            Self::Parsed(parsed) => Some(&parsed.fields),
-            Self::Head(head) => Some(head.fields()),
-        }
-    }
-
-    pub(crate) fn version(&self) -> Option<Version> {
-        match self {
-            Self::Nothing | Self::Seen(_) => None,
-            Self::Parsed(parsed) => Some(parsed.version),
-            Self::Head(head) => Some(head.version()),
-        }
-    }
-
-    fn target(&self) -> &[u8] {
-        match self {
-            Self::Nothing => b"",
-            Self::Seen(seen) => seen.target.as_deref().unwrap_or_default(),
-            Self::Parsed(parsed) => &parsed.target,
-            Self::Head(head) => head.target(),
-        }
-    }
-
-    fn host(&self) -> &[u8] {
-        match self {
-            Self::Head(head) => head.host().as_bytes(),
-            _ => self.field(&header::HOST).unwrap_or_default(),
-        }
-    }
-
-    fn field(&self, name: &HeaderName) -> Option<&[u8]> {
-        self.fields()?.first(name).map(HeaderValue::as_bytes)
-    }
-
-    /// The value of the one line of this name; with two, neither is meant.
-    fn only_field(&self, name: &HeaderName) -> Option<&[u8]> {
-        let fields = self.fields()?;
-        let first = fields.first(name)?;
-        (fields.all(name).count() == 1).then_some(first.as_bytes())
     }
 }
 
@@ -187,7 +120,7 @@ impl Scope {
                 detail: Cow::Borrowed(""),
                 head_after: None,
                 queued: None,
-                bytes_in: None,
+                bytes_in: 0,
                 bytes_out: 0,
                 finished: false,
             }),
@@ -252,10 +185,15 @@ impl Scope {
         self.record.live.lock().attempts.clone()
     }
 
-    /// The count of content taken from the client, in bytes, for whoever
-    /// takes it to add to.
-    pub(crate) fn bytes_in(&mut self) -> Arc<AtomicU64> {
-        self.record.live.lock().bytes_in.get_or_insert_default().clone()
+    /// The same content, counted as it is taken from the client: whoever
+    /// looks meanwhile sees it, and a request that is dropped keeps it.
+    pub(crate) fn counted(&self, body: RequestBody) -> RequestBody {
+        match body {
+            RequestBody::Empty => RequestBody::Empty,
+            RequestBody::Source(source) => {
+                RequestBody::Source(Box::new(Counted::new(source, self.record.clone())))
+            }
+        }
     }
 
     /// Content given to the client, in bytes, besides what there was.
@@ -279,8 +217,16 @@ impl Scope {
             self.answered(error.status().as_u16());
         }
         let mut live = self.record.live.lock();
+        if error.code == Code::ClientClosed {
+            // Nobody is left who could be told.
+            live.status = None;
+        }
         live.code = Some(error.code);
         live.detail = error.detail.clone();
+        if error.budget_exhausted {
+            self.record.worker.metrics.error(Code::RetryBudgetExhausted);
+            live.detail = format!("{}; the retry budget is spent", live.detail).into();
+        }
     }
 
     /// All of the answer was handed over.
@@ -293,7 +239,10 @@ impl Scope {
         let mut live = self.record.live.lock();
         if !live.finished {
             live.finished = true;
-            live.code.get_or_insert(code);
+            if live.code.is_none() {
+                live.code = Some(code);
+                live.detail = Cow::Borrowed(code.summary());
+            }
         }
     }
 }
@@ -305,13 +254,16 @@ impl Drop for Scope {
         let mut live = record.live.lock();
         if !live.finished {
             live.finished = true;
-            let cut = record.worker.is_cut();
-            live.code.get_or_insert(if cut { Code::DrainCut } else { Code::ClientClosed });
+            live.code.get_or_insert(record.worker.code_of_dropped());
+        }
+        let metrics = &record.worker.metrics;
+        if live.attempt_is_open() {
+            metrics.attempt_finished(Some(live.code.unwrap_or(Code::ClientClosed)));
         }
         let duration = record.started.elapsed();
         let status = live.logged_status();
         let label = record.route(&live).map_or(RouteLabel::NONE, |route| route.label);
-        record.worker.metrics.request_finished(label, status.unwrap_or(0), live.code, duration);
+        metrics.request_finished(label, status.unwrap_or(0), live.code, duration);
         let log = &record.worker.access_log;
         if log.enabled() {
             log.write(&record.access_record(&live, status, duration));
@@ -323,8 +275,9 @@ impl Drop for Scope {
 }
 
 impl Live {
-    fn bytes_in(&self) -> u64 {
-        self.bytes_in.as_ref().map_or(0, |bytes| bytes.load(Relaxed))
+    /// Whether the last attempt was dropped before it came to anything.
+    fn attempt_is_open(&self) -> bool {
+        self.attempts.len() < self.attempt as usize
     }
 
     /// What was sent, or for a client that left before, what the log has.
@@ -337,6 +290,11 @@ impl Live {
 }
 
 impl Record {
+    /// So many bytes of content more were taken from the client.
+    pub(super) fn add_bytes_in(&self, bytes: u64) {
+        self.live.lock().bytes_in += bytes;
+    }
+
     fn route(&self, live: &Live) -> Option<&Route> {
         live.route.map(|id| self.snapshot.route(id))
     }
@@ -356,7 +314,7 @@ impl Record {
             route: self.route(&live).map(|route| route.name.to_string()),
             attempt: live.attempt,
             endpoint: live.endpoint,
-            bytes_in: live.bytes_in(),
+            bytes_in: live.bytes_in,
             bytes_out: live.bytes_out,
         }
     }
@@ -393,7 +351,7 @@ impl Record {
             route: self.route(live).map(|route| &*route.name),
             endpoint: live.endpoint,
             attempts: live.attempt,
-            bytes_in: live.bytes_in(),
+            bytes_in: live.bytes_in,
             bytes_out: live.bytes_out,
             duration,
             head: live.head_after,

@@ -75,7 +75,7 @@ fn remove_hop_by_hop(fields: &mut FieldLines, keep_length: bool) {
         fields.all(&CONNECTION).any(|value| !names_nothing_that_passes(value.as_bytes()));
     if names_fields {
         let options: FieldLines =
-            fields.all(&CONNECTION).map(|value| (CONNECTION, value.clone())).collect();
+            fields.all(&CONNECTION).map(|value| (CONNECTION, value.to_value())).collect();
         fields.retain(|name, _| ends_here(name) || !connection_names(&options, name));
     }
     fields

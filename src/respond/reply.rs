@@ -24,9 +24,6 @@ pub(crate) struct Reply {
     pub(crate) length: Option<u64>,
     /// Whether the client's connection cannot go on after it.
     pub(crate) close: bool,
-    /// The client left before its request was whole: there is nobody to write
-    /// this to.
-    pub(crate) client_left: bool,
     pub(crate) write_idle: Option<Duration>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) body: ReplyBody,
@@ -87,6 +84,11 @@ impl ReplyBody {
             None => self.end_content(None),
         }
         Poll::Ready(frame)
+    }
+
+    /// Whether the endpoint is still being sent the request's content.
+    pub(crate) fn is_uploading(&self) -> bool {
+        matches!(&self.content, Content::Answer(answer) if answer.is_uploading())
     }
 
     /// Keeps an unfinished upload going while no content can be taken.

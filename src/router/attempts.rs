@@ -19,6 +19,10 @@ use crate::upstream::{
 };
 use crate::upstream::{connect, round_trip};
 
+/// Field lines of a response head or trailer section; beside this the bytes
+/// are limited.
+const RESPONSE_FIELDS: usize = 1_000;
+
 /// The bounds of the one wait when every endpoint refused; see the planner.
 const WAIT_MS: (u64, u64) = (20, 60);
 
@@ -44,10 +48,7 @@ pub(super) async fn run(
     let (settings, route) = (&snapshot.settings, snapshot.route(id));
     let terms = Terms {
         timeouts: &route.timeouts,
-        head: HeadLimits {
-            bytes: settings.limits.response_head_bytes,
-            fields: settings.limits.request_headers,
-        },
+        head: HeadLimits { bytes: settings.limits.response_head_bytes, fields: RESPONSE_FIELDS },
         informational: settings.limits.informational,
         deadline,
         metrics: &worker.metrics,
@@ -230,7 +231,7 @@ impl Attempt<'_> {
         let patience = self.terms.timeouts.connect;
         let left = self.terms.deadline.map(|deadline| deadline.saturating_duration_since(now));
         let patience_left = left.map_or(patience, |left| left.min(patience));
-        match connect(address, patience_left, &self.worker.metrics).await {
+        match connect(address, patience_left, self.worker.metrics.clone()).await {
             Ok(connection) => Ok(connection),
             Err(ConnectError::TimedOut) if left.is_some_and(|left| left <= patience) => {
                 Err(RoundTripError::Deadline)

@@ -35,7 +35,8 @@ impl Router {
         let snapshot = worker.snapshots.pin();
         let trusted = self.trusts(&snapshot.settings, &arrival.client);
         let name = &snapshot.settings.headers.request_id;
-        let known = if trusted { id::adopted(arrival.request.fields.first(name)) } else { None };
+        let known =
+            if trusted { arrival.request.fields.first(name).and_then(id::adopted) } else { None };
         let request_id = known.unwrap_or_else(fresh_id);
         let client = arrival.client;
         let mut scope = Scope::open(worker.clone(), snapshot, client, request_id, Subject::Nothing);
@@ -108,7 +109,7 @@ impl Router {
         let id = snapshot.lookup(head.host(), head.path()).ok_or_else(|| no_route(&head))?;
         scope.set_route(id);
         let route = snapshot.route(id);
-        let body = replayable(scope, &head, route, body);
+        let body = replayable(&snapshot, &head, route, scope.counted(body));
         let deadline = route.timeouts.request.map(|all| Instant::from_std(scope.started()) + all);
         let interim = interim.as_deref();
         attempts::run(self.worker(), scope, id, &head, body, interim, deadline)
@@ -128,21 +129,17 @@ impl Router {
 /// Wraps the request's content so that it can be sent again; trailers are held
 /// to the same hygiene as the head.
 fn replayable(
-    scope: &mut Scope,
+    snapshot: &crate::route::Pinned<crate::router::Snapshot>,
     head: &Arc<RequestHead>,
     route: &Route,
     mut body: RequestBody,
 ) -> ReplayBody {
-    let settings = &scope.snapshot().settings;
+    let settings = &snapshot.settings;
     body.set_pace(route.timeouts.request_body_idle, route.timeouts.request_body_min_rate);
     // With one attempt there is nothing to keep a copy for.
     let keep_bytes =
         if settings.retry.attempts > 1 { settings.limits.replay_body_bytes } else { 0 };
-    let has_content = !matches!(body, RequestBody::Empty);
     let mut replay = ReplayBody::new(body, keep_bytes);
-    if has_content {
-        replay.count_taken(scope.bytes_in());
-    }
     if head.framing() == Framing::Chunked {
         let head = head.clone();
         let policy = route.request.clone();
@@ -180,7 +177,6 @@ fn answered(mut scope: Scope, winner: Winner) -> Reply {
         fields,
         length,
         close: false,
-        client_left: false,
         write_idle: route.timeouts.response_write_idle,
         deadline,
         body: match answer {

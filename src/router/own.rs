@@ -85,7 +85,6 @@ pub(super) fn error_reply(mut scope: Scope, error: RouterError) -> Reply {
     describe_length(&scope, answer.content_length, &mut answer.fields);
     let mut reply = reply(answer.status, answer.fields, answer.content_length, answer.body, scope);
     reply.close = closes(error.code);
-    reply.client_left = error.code == Code::ClientClosed;
     reply
 }
 
@@ -122,7 +121,6 @@ fn reply(
         fields,
         length: Some(length),
         close: false,
-        client_left: false,
         write_idle: timeouts.response_write_idle,
         deadline: None,
         body: ReplyBody::whole(content, scope),

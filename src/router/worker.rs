@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::attempt::RetryBudget;
 use crate::endpoint::EndpointRegistry;
+use crate::error::Code;
 use crate::lifecycle::{Health, Tasks};
 use crate::request::InFlightRecords;
 use crate::route::{Publisher, Reader};
@@ -79,14 +80,19 @@ impl WorkerRouter {
         }
     }
 
-    /// From now on requests end because the router does.
+    /// What is in flight from here on is cut: its client has not left.
     pub(crate) fn cut(&self) {
         self.cut.store(true, Relaxed);
     }
 
-    /// Whether what ends now was cut at the end of a drain.
+    /// Whether what ends now is cut at the end of a drain.
     pub(crate) fn is_cut(&self) -> bool {
         self.cut.load(Relaxed)
+    }
+
+    /// Why a request ended that nobody finished.
+    pub(crate) fn code_of_dropped(&self) -> Code {
+        if self.is_cut() { Code::DrainCut } else { Code::ClientClosed }
     }
 
     /// Requests in flight: this worker's own exactly, the others' as of at

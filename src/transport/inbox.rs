@@ -10,7 +10,8 @@ use tokio::io::AsyncReadExt;
 
 use crate::transport::Transport;
 
-const LEAST_READ_BYTES: usize = 8 << 10;
+const FIRST_READ_BYTES: usize = 4 << 10;
+const LEAST_READ_BYTES: usize = 2 << 10;
 const MOST_READ_BYTES: usize = 64 << 10;
 
 /// A read buffer that follows its peer: small messages stay in small reads,
@@ -23,7 +24,7 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        Self { bytes: BytesMut::new(), read_bytes: LEAST_READ_BYTES, ended: false }
+        Self { bytes: BytesMut::new(), read_bytes: FIRST_READ_BYTES, ended: false }
     }
 
     /// Whether the peer has shut its side.

@@ -149,6 +149,11 @@ impl Answer {
         }
     }
 
+    /// Whether the upload may still ask for the request's content.
+    pub(crate) fn is_uploading(&self) -> bool {
+        self.connection.is_some() && !self.upload.is_done()
+    }
+
     /// Keeps the upload going while the client is slow to take the answer:
     /// a client that sends all before it reads would else wait for ever.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), AnswerFailure> {

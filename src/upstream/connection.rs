@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::guard::{self, Guard};
 use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 use crate::transport::{Inbox, Outbox, Transport};
 
@@ -34,7 +35,8 @@ impl EndpointConnection {
         address: SocketAddr,
         metrics: Arc<WorkerMetrics>,
     ) -> Self {
-        metrics.connection_opened(Side::Endpoint, ConnectionState::Active);
+        let state = ConnectionState::Active;
+        metrics.connection_opened(Side::Endpoint, state);
         Self {
             stream,
             inbox: Inbox::new(),
@@ -44,23 +46,22 @@ impl EndpointConnection {
             exchanges: 0,
             idle_since: Instant::now(),
             mid_request: false,
-            state: ConnectionState::Active,
+            state,
             metrics,
         }
     }
 
-    /// An exchange begins on it, or has ended.
-    pub(crate) fn turn(&mut self, state: ConnectionState) {
-        if self.state != state {
-            self.state = state;
-            self.metrics.connection_became(Side::Endpoint, state);
-        }
+    /// It goes to an exchange, or to the pool.
+    pub(crate) fn enter(&mut self, state: ConnectionState) {
+        self.state = state;
+        self.metrics.connection_became(Side::Endpoint, state);
     }
 
     /// Whether another exchange may follow on it: nothing half-written and
     /// nothing unasked-for received.
     pub(crate) fn is_clean(&self) -> bool {
-        self.inbox.bytes.is_empty() && !self.inbox.ended() && self.outbox.is_empty()
+        let silent = self.inbox.bytes.is_empty() || !guard::is_on(Guard::CleanReuse);
+        silent && !self.inbox.ended() && self.outbox.is_empty()
     }
 }
 
@@ -68,9 +69,9 @@ impl Drop for EndpointConnection {
     /// A request cut in its content ends in a reset: after a clean close the
     /// endpoint could take what it has for the whole.
     fn drop(&mut self) {
-        self.metrics.connection_closed(Side::Endpoint, self.state);
         if self.mid_request {
             self.stream.reset_on_close();
         }
+        self.metrics.connection_closed(Side::Endpoint, self.state);
     }
 }

@@ -25,11 +25,11 @@ pub(crate) enum ConnectError {
     Failed(io::Error),
 }
 
-/// Opens a TCP connection to `address`.
+/// Opens a TCP connection to `address`, counted in `metrics`.
 pub(crate) async fn connect(
     address: SocketAddr,
     patience: Duration,
-    metrics: &Arc<WorkerMetrics>,
+    metrics: Arc<WorkerMetrics>,
 ) -> Result<Box<EndpointConnection>, ConnectError> {
     let stream = match timeout(patience, TcpStream::connect(address)).await {
         Err(_) => return Err(ConnectError::TimedOut),
@@ -43,5 +43,5 @@ pub(crate) async fn connect(
         Ok(Ok(stream)) => stream,
     };
     stream.set_nodelay(true).map_err(ConnectError::Failed)?;
-    Ok(Box::new(EndpointConnection::new(Box::new(stream), address, metrics.clone())))
+    Ok(Box::new(EndpointConnection::new(Box::new(stream), address, metrics)))
 }

@@ -51,7 +51,8 @@ pub(crate) struct Pool {
     idle: Mutex<HashMap<SocketAddr, Idle, foldhash::fast::RandomState>>,
 }
 
-/// The idle connections of one endpoint, the youngest last.
+/// The idle connections of one endpoint, the youngest last; boxed, since they
+/// move to their exchange and back.
 type Idle = Vec<Box<EndpointConnection>>;
 
 impl Pool {
@@ -80,7 +81,7 @@ impl Pool {
             };
             let idle = now.duration_since(connection.idle_since);
             if !looks_closed(&mut connection, reuse, idle) {
-                connection.turn(ConnectionState::Active);
+                connection.enter(ConnectionState::Active);
                 return Some(connection);
             }
         }
@@ -91,7 +92,7 @@ impl Pool {
         debug_assert!(connection.is_clean());
         connection.exchanges += 1;
         connection.idle_since = now;
-        connection.turn(ConnectionState::Idle);
+        connection.enter(ConnectionState::Idle);
         connection.inbox.release();
         connection.outbox.clear();
         let mut idle = self.idle.lock();
@@ -108,7 +109,7 @@ impl Pool {
         self.idle.lock().retain(|_, of_endpoint| {
             let gone = of_endpoint.extract_if(.., |connection| {
                 now.duration_since(connection.idle_since) >= keep
-                    || connection.stream.is_disturbed()
+                    || connection.stream.seems_disturbed()
             });
             closing.extend(gone);
             !of_endpoint.is_empty()

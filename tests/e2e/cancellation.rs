@@ -10,7 +10,7 @@ use crate::harness::endpoint::UnansweringEndpoint;
 use crate::harness::record::Ended;
 use crate::harness::wait::eventually;
 use crate::harness::wire::Fault;
-use crate::harness::{Config, Connection, Held, Router, Script, ScriptedEndpoint, Step};
+use crate::harness::{Config, Connection, Held, Router, Script, ScriptedEndpoint, Step, get};
 
 /// How far an exchange has come when its client leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,4 +231,16 @@ fn a_client_that_leaves_within_its_answer_is_let_go() {
 #[test]
 fn a_client_that_leaves_an_answer_it_does_not_take_is_let_go() {
     report(Stage::TakingNothing, every_way_out(Stage::TakingNothing));
+}
+
+#[test]
+fn within_a_head_nothing_is_begun() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send("GET / HTTP/1.1\r\nHost: a.te");
+    drop(client);
+    // The router has dealt with it once it serves the next.
+    assert_eq!(get(router.address(), "a.test", "/").status, 200);
+    assert_eq!(endpoint.count(), 1);
 }

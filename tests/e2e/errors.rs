@@ -360,6 +360,22 @@ fn an_error_within_a_body_is_a_reset_and_never_a_clean_end() {
 }
 
 #[test]
+fn what_came_before_an_error_within_a_body_is_passed_on_first() {
+    // All in one piece, so that content and failure are seen at once.
+    let stray = format!("{}no length\r\n", HALVES[1]);
+    for (whole, framing) in [(HALVES[0].to_owned(), 0), (stray, "4\r\n\r\n".len())] {
+        let sent = whole.clone();
+        let endpoint = ScriptedEndpoint::start(move |_| script::answering_then(&sent, Step::Close));
+        let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+        let mut client = Connection::open(router.address());
+        client.send(GET);
+        assert_eq!(client.answer_head().expect("the head comes").status, 200, "{whole:?}");
+        client.bytes(4 + framing as u64);
+        assert_eq!(client.ending(), (Vec::new(), Fault::Reset), "{whole:?}");
+    }
+}
+
+#[test]
 fn an_unframed_answer_that_is_reset_is_not_ended_cleanly() {
     let half = "HTTP/1.1 200 OK\r\n\r\nhell";
     assert_eq!(broken_off(half, Step::Reset, Config::new()), Fault::Reset);

@@ -69,14 +69,17 @@ fn a_reset_and_a_close_can_be_told_apart() {
         1 => vec![Step::ReadHead, Step::Close],
         _ => vec![Step::Reset],
     });
-    let fault = |bytes: &str| {
-        let mut client = Connection::open(endpoint.address());
-        drop(client.try_send(bytes));
+    let fault = || {
+        // A reset at accept may be faster than the connect that it follows.
+        let Ok(mut client) = Connection::try_open(endpoint.address()) else {
+            return Fault::Reset;
+        };
+        drop(client.try_send(GET));
         client.ending().1
     };
-    assert_eq!(fault(GET), Fault::Reset);
-    assert_eq!(fault(GET), Fault::Closed);
-    assert_eq!(fault(""), Fault::Reset);
+    assert_eq!(fault(), Fault::Reset);
+    assert_eq!(fault(), Fault::Closed);
+    assert_eq!(fault(), Fault::Reset);
     assert_eq!(endpoint.ending(1).1, Ended::ByScript);
 }
 

@@ -110,3 +110,18 @@ fn connections_to_an_endpoint_are_kept_and_used_again() {
     }
     assert_eq!(endpoint.connections(), 1);
 }
+
+#[test]
+fn a_connection_is_not_used_again_after_content_was_promised_to_a_204() {
+    // Its sender may mean the content, and send it once the next request is
+    // there: it would be taken for the answer to that.
+    for promise in ["content-length: 47", "transfer-encoding: chunked"] {
+        let answer = format!("HTTP/1.1 204 No Content\r\n{promise}\r\n\r\n");
+        let endpoint = ScriptedEndpoint::start(move |_| script::answering(&answer));
+        let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+        for _ in 0..2 {
+            assert_eq!(get(router.address(), "a.test", "/").status, 204);
+        }
+        assert_eq!(endpoint.connections(), 2, "{promise}");
+    }
+}

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::harness::wait::eventually;
-use crate::harness::wire::Fault;
 use crate::harness::{
     Answer, Config, Connection, RefusingEndpoint, Router, Script, ScriptedEndpoint, Step, get,
     script,
@@ -303,20 +302,4 @@ fn an_endpoint_alone_is_asked_although_it_failed() {
     let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
     assert_eq!(get(router.address(), "a.test", "/").status, 502);
     assert_eq!(get(router.address(), "a.test", "/").status, 200);
-}
-
-#[test]
-fn a_client_that_left_takes_its_attempt_along() {
-    let endpoint = doing(vec![Step::ReadHead, Step::UntilPeerLeaves]);
-    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
-    let mut client = Connection::open(router.address());
-    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    endpoint.request_head(0);
-    let left = Instant::now();
-    drop(client);
-    let (ended, how) = endpoint.ending(0);
-    assert!(matches!(how, crate::harness::record::Ended::ByPeer(Fault::Closed | Fault::Reset)));
-    let took = ended.duration_since(left);
-    assert!(took < Duration::from_secs(5), "the endpoint was left waiting {took:?}");
-    assert_eq!(endpoint.count(), 1);
 }

@@ -10,8 +10,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LINK};
 use http::{Method, StatusCode};
 
 use crate::http1::{
-    CHUNK_TAIL, FieldLines, Framing, ParsedRequest, encode_chunk_head, encode_informational,
-    encode_response_head,
+    CHUNK_TAIL, FieldLines, FieldValue, Framing, ParsedRequest, encode_chunk_head,
+    encode_informational, encode_response_head,
 };
 use crate::sync::Mutex;
 
@@ -144,7 +144,9 @@ impl App {
 
     fn greet(self, request: &ParsedRequest, flaked: &Flaked) -> Turn {
         let flaky = path(request) == b"/flaky";
-        if flaky && flaked.is_first(request.fields.first(&REQUEST_ID)) {
+        if flaky
+            && flaked.is_first(request.fields.first(&REQUEST_ID).map(FieldValue::to_value).as_ref())
+        {
             return Turn::cut(b"", Then::Reset);
         }
         let end = if flaky { ", at the second attempt" } else { "" };
@@ -280,7 +282,7 @@ fn final_status(number: u64) -> Option<StatusCode> {
 fn echo(request: &ParsedRequest, content: &Content) -> String {
     let target = String::from_utf8_lossy(&request.target);
     let mut text = format!("{} {target} {}\n", request.method, request.version.as_str());
-    for (name, value) in &request.fields {
+    for (name, value) in request.fields.iter() {
         let value = String::from_utf8_lossy(value.as_bytes());
         text.extend([name.as_str(), ": ", &value, "\n"]);
     }

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use crate::config::Settings;
+use crate::guard::{self, Guard};
 use crate::http1::{Framing, HeadLimits, HeadReader, ParsedRequest, Refusal, Version};
 use crate::listen::connections::ConnectionEntry;
 use crate::request::{Arrival, ClientAddress, InterimSink, RequestBody};
@@ -41,22 +42,9 @@ pub(crate) fn open(stream: Box<dyn Transport>, half_close_allowed: bool) -> Shar
     Arc::new(Mutex::new(ClientConnection::new(stream, half_close_allowed)))
 }
 
-/// Serves one connection until either side ends it, or everything is cut.
+/// Serves one connection until either side ends it.
 pub(crate) async fn serve(
     connection: SharedConnection,
-    client: ClientAddress,
-    router: Router,
-    entry: &ConnectionEntry,
-) {
-    if !entry.until_cut(requests(&connection, client, router, entry)).await {
-        // Half an answer must not look like a whole one.
-        connection.lock().stream.reset_on_close();
-    }
-}
-
-/// Serves the requests of one connection, one after the other.
-async fn requests(
-    connection: &SharedConnection,
     client: ClientAddress,
     router: Router,
     entry: &ConnectionEntry,
@@ -64,37 +52,37 @@ async fn requests(
     loop {
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
-        let (mut reply, terms) = match next_request(connection, settings, entry).await {
+        let (mut reply, terms) = match next_request(&connection, settings, entry).await {
             Next::Closed => return,
             Next::HeadTimeout => (router.time_out_head(&client), ReplyTerms::closing()),
             Next::Refused(refusal) => (router.refuse(refusal, &client), ReplyTerms::closing()),
             Next::Request(request) => {
                 entry.active();
                 let terms = ReplyTerms::new(&request.method, request.version, request.keep_alive);
-                let serving = exchange(connection, request, &client, &router, settings);
+                let serving = exchange(&connection, request, &client, &router, settings);
                 let Some(reply) = serving.await else { return };
                 (reply, terms)
             }
         };
-        if reply.client_left {
-            return;
+        if !reply.body.is_uploading() {
+            connection.lock().discard_body();
         }
-        let persist = terms.keep_alive && !reply.close && !entry.is_draining();
         // A body still on its way would be taken for the next request.
-        let persist = connection.lock().body_is_read() && persist;
+        let persist = terms.keep_alive
+            && !reply.close
+            && !entry.is_draining()
+            && connection.lock().body_is_read();
         let terms = ReplyTerms { keep_alive: persist, ..terms };
-        match write_reply(connection, &mut reply, &terms).await {
+        match write_reply(&connection, &mut reply, &terms).await {
             Ok(true) => {}
             Ok(false) => {
                 drop(reply);
-                entry.idle();
                 let linger = settings.timeouts.linger;
-                linger::close(connection, linger, settings.limits.linger_bytes).await;
+                linger::close(&connection, linger, settings.limits.linger_bytes).await;
                 return;
             }
             Err(code) => {
                 reply.body.fail(code);
-                connection.lock().stream.reset_on_close();
                 return;
             }
         }
@@ -151,7 +139,8 @@ async fn exchange(
     let arrival = Arrival { request, client: *client, body, interim };
     let mut serving = pin!(router.serve(arrival));
     poll_fn(|cx| match serving.as_mut().poll(cx) {
-        Poll::Ready(reply) => Poll::Ready(Some(reply)),
+        // Who left within the request would not read the reply.
+        Poll::Ready(reply) => Poll::Ready((!connection.lock().client_left()).then_some(reply)),
         Poll::Pending => connection.lock().poll_waiting(cx).map(|()| None),
     })
     .await
@@ -205,8 +194,14 @@ impl HeadWait {
             match connection.inbox.poll_fill(&mut *connection.stream, cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Closed),
                 Poll::Ready(Ok(_)) => {}
-                // What has come is a request to answer, so looking comes first.
-                Poll::Pending if connection.inbox.bytes.is_empty() && entry.must_close() => {
+                Poll::Pending if entry.is_evicted() => return Poll::Ready(Next::Closed),
+                // A request the system has taken for us is served: the runtime
+                // may not have heard of it yet.
+                Poll::Pending
+                    if entry.closes_idle()
+                        && connection.inbox.bytes.is_empty()
+                        && !connection.stream.is_disturbed() =>
+                {
                     return Poll::Ready(Next::Closed);
                 }
                 Poll::Pending => return self.poll_clocks(cx, connection, settings),
@@ -223,6 +218,9 @@ impl HeadWait {
         let now = Instant::now();
         let clock = &mut connection.clock;
         if connection.inbox.bytes.is_empty() {
+            if !guard::is_on(Guard::KeepAlive) {
+                return Poll::Pending;
+            }
             let since = *self.idle_since.get_or_insert(now);
             let due = since + settings.timeouts.keep_alive;
             return clock.poll_until_from(cx, now, due).map(|()| Next::Closed);
@@ -237,5 +235,37 @@ impl ReplyTerms {
     /// For a reply to a head that could not be read.
     fn closing() -> Self {
         Self { version: Version::Http11, head_only: false, keep_alive: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::listen::connections::Connections;
+    use crate::telemetry::metrics::Metrics;
+
+    #[tokio::test]
+    async fn a_request_the_runtime_has_not_heard_of_is_taken_though_idle_ones_close() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
+        let accepted = listener.accept().unwrap().0;
+        accepted.set_nonblocking(true).unwrap();
+        // Registered just now: its readiness comes with the next turn.
+        let stream = TcpStream::from_std(accepted).unwrap();
+        let connection = Mutex::new(ClientConnection::new(Box::new(stream), false));
+        let connections = Connections::new(Metrics::new(1).worker(0));
+        let entry = connections.enter(([127, 0, 0, 1], 40_000).into());
+        connections.close_idle();
+        let settings =
+            crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
+        let next = next_request(&connection, &settings, &entry).await;
+        assert!(matches!(next, Next::Request(_)));
+        let next = next_request(&connection, &settings, &entry).await;
+        assert!(matches!(next, Next::Closed), "now it is idle");
     }
 }

@@ -75,11 +75,13 @@ pub(crate) async fn write_reply(
     let mut writer = Writer {
         framing,
         ended: framing == Framing::None,
+        failed: None,
         write_idle: reply.write_idle,
         deadline: reply.deadline,
         stalled_since: None,
     };
     poll_fn(|cx| writer.poll(cx, connection, reply)).await?;
+    connection.lock().reply_ended();
     reply.body.finish();
     Ok(keep_alive)
 }
@@ -88,6 +90,10 @@ struct Writer {
     framing: Framing,
     /// Whether all content is in the outbox.
     ended: bool,
+    /// Why the content will not be whole. What came before is written first:
+    /// how much a client gets must not hang on how the endpoint's bytes and
+    /// its failure fell into reads.
+    failed: Option<Code>,
     write_idle: Option<Duration>,
     deadline: Option<Instant>,
     stalled_since: Option<Instant>,
@@ -101,9 +107,12 @@ impl Writer {
         reply: &mut Reply,
     ) -> Poll<Result<(), Code>> {
         loop {
-            self.gather(cx, connection, reply)?;
+            self.gather(cx, connection, reply);
             let mut client = connection.lock();
             if client.outbox.is_empty() {
+                if let Some(code) = self.failed {
+                    return Poll::Ready(Err(code));
+                }
                 if self.ended {
                     return Poll::Ready(Ok(()));
                 }
@@ -113,15 +122,17 @@ impl Writer {
             match client.outbox.poll_write(&mut *client.stream, cx) {
                 Poll::Ready(Ok(_)) => self.stalled_since = None,
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(Code::ClientClosed)),
-                Poll::Pending => break,
+                Poll::Pending => {
+                    if client.poll_departure(cx).is_ready() {
+                        return Poll::Ready(Err(Code::ClientClosed));
+                    }
+                    break;
+                }
             }
         }
-        // The client takes nothing for now; what it still sends goes on, and
-        // it may leave. The lock is not held here: the upload reads through it.
+        // The client takes nothing for now; what it still sends goes on. The
+        // lock is not held here: the upload reads through it.
         reply.body.poll_upload(cx).map_err(|failure| failure.code())?;
-        if connection.lock().poll_departure(cx).is_ready() {
-            return Poll::Ready(Err(Code::ClientClosed));
-        }
         self.poll_stalled(cx, connection)
     }
 
@@ -132,13 +143,16 @@ impl Writer {
         cx: &mut Context<'_>,
         connection: &Mutex<ClientConnection>,
         reply: &mut Reply,
-    ) -> Result<(), Code> {
-        while !self.ended && connection.lock().outbox.has_room() {
+    ) {
+        while !self.ended && self.failed.is_none() && connection.lock().outbox.has_room() {
             let frame = match reply.body.poll_frame(cx) {
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return,
                 Poll::Ready(None) => None,
                 Poll::Ready(Some(Ok(frame))) => Some(frame),
-                Poll::Ready(Some(Err(failure))) => return Err(failure.code()),
+                Poll::Ready(Some(Err(failure))) => {
+                    self.failed = Some(failure.code());
+                    return;
+                }
             };
             let outbox = &mut connection.lock().outbox;
             let chunked = self.framing == Framing::Chunked;
@@ -164,7 +178,6 @@ impl Writer {
                 }
             }
         }
-        Ok(())
     }
 
     fn poll_stalled(

@@ -107,7 +107,7 @@ pub(super) fn request_id_text<'a>(ask: &Ask<'a>) -> std::borrow::Cow<'a, str> {
 pub(super) fn sentences(error: &RouterError) -> std::borrow::Cow<'_, str> {
     if error.budget_exhausted {
         let code = Code::RetryBudgetExhausted;
-        return format!("{} {} ({code})", error.detail, code.summary()).into();
+        return format!("{}; {} ({code})", error.detail, code.summary()).into();
     }
     error.detail.as_ref().into()
 }

@@ -242,9 +242,8 @@ mod tests {
         let samples = all(&whole, profile::SAMPLE);
         assert_eq!(all(&samples[0], 1), [[1, 2]]);
         assert_eq!(all(&samples[1], 1), [[2]]);
-        let mut values = all(&samples[0], 2).remove(0);
-        let mut values = values.drain(..).collect::<Vec<u8>>();
-        let mut rest = values.as_mut_slice() as &[u8];
+        let values = all(&samples[0], 2).remove(0);
+        let mut rest = values.as_slice();
         assert_eq!((read_varint(&mut rest), read_varint(&mut rest)), (7, 70_000_000));
         assert!(fields(&whole).contains(&Field::Number(u64::from(profile::PERIOD), 10_000_000)));
         let duration = Field::Number(u64::from(profile::DURATION_NANOS), 1_000_000_000);

@@ -21,6 +21,8 @@ pub(crate) struct Held {
     pub(crate) records: usize,
     /// `pointsman_connections{side="client"}`.
     pub(crate) clients: u64,
+    /// `pointsman_connections{side="endpoint"}`, idle ones among them.
+    pub(crate) endpoints: u64,
     /// The sum of `in_flight` over all endpoints of `/routes`.
     pub(crate) leases: u64,
     /// `pointsman_tasks`, by kind.
@@ -45,6 +47,7 @@ impl Held {
             requests: sum(&metrics, "pointsman_requests_in_flight"),
             records: list(router, "requests").len(),
             clients: sum(&metrics, "pointsman_connections{side=\"client\""),
+            endpoints: sum(&metrics, "pointsman_connections{side=\"endpoint\""),
             leases: routes.iter().map(of_route).sum(),
             tasks: tasks(&metrics),
             sockets: router.sockets(),
@@ -83,12 +86,13 @@ impl Held {
     }
 
     /// Whether this is no more than `most`.
-    fn fits(&self, most: &Self) -> bool {
+    pub(crate) fn fits(&self, most: &Self) -> bool {
         let task =
             |(kind, count): (&String, &u64)| *count <= most.tasks.get(kind).copied().unwrap_or(0);
         self.requests <= most.requests
             && self.records <= most.records
             && self.clients <= most.clients
+            && self.endpoints <= most.endpoints
             && self.leases <= most.leases
             && self.sockets <= most.sockets
             && self.tasks.iter().all(task)

@@ -84,6 +84,16 @@ impl Router {
         self.process.stdout()
     }
 
+    /// What it wrote to stderr so far, as one text.
+    pub(crate) fn stderr(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// Its configuration file.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.directory.path().join(CONFIG_FILE)
+    }
+
     /// Sends it SIGTERM.
     pub(crate) fn terminate(&self) {
         self.process.signal("TERM");
@@ -92,6 +102,16 @@ impl Router {
     /// Sends it a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         self.process.signal(name);
+    }
+
+    /// Holds it still: what is sent meanwhile waits in the system.
+    pub(crate) fn suspend(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.process.signal("CONT");
     }
 
     /// Sends it SIGTERM and waits until it is gone.
@@ -142,10 +162,13 @@ impl Router {
     }
 }
 
+/// What its file is called.
+const CONFIG_FILE: &str = "pointsman.toml";
+
 /// Writes `config` into `directory` and says where.
 pub(crate) fn write_config(directory: &Path, config: &Config) -> PathBuf {
     // In one step, so that a router that watches the file never reads half.
-    let (file, new) = (directory.join("pointsman.toml"), directory.join("pointsman.toml.new"));
+    let (file, new) = (directory.join(CONFIG_FILE), directory.join("pointsman.toml.new"));
     fs::write(&new, config.text()).expect("a temporary directory takes files");
     fs::rename(&new, &file).expect("a file can be renamed");
     file
@@ -159,9 +182,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command`.
+    /// Starts `command`, which reads nothing.
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn_reading(command.stdin(Stdio::null()))
+    }
+
+    /// Starts `command` with the stdin it was given.
+    pub(crate) fn spawn_reading(command: &mut Command) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
         let stdout = collect(child.stdout.take().expect("stdout is a pipe"));
         let stderr = collect(child.stderr.take().expect("stderr is a pipe"));
@@ -171,6 +199,11 @@ impl Process {
     /// The lines of stdout so far.
     pub(crate) fn stdout(&self) -> Vec<String> {
         self.stdout.lock().clone()
+    }
+
+    /// What it wrote to stderr so far, as one text.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.lock().join("\n")
     }
 
     /// Waits for a line of stdout that starts with `prefix` and for the
