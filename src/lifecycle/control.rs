@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use crate::admin::{
     Control, EndpointState as Shown, EndpointView, Page, RequestFilter, RequestView, RouteFilter,
-    RouteView,
+    RouteView, TaskView,
 };
 use crate::config;
 use crate::endpoint::Balance;
+#[cfg(feature = "profiling")]
+use crate::lifecycle::TaskGuard;
 use crate::lifecycle::reload::Reload;
-use crate::lifecycle::{Drain, HealthReport, Phase, SourceHealth, systemd};
+use crate::lifecycle::{Drain, HealthReport, Phase, SourceHealth, Task, TaskKind, systemd};
+use crate::listen::connections::Connections;
 use crate::router::{Route, Router, Shared, WorkerRouter};
 use crate::sync::Mutex;
 use crate::telemetry::RecentError;
@@ -22,8 +25,14 @@ pub(crate) struct ControlSide {
     shared: Arc<Shared>,
     drain: Arc<Drain>,
     reload: Option<Arc<Reload>>,
-    workers: Mutex<Vec<Arc<WorkerRouter>>>,
+    workers: Mutex<Vec<Watched>>,
     access_log: Mutex<AccessLog>,
+}
+
+/// What is looked at of one worker.
+struct Watched {
+    router: Arc<WorkerRouter>,
+    connections: Arc<Connections>,
 }
 
 impl ControlSide {
@@ -52,9 +61,33 @@ impl ControlSide {
         self.access_log.lock().reopen();
     }
 
-    /// The workers whose requests are shown.
-    pub(crate) fn attend(&self, routers: &[Router]) {
-        *self.workers.lock() = routers.iter().map(|router| router.worker().clone()).collect();
+    /// Shows the requests and connections of a worker from now on.
+    pub(crate) fn attend(&self, router: &Router, connections: &Arc<Connections>) {
+        let (router, connections) = (router.worker().clone(), connections.clone());
+        self.workers.lock().push(Watched { router, connections });
+    }
+
+    /// How many tasks of each kind are alive.
+    fn task_counts(&self) -> Vec<(&'static str, u64)> {
+        let tasks = self.shared.tasks.all();
+        let workers = self.workers.lock();
+        let count = |kind| match kind {
+            TaskKind::Connection => workers.iter().map(|w| w.connections.len()).sum(),
+            TaskKind::Request => workers.iter().map(|w| w.router.in_flight_records.len()).sum(),
+            _ => tasks.iter().filter(|task| task.kind == kind).count(),
+        };
+        TaskKind::ALL.map(|kind| (kind.as_str(), count(kind) as u64)).into()
+    }
+
+    /// Every live task.
+    fn live_tasks(&self) -> Vec<Task> {
+        let mut tasks = self.shared.tasks.all();
+        for worker in &*self.workers.lock() {
+            tasks.extend(worker.connections.tasks());
+            let records = worker.router.in_flight_records.all();
+            tasks.extend(records.iter().map(|record| record.task()));
+        }
+        tasks
     }
 
     /// Ends when the workers have: writes out what the access log still has.
@@ -108,7 +141,7 @@ impl Control for ControlSide {
 
     fn requests(&self, filter: &RequestFilter) -> Page<RequestView> {
         let workers = self.workers.lock();
-        let records = workers.iter().flat_map(|worker| worker.in_flight_records.all());
+        let records = workers.iter().flat_map(|worker| worker.router.in_flight_records.all());
         let views = records.map(|record| record.view());
         let age = |view: &RequestView| Duration::from_millis(view.age_ms);
         filter.select(views, age, |view| (&view.host, view.started_unix_ms, &view.id))
@@ -116,6 +149,22 @@ impl Control for ControlSide {
 
     fn errors(&self) -> Vec<(u64, Arc<RecentError>)> {
         self.shared.recent_errors.newest_first()
+    }
+
+    fn tasks(&self) -> Vec<TaskView> {
+        let view = |task: Task| TaskView {
+            kind: task.kind.as_str().into(),
+            since_unix_ms: self.shared.unix_ms(task.since),
+            age_ms: u64::try_from(task.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            subject: task.subject,
+            state: task.state.map(str::to_owned),
+        };
+        self.live_tasks().into_iter().map(view).collect()
+    }
+
+    #[cfg(feature = "profiling")]
+    fn begin_profile(&self, subject: String) -> TaskGuard {
+        self.shared.tasks.enter(TaskKind::Profile, subject)
     }
 
     fn config(&self) -> serde_json::Value {
@@ -134,10 +183,10 @@ impl Control for ControlSide {
                 (Shown::Available.as_str(), states.len() as u64 - passed),
                 (Shown::PassedOver.as_str(), passed),
             ],
+            tasks: self.task_counts(),
             source_ages: inputs.sources.iter().filter_map(SourceHealth::age).collect(),
             heartbeat_ages: inputs.heartbeat_ages,
             access_log_lines_dropped: self.access_log.lock().dropped(),
-            ..Observed::default()
         })
     }
 

@@ -65,6 +65,14 @@ impl<T> DrainGate<T> {
         self.inside.lock().places.len()
     }
 
+    /// What is known of each one inside.
+    pub(crate) fn known(&self) -> Vec<T>
+    where
+        T: Clone,
+    {
+        self.inside.lock().places.values().map(|place| place.known.clone()).collect()
+    }
+
     /// Leaves the waker by which the one with `key` is reached.
     pub(crate) fn reach_by(&self, key: u64, waker: &Waker) {
         if let Some(place) = self.inside.lock().places.get_mut(&key) {

@@ -108,7 +108,7 @@ pub struct SourceHealth {
     pub name: String,
     /// What is known of it.
     pub state: SourceState,
-    /// Milliseconds since it was last heard; absent before the first time.
+    /// Milliseconds since its word in force was heard; absent before the first.
     pub age_ms: Option<u64>,
 }
 

@@ -1,5 +1,6 @@
 //! Hot reload: when the file has changed, or on request, one at a time.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +22,11 @@ pub(crate) struct Reload {
 impl Reload {
     pub(crate) fn new(shared: Arc<Shared>, file: Arc<FileSource>) -> Self {
         Self { shared, file, asked: Notify::new() }
+    }
+
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// Asks for a reload, whether the file has changed or not. Asking during

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
-
 use crate::admin::{self, AdminState, Token, TokenError, TokenRequired};
 use crate::config::{self, LoadError, Settings};
 use crate::lifecycle::control::ControlSide;
 use crate::lifecycle::reload::Reload;
 use crate::lifecycle::signals::Signals;
 use crate::lifecycle::worker::Worker;
-use crate::lifecycle::{Drain, Health, systemd, watchdog};
+use crate::lifecycle::{Drain, Health, TaskKind, Tasks, jobs, systemd};
+use crate::listen::connections::Connections;
 use crate::listen::{BindError, Listener, PassedError, PassedSockets, listen};
 use crate::registry::{FileSource, Stamp};
 use crate::router::{Router, Shared, SnapshotError};
@@ -118,9 +117,10 @@ impl Server {
         let admin_token = settings.admin.token_file.as_deref().map(Token::read).transpose()?;
         let drain = Arc::new(Drain::new());
         let health = Health::new(workers, &addresses, Some(drain.watch()), file.clone());
-        let access_log =
-            AccessLog::start(&settings.access_log, workers).map_err(StartError::AccessLog)?;
         let shared = Arc::new(Shared::new(settings, workers, health)?);
+        let settings = &shared.snapshots.current().settings;
+        let access_log = AccessLog::start(&settings.access_log, workers, &shared.tasks)
+            .map_err(StartError::AccessLog)?;
         Ok(Self {
             shared,
             file,
@@ -170,7 +170,6 @@ impl Server {
         let routers: Vec<Router> = (0..self.shared.workers)
             .map(|index| Router::for_worker(self.shared.clone(), index, control.access_log(index)))
             .collect();
-        control.attend(&routers);
         let descriptor_share = (descriptor_connections() / self.shared.workers).max(1);
         let mut of_worker = transpose(self.listeners, self.shared.workers).into_iter();
         let half_close_allowed: Vec<bool> = self
@@ -184,14 +183,17 @@ impl Server {
             .collect();
         let mut threads = Vec::new();
         for (index, router) in routers.into_iter().enumerate() {
+            let connections = Connections::new(router.worker().metrics.clone());
+            control.attend(&router, &connections);
             let worker = Worker {
                 router,
                 listeners: of_worker.next().unwrap_or_default(),
                 phase: self.drain.watch(),
                 half_close_allowed: half_close_allowed.clone(),
+                connections,
                 descriptor_share,
             };
-            threads.push(spawn(index, worker, ended.clone())?);
+            threads.push(spawn(index, worker, &self.shared.tasks, ended.clone())?);
         }
         drop(ended);
         announce(&self.addresses, admin_address, &self.greeting)?;
@@ -202,26 +204,12 @@ impl Server {
             let stop_admin = async move {
                 let _ = phase.wait_for(|phase| *phase == super::Phase::Cut).await;
             };
-            let admin = tokio::spawn(admin::serve(self.admin, state, stop_admin));
-            let mut tasks = JoinSet::new();
-            tasks.spawn(signals.attend(control.clone()));
-            tasks.spawn(control.clone().drain_when_asked());
-            let shared = self.shared.clone();
-            tasks.spawn(async move { watchdog::watch(&shared).await });
-            let shared = self.shared.clone();
-            tasks.spawn(async move { watchdog::reassure_systemd(&shared.health).await });
-            if let Some(reload) = reload {
-                let mut phase = drain.watch();
-                tasks.spawn(async move {
-                    tokio::select! {
-                        () = reload.attend() => {}
-                        // What ends takes no news any more.
-                        _ = phase.wait_for(super::Phase::is_draining) => {}
-                    }
-                });
-            }
+            let tasks = &self.shared.tasks;
+            let serving = admin::serve(self.admin, state, tasks.clone(), stop_admin);
+            let admin = tasks.spawn(TaskKind::Admin, admin_address.to_string(), serving);
+            let mut jobs = jobs::start(&self.shared, &control, &drain, signals, reload);
             let outcome = all_ended(&mut worker_ended, &drain).await;
-            tasks.shutdown().await;
+            jobs.shutdown().await;
             drain.cut();
             if let Ok(Err(error)) = admin.await {
                 tracing::warn!(%error, "the admin side ended early");
@@ -249,9 +237,10 @@ type Ended = (usize, bool);
 fn spawn(
     index: usize,
     worker: Worker,
+    tasks: &Arc<Tasks>,
     ended: tokio::sync::mpsc::UnboundedSender<Ended>,
 ) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+    tasks.spawn_thread(TaskKind::Worker, format!("worker-{index}"), move || {
         let run = std::panic::AssertUnwindSafe(|| worker.run());
         let well = match std::panic::catch_unwind(run) {
             Ok(Ok(())) => true,
@@ -347,7 +336,10 @@ mod tests {
         let shared = Arc::new(Shared::new(settings, 1, Health::embedded()).unwrap());
         let log = crate::telemetry::access_log::AccessLogHandle::off();
         let loopback = ([127, 0, 0, 1], 0).into();
+        let tasks = shared.tasks.clone();
+        let connections = Connections::new(shared.metrics.worker(0));
         let worker = Worker {
+            connections,
             router: Router::for_worker(shared, 0, log),
             // Health knows of no listener, so that accepting on this panics.
             listeners: listen(loopback, 1, &mut PassedSockets::default()).unwrap(),
@@ -356,7 +348,7 @@ mod tests {
             descriptor_share: 1,
         };
         let (ended, mut workers) = tokio::sync::mpsc::unbounded_channel();
-        spawn(7, worker, ended).unwrap();
+        spawn(7, worker, &tasks, ended).unwrap();
         assert_eq!(workers.recv().await, Some((7, false)));
     }
 }

@@ -1,6 +1,7 @@
 //! One data-plane thread: its own runtime, listeners, connections and pools.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::guard::{self, Guard};
 use crate::lifecycle::health::HEARTBEAT_PERIOD;
 use crate::lifecycle::phase::Phase;
+use crate::lifecycle::tasks::TaskKind;
 use crate::listen::connections::{Connections, FIRST_REQUEST_COMES};
 use crate::listen::{Acceptor, Listener, accept};
 use crate::router::Router;
@@ -21,6 +23,8 @@ pub(crate) struct Worker {
     pub(crate) phase: watch::Receiver<Phase>,
     /// Whether the clients of each listener may half-close.
     pub(crate) half_close_allowed: Vec<bool>,
+    /// The client connections it holds.
+    pub(crate) connections: Arc<Connections>,
     /// Client connections it may hold for its share of descriptors.
     pub(crate) descriptor_share: usize,
 }
@@ -37,10 +41,12 @@ impl Worker {
     }
 
     async fn serve(mut self) -> io::Result<()> {
-        let connections = Connections::new(self.router.worker().metrics.clone());
+        let tasks = self.router.worker().shared.tasks.clone();
+        let connections = self.connections.clone();
         let mut accepting = JoinSet::new();
         let listeners = self.listeners.drain(..).zip(self.half_close_allowed.drain(..));
         for (index, (listener, half_close_allowed)) in listeners.enumerate() {
+            let address = listener.socket.local_addr()?.to_string();
             let acceptor = Acceptor {
                 router: self.router.clone(),
                 connections: connections.clone(),
@@ -49,12 +55,14 @@ impl Worker {
             };
             let phase = self.phase.clone();
             let guard = self.router.worker().shared.health.accepting(index);
-            accepting.spawn(async move {
+            let taking = async move {
                 let _guard = guard;
                 accept(listener, acceptor, phase).await
-            });
+            };
+            accepting.spawn(tasks.track(TaskKind::Accept, address, taking));
         }
-        let beats = tokio::spawn(beat(self.router.clone()));
+        let name = format!("worker-{}", self.router.worker().index);
+        let beats = tasks.spawn(TaskKind::Heartbeat, name, beat(self.router.clone()));
         let end = self.drain(&connections, accepting).await;
         beats.abort();
         end
@@ -167,6 +175,7 @@ mod tests {
         let shared = Arc::new(Shared::new(settings, 1, health).unwrap());
         let router = Router::for_worker(shared.clone(), 0, AccessLogHandle::off());
         let worker = Worker {
+            connections: Connections::new(shared.metrics.worker(0)),
             router,
             listeners,
             phase: drain.watch(),

@@ -114,7 +114,7 @@ impl Acceptor {
         if crowded && open - limit >= REFUSALS {
             return;
         }
-        let entry = self.connections.enter();
+        let entry = self.connections.enter(peer);
         let client = ClientAddress { peer, local, secure: false };
         let router = self.router.clone();
         let half_close_allowed = self.half_close_allowed;

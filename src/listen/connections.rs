@@ -6,16 +6,17 @@
 //! per connection.
 
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::lifecycle::DrainGate;
+use crate::lifecycle::{DrainGate, Task, TaskKind};
 use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 
-/// The value of `idle_since_ms` while a request is being served.
+/// The value of `idle_since_us` while a request is being served.
 const ACTIVE: u64 = u64::MAX;
 
 /// How long a connection may be silent at first and still count as one whose
@@ -31,14 +32,28 @@ pub(crate) struct Connections {
 }
 
 struct State {
-    /// Since when no request is in progress, in ms since `start`.
-    idle_since_ms: AtomicU64,
+    client: SocketAddr,
+    since: Instant,
+    /// Since when no request is in progress, in µs since `start`.
+    idle_since_us: AtomicU64,
     /// Whether it has brought a request.
     used: AtomicBool,
     /// Asked to make room.
     evicted: AtomicBool,
     /// Asked to close, because the router does.
     closes_idle: AtomicBool,
+}
+
+impl State {
+    fn task(&self) -> Task {
+        let idle_since_us = self.idle_since_us.load(Ordering::Relaxed);
+        Task {
+            kind: TaskKind::Connection,
+            subject: self.client.to_string(),
+            state: Some(if idle_since_us == ACTIVE { "active" } else { "idle" }),
+            since: self.since,
+        }
+    }
 }
 
 impl Connections {
@@ -51,10 +66,12 @@ impl Connections {
         })
     }
 
-    /// Takes in a connection just accepted.
-    pub(crate) fn enter(self: &Arc<Self>) -> ConnectionEntry {
+    /// Takes in a connection just accepted from `client`.
+    pub(crate) fn enter(self: &Arc<Self>, client: SocketAddr) -> ConnectionEntry {
         let state = Arc::new(State {
-            idle_since_ms: AtomicU64::new(self.now_ms()),
+            client,
+            since: Instant::now(),
+            idle_since_us: AtomicU64::new(self.now_us()),
             used: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
             closes_idle: AtomicBool::new(false),
@@ -69,15 +86,21 @@ impl Connections {
         self.open.len()
     }
 
+    /// The tasks that serve them.
+    pub(crate) fn tasks(&self) -> Vec<Task> {
+        // Addresses are written out after the lock has been let go.
+        self.open.known().iter().map(|state| state.task()).collect()
+    }
+
     /// Asks the connection that has been longest without a whole request to
     /// close; false if every one is in use.
     pub(crate) fn evict_longest_idle(&self) -> bool {
-        let idle_since_ms = |state: &Arc<State>| {
-            let idle_since_ms = state.idle_since_ms.load(Ordering::Relaxed);
-            let in_use = idle_since_ms == ACTIVE || state.evicted.load(Ordering::Relaxed);
-            (!in_use).then_some(idle_since_ms)
+        let idle_since_us = |state: &Arc<State>| {
+            let idle_since_us = state.idle_since_us.load(Ordering::Relaxed);
+            let in_use = idle_since_us == ACTIVE || state.evicted.load(Ordering::Relaxed);
+            (!in_use).then_some(idle_since_us)
         };
-        self.open.wake_least(idle_since_ms, |state| state.evicted.store(true, Ordering::Relaxed))
+        self.open.wake_least(idle_since_us, |state| state.evicted.store(true, Ordering::Relaxed))
     }
 
     /// From now on answers say `Connection: close`.
@@ -89,14 +112,14 @@ impl Connections {
     /// opened just now: their first one is on its way, and its client has no
     /// reason to think that it might not be answered.
     pub(crate) fn close_idle(&self) {
-        self.close_idle_at(self.now_ms());
+        self.close_idle_at(self.now_us());
     }
 
-    fn close_idle_at(&self, now_ms: u64) {
-        let first_due_ms = now_ms.saturating_sub(millis(FIRST_REQUEST_COMES));
+    fn close_idle_at(&self, now_us: u64) {
+        let first_due_ms = now_us.saturating_sub(millis(FIRST_REQUEST_COMES));
         self.close_those(|state| {
             state.used.load(Ordering::Relaxed)
-                || state.idle_since_ms.load(Ordering::Relaxed) < first_due_ms
+                || state.idle_since_us.load(Ordering::Relaxed) < first_due_ms
         });
     }
 
@@ -125,7 +148,7 @@ impl Connections {
         poll_fn(|cx| self.open.poll_empty(cx)).await;
     }
 
-    fn now_ms(&self) -> u64 {
+    fn now_us(&self) -> u64 {
         millis(self.start.elapsed()).min(ACTIVE - 1)
     }
 }
@@ -141,15 +164,15 @@ impl ConnectionEntry {
     /// A request is in progress.
     pub(crate) fn active(&self) {
         self.state.used.store(true, Ordering::Relaxed);
-        if self.state.idle_since_ms.swap(ACTIVE, Ordering::Relaxed) != ACTIVE {
+        if self.state.idle_since_us.swap(ACTIVE, Ordering::Relaxed) != ACTIVE {
             self.connections.metrics.connection_became(Side::Client, ConnectionState::Active);
         }
     }
 
     /// The request is over.
     pub(crate) fn idle(&self) {
-        let now_ms = self.connections.now_ms();
-        if self.state.idle_since_ms.swap(now_ms, Ordering::Relaxed) == ACTIVE {
+        let now_us = self.connections.now_us();
+        if self.state.idle_since_us.swap(now_us, Ordering::Relaxed) == ACTIVE {
             self.connections.metrics.connection_became(Side::Client, ConnectionState::Idle);
         }
     }
@@ -191,7 +214,7 @@ impl ConnectionEntry {
     }
 
     fn is_active(&self) -> bool {
-        self.state.idle_since_ms.load(Ordering::Relaxed) == ACTIVE
+        self.state.idle_since_us.load(Ordering::Relaxed) == ACTIVE
     }
 }
 
@@ -204,7 +227,7 @@ impl Drop for ConnectionEntry {
 }
 
 fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -215,15 +238,15 @@ mod tests {
     #[test]
     fn closing_spares_who_has_just_come_until_silence_is_over() {
         let connections = Connections::new(Metrics::new(1).worker(0));
-        let (fresh, used, busy, silent) =
-            (connections.enter(), connections.enter(), connections.enter(), connections.enter());
+        let enter = || connections.enter(([127, 0, 0, 1], 40_000).into());
+        let (fresh, used, busy, silent) = (enter(), enter(), enter(), enter());
         used.active();
         used.idle();
         busy.active();
-        let now_ms = 10_000;
-        fresh.state.idle_since_ms.store(now_ms - 400, Ordering::Relaxed);
-        silent.state.idle_since_ms.store(now_ms - 600, Ordering::Relaxed);
-        connections.close_idle_at(now_ms);
+        let now_us = 10_000;
+        fresh.state.idle_since_us.store(now_us - 400, Ordering::Relaxed);
+        silent.state.idle_since_us.store(now_us - 600, Ordering::Relaxed);
+        connections.close_idle_at(now_us);
         assert!(!fresh.closes_idle());
         assert!(used.closes_idle() && busy.closes_idle() && silent.closes_idle());
         connections.close_silent();

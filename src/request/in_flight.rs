@@ -46,6 +46,12 @@ impl<R> InFlightRecords<R> {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        let slots = self.slots.lock();
+        slots.records.len() - slots.free.len()
+    }
+
     /// The records of this moment.
     pub(crate) fn all(&self) -> Vec<Arc<R>> {
         self.slots.lock().records.iter().flatten().cloned().collect()

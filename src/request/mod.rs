@@ -21,6 +21,8 @@ mod scope;
 #[cfg(feature = "router")]
 mod subject;
 mod target;
+#[cfg(feature = "router")]
+mod trace;
 
 #[cfg(feature = "router")]
 pub use arrival::{Arrival, ClientAddress};

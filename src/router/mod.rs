@@ -13,7 +13,7 @@ mod worker;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::attempt::RetryBudget;
 use crate::config::Settings;
@@ -133,9 +133,11 @@ impl Shared {
             metrics,
             recent_errors: RecentErrors::new(),
             health,
+            tasks: Arc::default(),
             workers,
             node,
             start: Instant::now(),
+            start_time: SystemTime::now(),
         })
     }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::attempt::RetryBudget;
 use crate::endpoint::EndpointRegistry;
 use crate::error::Code;
-use crate::lifecycle::Health;
+use crate::lifecycle::{Health, Tasks};
 use crate::request::{InFlightRecords, Record};
 use crate::route::{Publisher, Reader};
 use crate::router::Snapshot;
@@ -27,16 +27,26 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) recent_errors: Arc<RecentErrors>,
     pub(crate) health: Health,
+    pub(crate) tasks: Arc<Tasks>,
     pub(crate) workers: usize,
     /// This process's name in `Via`, unless the settings have one.
     pub(crate) node: String,
     pub(crate) start: Instant,
+    /// The same moment by the calendar.
+    pub(crate) start_time: SystemTime,
 }
 
 impl Shared {
     /// Milliseconds since the router was built: the time of all cores.
     pub(crate) fn now_ms(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A moment in milliseconds since 1970: always the same for the same
+    /// moment, so that a list can be ordered by it from page to page.
+    pub(crate) fn unix_ms(&self, moment: Instant) -> u64 {
+        let start = self.start_time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(start.as_millis()).unwrap_or(u64::MAX).saturating_add(self.now_ms(moment))
     }
 }
 

@@ -5,13 +5,16 @@
 
 mod harness;
 
+mod access_log;
 mod accounting;
 mod admin;
 mod bodies;
 mod cancellation;
 mod cli;
 mod clocks;
+mod commands;
 mod connection_limit;
+mod debug;
 mod demo;
 mod drain;
 mod early_answers;
@@ -24,6 +27,7 @@ mod health;
 mod leaks;
 mod lifecycle;
 mod limits;
+mod metrics;
 mod pooling;
 mod real_servers;
 mod reload;

@@ -287,8 +287,8 @@ mod tests {
         let stream = TcpStream::from_std(accepted).unwrap();
         let connection = Mutex::new(ClientConnection::new(Box::new(stream), false));
         let connections = Connections::new(Metrics::new(1).worker(0));
-        let entry = connections.enter();
-        connections.close_idle();
+        let entry = connections.enter(([127, 0, 0, 1], 40_000).into());
+        connections.close_silent();
         let settings =
             crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
         let next = next_request(&connection, &settings, &entry).await;

@@ -94,14 +94,14 @@ impl Router {
         self.directory.path().join(CONFIG_FILE)
     }
 
-    /// Sends it a signal by its name.
-    pub(crate) fn signal(&self, name: &str) {
-        self.process.signal(name);
-    }
-
     /// Sends it SIGTERM.
     pub(crate) fn terminate(&self) {
         self.process.signal("TERM");
+    }
+
+    /// Sends it a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name);
     }
 
     /// Holds it still: what is sent meanwhile waits in the system.
@@ -136,6 +136,19 @@ impl Router {
     #[track_caller]
     pub(crate) fn sockets(&self) -> usize {
         held::sockets(self.process.child.id())
+    }
+
+    /// The names of its threads.
+    #[track_caller]
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let path = format!("/proc/{}/task", self.process.child.id());
+        let threads = fs::read_dir(path).expect("a running process has threads");
+        // A thread may end between the listing and the reading.
+        let name = |thread: std::io::Result<fs::DirEntry>| {
+            let name = fs::read_to_string(thread.ok()?.path().join("comm")).ok()?;
+            Some(name.trim().to_owned())
+        };
+        threads.filter_map(name).collect()
     }
 
     /// A line of `/proc/PID/status` that counts KiB, such as `VmRSS`.
