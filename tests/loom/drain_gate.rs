@@ -12,7 +12,6 @@ use crate::sync::{Arc, Mutex};
 use crate::{model, must_fail};
 
 #[path = "../../src/lifecycle/drain_gate.rs"]
-#[allow(dead_code, reason = "the model does not evict")]
 mod real;
 
 use real::DrainGate;

@@ -11,6 +11,7 @@
 //!     --target-dir target/loom --test loom
 //! ```
 #![cfg(pointsman_loom)]
+#![allow(dead_code, reason = "a model need not use all of a core")]
 
 mod budget;
 mod drain_gate;
@@ -22,14 +23,13 @@ mod publisher;
 mod response_head;
 
 #[path = "../../src/sync/mod.rs"]
-#[allow(dead_code, reason = "not every model uses all of it")]
 mod sync;
 
 use std::process::Command;
 
 /// Scheduler preemptions per run. Bugs that need more are rare, and each one
 /// more multiplies the number of runs.
-const PREEMPTIONS: usize = 3;
+const PREEMPTIONS: usize = 4;
 
 /// Set in the process that runs a mutant.
 const MUTANT: &str = "POINTSMAN_MUTANT";

@@ -7,7 +7,6 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::{model, must_fail};
 
 #[path = "../../src/endpoint/pass_over.rs"]
-#[allow(dead_code, reason = "the model does not ask how long a mark lasts")]
 mod real;
 
 use real::PassOver;
