@@ -109,6 +109,9 @@ mod clock;
 pub mod config;
 pub mod endpoint;
 pub mod error;
+#[cfg(all(feature = "router", feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http1;
 #[cfg(feature = "router")]
 mod lifecycle;

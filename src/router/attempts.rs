@@ -233,7 +233,8 @@ impl Attempt<'_> {
     ) -> Result<Box<EndpointConnection>, RoundTripError> {
         let patience = self.terms.timeouts.connect;
         let left = self.terms.deadline.map(|deadline| deadline.saturating_duration_since(now));
-        match connect(address, left.map_or(patience, |left| left.min(patience))).await {
+        let connector = &*self.worker.shared.connector;
+        match connect(connector, address, left.map_or(patience, |left| left.min(patience))).await {
             Ok(connection) => Ok(connection),
             Err(ConnectError::TimedOut) if left.is_some_and(|left| left <= patience) => {
                 Err(RoundTripError::Deadline)

@@ -13,7 +13,7 @@ use crate::router::Snapshot;
 use crate::telemetry::RecentErrors;
 use crate::telemetry::access_log::AccessLogHandle;
 use crate::telemetry::metrics::{Metrics, WorkerMetrics};
-use crate::upstream::Pool;
+use crate::upstream::{Connect, Pool};
 
 /// Between two looks at how many requests the other workers have in flight.
 const SUM_EVERY_MS: u64 = 10;
@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     /// This process's name in `Via`, unless the settings have one.
     pub(crate) node: String,
     pub(crate) start: Instant,
+    /// Where connections to endpoints come from.
+    pub(crate) connector: Box<dyn Connect>,
 }
 
 impl Shared {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use pointsman::http1::RefusalKind;
 
-use crate::reading::{Message, Reading};
+use super::reading::{Message, Reading};
 
 /// A difference that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use http::Method;
 
-use crate::differences::Difference;
-use crate::{compare_request, compare_response, theirs};
+use super::both::{compare_request, compare_response};
+use super::differences::Difference;
+use super::theirs;
 
 const CHUNKED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
 

@@ -8,8 +8,8 @@ use pointsman::http1::{
     ParsedResponse,
 };
 
-use crate::differences::Difference;
-use crate::reading::{Message, Reading, Request, Response};
+use super::differences::Difference;
+use super::reading::{Message, Reading, Request, Response};
 
 const LIMITS: HeadLimits = HeadLimits { bytes: 1 << 16, fields: 100 };
 
