@@ -17,6 +17,7 @@ pub(crate) fn read_requests(bytes: &[u8]) -> Reading<Request> {
     let mut buf = BytesMut::from(bytes);
     let mut reader = HeadReader::new();
     let mut reading = Reading::of(vec![]);
+    let mut behind = None;
     loop {
         let start = buf.clone();
         let parsed = match reader.request(&mut buf, &LIMITS) {
@@ -29,10 +30,13 @@ pub(crate) fn read_requests(bytes: &[u8]) -> Reading<Request> {
         };
         let (framing, keep_alive) = (parsed.framing, parsed.keep_alive);
         let obs_text = parsed.fields.all(&CONNECTION).any(|options| !options.as_bytes().is_ascii());
-        let head = request(&start[..parsed.head_bytes], parsed);
+        let connects = parsed.method == Method::CONNECT;
+        let (head, refused) = request(&start[..parsed.head_bytes], parsed);
+        let head = (head, behind.or(refused));
         if !read_content(&mut reading, &mut buf, head, framing) {
             return reading;
         }
+        behind = behind.or(connects.then_some(Difference::BehindConnect));
         if !keep_alive {
             reading.goes_on = obs_text.then_some(Difference::CloseBesideObsText);
             return reading;
