@@ -120,7 +120,7 @@ fn end(play: &mut Play) {
     }
 }
 
-/// A request to `a.test` whose field and content are marked with `tag`. The
+/// A request whose field and content are marked with `tag`. The
 /// shape's bytes choose the method, the framing, the number of marks, and
 /// other traits.
 fn tagged(tag: u8, shape: &[u8]) -> Vec<u8> {
@@ -128,7 +128,10 @@ fn tagged(tag: u8, shape: &[u8]) -> Vec<u8> {
     let method = ["GET", "POST", "PUT", "HEAD", "DELETE"][usize::from(at(0)) % 5];
     let version = if at(3) & 1 == 0 { "1.1" } else { "1.0" };
     let tag = char::from(tag);
-    let mut out = format!("{method} /{tag} HTTP/{version}\r\nHost: a.test\r\nx-tag: {tag}\r\n");
+    // One with three endpoints, or one whose connections are used again.
+    let (host, path) = if at(3) & 16 == 0 { ("a.test", "") } else { ("x.b.test", "/one") };
+    let line = format!("{method} {path}/{tag} HTTP/{version}");
+    let mut out = format!("{line}\r\nHost: {host}\r\nx-tag: {tag}\r\n");
     for (bit, line) in [(2, "Connection: close"), (4, "Connection: keep-alive")] {
         if at(3) & bit != 0 {
             out += &format!("{line}\r\n");
