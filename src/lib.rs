@@ -85,6 +85,7 @@
 //! | `admin` | the operator's HTTP side |
 //! | `telemetry` | access log, metrics, recent errors |
 //! | `transport` | byte streams, and noticing that a peer has left |
+//! | `guard` | the build for tests in which a guard can be taken out |
 //! | `sync` | the locks and atomics, which a model checker can replace |
 //! | `cli` | the commands, one file each |
 //!
@@ -112,6 +113,8 @@ pub mod error;
 #[cfg(all(feature = "router", feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "router")]
+mod guard;
 pub mod http1;
 #[cfg(feature = "router")]
 mod lifecycle;

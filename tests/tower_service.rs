@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -289,6 +289,40 @@ async fn content_that_fails_on_the_way_in_never_looks_whole_to_the_endpoint() {
     let post = request(Method::POST, Frames(frames.into_iter()));
     let (_, received) = tokio::join!(call(&router, post), endpoint.receive_or_end());
     assert!(received.is_none());
+}
+
+/// Content that is not as long as it says.
+struct Lying {
+    says: u64,
+    gives: Option<Bytes>,
+}
+
+impl Body for Lying {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.gives.take().map(|gives| Ok(Frame::data(gives))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.says)
+    }
+}
+
+#[tokio::test]
+async fn content_of_another_length_than_it_says_never_reaches_the_endpoint_as_a_request() {
+    for says in [3, 5] {
+        let endpoint = Endpoint::start().await;
+        let router = endpoint.router("");
+        let lying = Lying { says, gives: Some(Bytes::from_static(b"four")) };
+        let response = call(&router, request(Method::PUT, lying)).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert!(endpoint.receive_or_end().await.is_none(), "{says}");
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,6 @@ pub(crate) struct ReplayBody {
     source: RequestBody,
     source_ended: bool,
     clean_trailers: Option<CleanTrailers>,
-    taken_bytes: u64,
     keep_bytes: usize,
     kept: BytesMut,
     trailers: Option<FieldLines>,
@@ -37,7 +36,6 @@ impl ReplayBody {
             source_ended: matches!(source, RequestBody::Empty),
             source,
             clean_trailers: None,
-            taken_bytes: 0,
             keep_bytes,
             kept: BytesMut::new(),
             trailers: None,
@@ -108,13 +106,7 @@ impl ReplayBody {
         Poll::Ready(frame)
     }
 
-    /// Bytes of content taken from the client so far.
-    pub(crate) fn taken_bytes(&self) -> u64 {
-        self.taken_bytes
-    }
-
     fn keep(&mut self, data: &Bytes) {
-        self.taken_bytes += data.len() as u64;
         if !self.whole {
             return;
         }

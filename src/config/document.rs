@@ -68,6 +68,7 @@ fn listeners(file: &Section<'_>, findings: &mut Findings<'_>) -> Vec<ListenerSet
     if sections.is_empty() {
         findings.report(&place, Fault::new("at least one is needed").help(example));
     }
+    const HALF_CLOSE: &[(&str, bool)] = &[("close", false), ("allow", true)];
     let mut lines: HashMap<SocketAddr, usize> = HashMap::new();
     let mut listeners = Vec::new();
     for section in sections {
@@ -82,7 +83,12 @@ fn listeners(file: &Section<'_>, findings: &mut Findings<'_>) -> Vec<ListenerSet
             let reason = format!("{address} is listened on twice: first on line {first}");
             findings.report(&item.place, Fault::new(reason));
         }
-        listeners.push(ListenerSettings { address });
+        let half_close = section.item("client_half_close");
+        let half_close_allowed = half_close.and_then(|item| item.word(HALF_CLOSE, findings));
+        listeners.push(ListenerSettings {
+            address,
+            half_close_allowed: half_close_allowed.unwrap_or_default(),
+        });
     }
     listeners
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::settings::{
-    AccessLogFormat, AccessLogTarget, EndpointSettings, HeaderEdits, RouteSettings, Settings,
-    Timeouts,
+    AccessLogFormat, AccessLogTarget, EndpointSettings, HeaderEdits, ListenerSettings,
+    RouteSettings, Settings, Timeouts,
 };
 use super::units::format_duration;
 use crate::attempt::Forwarded;
@@ -22,7 +22,7 @@ pub fn effective(settings: &Settings) -> Value {
     let headers = &settings.headers;
     json!({
         "needs_restart": NEEDS_RESTART,
-        "listener": settings.listeners.iter().map(|l| json!({ "address": l.address })).collect::<Vec<_>>(),
+        "listener": settings.listeners.iter().map(listener).collect::<Vec<_>>(),
         "admin": {
             "address": settings.admin.address,
             "token_file": settings.admin.token_file,
@@ -73,6 +73,13 @@ pub fn effective(settings: &Settings) -> Value {
             },
         },
         "route": settings.routes.iter().map(route).collect::<Vec<_>>(),
+    })
+}
+
+fn listener(listener: &ListenerSettings) -> Value {
+    json!({
+        "address": listener.address,
+        "client_half_close": if listener.half_close_allowed { "allow" } else { "close" },
     })
 }
 

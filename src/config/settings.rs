@@ -41,6 +41,9 @@ pub struct Settings {
 pub struct ListenerSettings {
     /// The address to bind; port 0 lets the system choose.
     pub address: SocketAddr,
+    /// `client_half_close = "allow"`: a client that has shut its sending side
+    /// after a whole request still gets its answer. Otherwise it has left.
+    pub half_close_allowed: bool,
 }
 
 /// `[admin]`

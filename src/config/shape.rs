@@ -31,8 +31,8 @@ shapes! {
         "listener", "admin", "workers", "timeouts", "limits", "retry", "headers", "errors",
         "health", "access_log", "route",
     ] later ["registry"];
-    LISTENER = "[[listener]]" ["address"] later [
-        "tls", "http2", "proxy_protocol", "client_half_close"
+    LISTENER = "[[listener]]" ["address", "client_half_close"] later [
+        "tls", "http2", "proxy_protocol"
     ];
     ADMIN = "[admin]" ["address", "token_file"] later [];
     WORKERS = "[workers]" ["threads"] later [];

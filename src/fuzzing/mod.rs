@@ -53,6 +53,8 @@ pub struct Play {
     pub takes: Option<usize>,
     /// Bytes that go into one read or write at most; 0 is no limit.
     pub piece: usize,
+    /// Whether a client that shuts its side is still answered.
+    pub half_close_allowed: bool,
 }
 
 /// What becomes of one connection the router opens.
@@ -104,6 +106,7 @@ pub async fn converse(
     let router = Router::for_worker(Arc::new(shared), 0, AccessLogHandle::off());
     let metrics = router.worker().metrics.clone();
     let written = Arc::new(Mutex::new(stream::Written::default()));
+    let half_close_allowed = client.half_close_allowed;
     let stream = Box::new(PlayedStream::new(client, written.clone()));
     let entry = Connections::new(metrics.clone()).enter();
     let address = ClientAddress {
@@ -111,7 +114,8 @@ pub async fn converse(
         local: SocketAddr::from(([192, 0, 2, 1], 80)),
         secure: false,
     };
-    let serving = http1::serve(stream, address, router, &entry);
+    let connection = http1::open(stream, half_close_allowed);
+    let serving = http1::serve(connection, address, router, &entry);
     let ended = tokio::time::timeout(PATIENCE, entry.until_cut(serving)).await;
     assert!(ended.is_ok(), "the client's connection never ends");
     let written = written.lock().clone();

@@ -147,12 +147,15 @@ impl Server {
         control.attend(&routers);
         let connections = connection_limit(&self.settings) / self.shared.workers;
         let mut of_worker = transpose(self.listeners, self.shared.workers).into_iter();
+        let half_close_allowed: Vec<bool> =
+            self.settings.listeners.iter().map(|listener| listener.half_close_allowed).collect();
         let mut threads = Vec::new();
         for (index, router) in routers.into_iter().enumerate() {
             let worker = Worker {
                 router,
                 listeners: of_worker.next().unwrap_or_default(),
                 phase: self.drain.watch(),
+                half_close_allowed: half_close_allowed.clone(),
                 connections: connections.max(1),
             };
             threads.push(spawn(index, worker, ended.clone())?);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::guard::{self, Guard};
 use crate::lifecycle::health::HEARTBEAT_PERIOD;
 use crate::lifecycle::phase::Phase;
 use crate::listen::connections::Connections;
@@ -18,6 +19,8 @@ pub(crate) struct Worker {
     pub(crate) router: Router,
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) phase: watch::Receiver<Phase>,
+    /// Whether the clients of each listener may half-close.
+    pub(crate) half_close_allowed: Vec<bool>,
     /// Client connections it may hold.
     pub(crate) connections: usize,
 }
@@ -34,15 +37,17 @@ impl Worker {
 
     async fn serve(mut self) -> io::Result<()> {
         let connections = Connections::new(self.router.worker().metrics.clone());
-        let acceptor = Acceptor {
-            router: self.router.clone(),
-            connections: connections.clone(),
-            limit: self.connections,
-        };
         let mut accepting = tokio::task::JoinSet::new();
-        for (index, listener) in self.listeners.drain(..).enumerate() {
+        let listeners = self.listeners.drain(..).zip(self.half_close_allowed.drain(..));
+        for (index, (listener, half_close_allowed)) in listeners.enumerate() {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let (acceptor, phase) = (acceptor.clone(), self.phase.clone());
+            let acceptor = Acceptor {
+                router: self.router.clone(),
+                connections: connections.clone(),
+                limit: self.connections,
+                half_close_allowed,
+            };
+            let phase = self.phase.clone();
             let guard = self.router.worker().shared.health.accepting(index);
             accepting.spawn(async move {
                 accept(listener, acceptor, phase).await;
@@ -74,6 +79,7 @@ impl Worker {
                 () = tokio::time::sleep_until(cut_at) => {}
             }
         }
+        self.router.worker().cut();
         connections.cut();
         // A cut connection ends at its next turn; nothing there waits.
         let _ = tokio::time::timeout(Duration::from_secs(1), connections.all_closed()).await;
@@ -96,6 +102,8 @@ async fn beat(router: Router) {
         let settings = &snapshot.settings;
         let limit = settings.limits.requests_in_flight as u64;
         shared.health.observe_in_flight(shared.metrics.requests_in_flight(), limit);
-        worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now());
+        if guard::is_on(Guard::Sweep) {
+            worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now());
+        }
     }
 }

@@ -1,9 +1,7 @@
 //! Taking connections off a listening socket.
 
-use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -26,6 +24,8 @@ pub(crate) struct Acceptor {
     pub(crate) connections: Arc<Connections>,
     /// Connections this worker may hold.
     pub(crate) limit: usize,
+    /// Whether clients may shut their sending side and stay for the answer.
+    pub(crate) half_close_allowed: bool,
 }
 
 /// Accepts from `listener` until the drain, then until its queue is empty.
@@ -43,11 +43,24 @@ pub(crate) async fn accept(
             () = stops_accepting(&mut phase) => break,
         }
     }
-    // What the system has already accepted for us was promised an answer.
-    while let Some(accepted) = accepted_already(&listener).await {
-        match accepted {
-            Ok((stream, peer)) => acceptor.take(stream, peer),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+    take_accepted_already(listener, &acceptor);
+}
+
+/// What the system has already accepted for us was promised an answer. The
+/// system itself is asked: the runtime's readiness may be old, and its budget
+/// for one turn can end before the queue does.
+fn take_accepted_already(listener: TcpListener, acceptor: &Acceptor) {
+    let Ok(listener) = listener.into_std() else { return };
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                let stream =
+                    stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                if let Ok(stream) = stream {
+                    acceptor.take(stream, peer);
+                }
+            }
+            Err(error) if is_about_one_connection(&error) => {}
             Err(_) => break,
         }
     }
@@ -59,23 +72,18 @@ async fn stops_accepting(phase: &mut watch::Receiver<Phase>) {
     let _ = phase.wait_for(Phase::stops_accepting).await;
 }
 
-async fn accepted_already(
-    listener: &TcpListener,
-) -> Option<io::Result<(TcpStream, std::net::SocketAddr)>> {
-    poll_fn(|cx| match listener.poll_accept(cx) {
-        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-}
-
 async fn rest_after(error: &io::Error) {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+    if is_about_one_connection(error) {
         return;
     }
     tracing::warn!(%error, "cannot accept a connection; trying again shortly");
     tokio::time::sleep(STARVED_WAIT).await;
+}
+
+/// Whether the next accept may well succeed.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
 impl Acceptor {
@@ -90,12 +98,13 @@ impl Acceptor {
         let entry = self.connections.enter();
         let client = ClientAddress { peer, local, secure: false };
         let router = self.router.clone();
+        let half_close_allowed = self.half_close_allowed;
         tokio::spawn(async move {
-            let stream = Box::new(stream);
+            let connection = http1::open(Box::new(stream), half_close_allowed);
             if crowded {
-                entry.until_cut(http1::refuse_crowded(stream, client, router, &entry)).await;
+                entry.until_cut(http1::refuse_crowded(connection, client, router, &entry)).await;
             } else {
-                entry.until_cut(http1::serve(stream, client, router, &entry)).await;
+                entry.until_cut(http1::serve(connection, client, router, &entry)).await;
             }
         });
     }

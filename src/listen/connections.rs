@@ -27,6 +27,7 @@ pub(crate) struct Connections {
     next_key: AtomicU64,
     start: Instant,
     draining: AtomicBool,
+    closing_idle: AtomicBool,
     cut: AtomicBool,
     emptied: Notify,
     metrics: Arc<WorkerMetrics>,
@@ -51,6 +52,7 @@ impl Connections {
             next_key: AtomicU64::new(0),
             start: Instant::now(),
             draining: AtomicBool::new(false),
+            closing_idle: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             emptied: Notify::new(),
             metrics,
@@ -74,8 +76,8 @@ impl Connections {
         self.open.lock().len()
     }
 
-    /// Asks the connection that has been idle longest to close; false if
-    /// every one is in use.
+    /// Asks the connection that has been longest without a whole request to
+    /// close; false if every one is in use.
     pub(crate) fn evict_longest_idle(&self) -> bool {
         let open = self.open.lock();
         let longest = open
@@ -97,10 +99,10 @@ impl Connections {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Closes the connections that wait for a request.
+    /// Closes the connections that wait for a request, now and later.
     pub(crate) fn close_idle(&self) {
+        self.closing_idle.store(true, Ordering::Relaxed);
         for open in self.open.lock().values() {
-            open.state.evicted.store(true, Ordering::Relaxed);
             if let Some(waker) = &open.waker {
                 waker.wake_by_ref();
             }
@@ -161,9 +163,16 @@ impl ConnectionEntry {
         self.connections.draining.load(Ordering::Relaxed)
     }
 
-    /// Whether to close if no request has begun.
-    pub(crate) fn must_close(&self) -> bool {
+    /// Whether to close while no request is whole: it has been longest without
+    /// one, and another connection needs the room. Half a head is no excuse, or
+    /// one byte on each connection would make the limit a soft one.
+    pub(crate) fn is_evicted(&self) -> bool {
         self.state.evicted.load(Ordering::Relaxed)
+    }
+
+    /// Whether to close unless a request has begun to come.
+    pub(crate) fn closes_idle(&self) -> bool {
+        self.connections.closing_idle.load(Ordering::Relaxed)
     }
 
     /// Runs `connection` until it ends or everything is cut.

@@ -8,6 +8,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Connections the system holds for us before they are accepted.
 const BACKLOG: i32 = 4096;
 
+/// Bytes a client's connection may hold in the system unsent. By default that
+/// grows to megabytes, and such a socket is writable again only once a third of
+/// it has gone: a slow client that takes bytes all the time would look stalled.
+const UNSENT_BYTES: u32 = 128 << 10;
+
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
@@ -72,6 +77,8 @@ fn bound(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     // A restart must not wait for old connections in TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
+    // What is accepted from a socket inherits this.
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket)

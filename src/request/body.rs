@@ -32,6 +32,10 @@ pub enum BodyFailure {
     /// More than `request_body_bytes`.
     #[error("the request's content is larger than allowed")]
     TooLarge,
+    /// More or fewer bytes than the head said, from a source that is not this
+    /// crate's own reader.
+    #[error("the request's content is not as long as its head says")]
+    WrongLength,
 }
 
 impl BodyFailure {
@@ -42,6 +46,7 @@ impl BodyFailure {
             Self::Framing(kind) => kind.code(),
             Self::TooSlow => Code::RequestBodyTimeout,
             Self::TooLarge => Code::RequestBodyTooLarge,
+            Self::WrongLength => Code::BadFraming,
         }
     }
 }

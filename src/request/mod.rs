@@ -5,6 +5,8 @@ pub mod admission;
 #[cfg(feature = "router")]
 mod arrival;
 mod body;
+#[cfg(feature = "router")]
+mod counted;
 mod head;
 mod host;
 #[cfg(feature = "router")]
@@ -16,6 +18,8 @@ mod pace;
 mod path;
 #[cfg(feature = "router")]
 mod scope;
+#[cfg(feature = "router")]
+mod subject;
 mod target;
 
 #[cfg(feature = "router")]
@@ -30,5 +34,7 @@ pub use interim::InterimSink;
 pub use pace::Pace;
 pub use path::{AmbiguousPath, MatchPath};
 #[cfg(feature = "router")]
-pub(crate) use scope::{Phase, Scope, Subject};
+pub(crate) use scope::{Phase, Scope};
+#[cfg(feature = "router")]
+pub(crate) use subject::Subject;
 pub use target::{Authority, Target};

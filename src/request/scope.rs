@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::Method;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 
 use crate::admin::RequestView;
 use crate::error::{AttemptOutcome, AttemptRecord, Code, RouterError};
-use crate::http1::{FieldLines, FieldValue, ParsedRequest, SeenHead, Version};
-use crate::request::{ClientAddress, RequestHead};
+use crate::http1::{FieldLines, Version};
+use crate::request::counted::Counted;
+use crate::request::{ClientAddress, RequestBody, Subject};
 use crate::respond::fields::response_trailers;
 use crate::route::Pinned;
 use crate::router::{Route, RouteId, Snapshot, WorkerRouter};
@@ -81,66 +82,6 @@ impl Phase {
             Self::Waiting => "waiting",
             Self::Responding => "responding",
         }
-    }
-}
-
-/// As much of a request's head as there is.
-pub(crate) enum Subject {
-    /// No head could be read, or none had come yet.
-    Nothing,
-    /// What could be read of a refused head.
-    Seen(Box<SeenHead>),
-    /// A head that was not admitted.
-    Parsed(Box<ParsedRequest>),
-    /// An admitted one.
-    Head(Arc<RequestHead>),
-}
-
-impl Subject {
-    pub(crate) fn method(&self) -> Option<&Method> {
-        match self {
-            Self::Nothing => None,
-            Self::Seen(seen) => seen.method.as_ref(),
-            Self::Parsed(parsed) => Some(&parsed.method),
-            Self::Head(head) => Some(head.method()),
-        }
-    }
-
-    pub(crate) fn fields(&self) -> Option<&FieldLines> {
-        match self {
-            Self::Nothing => None,
-            Self::Seen(seen) => Some(&seen.fields),
-            Self::Parsed(parsed) => Some(&parsed.fields),
-            Self::Head(head) => Some(head.fields()),
-        }
-    }
-
-    pub(crate) fn version(&self) -> Option<Version> {
-        match self {
-            Self::Nothing | Self::Seen(_) => None,
-            Self::Parsed(parsed) => Some(parsed.version),
-            Self::Head(head) => Some(head.version()),
-        }
-    }
-
-    fn target(&self) -> &[u8] {
-        match self {
-            Self::Nothing => b"",
-            Self::Seen(seen) => seen.target.as_deref().unwrap_or_default(),
-            Self::Parsed(parsed) => &parsed.target,
-            Self::Head(head) => head.target(),
-        }
-    }
-
-    fn host(&self) -> &[u8] {
-        match self {
-            Self::Head(head) => head.host().as_bytes(),
-            _ => self.field(&header::HOST).unwrap_or_default(),
-        }
-    }
-
-    fn field(&self, name: &HeaderName) -> Option<&[u8]> {
-        self.fields()?.first(name).map(FieldValue::as_bytes)
     }
 }
 
@@ -239,9 +180,15 @@ impl Scope {
         self.record.live.lock().attempts.clone()
     }
 
-    /// Content taken from the client so far, in bytes.
-    pub(crate) fn set_bytes_in(&mut self, bytes: u64) {
-        self.record.live.lock().bytes_in = bytes;
+    /// The same content, counted as it is taken from the client: whoever
+    /// looks meanwhile sees it, and a request that is dropped keeps it.
+    pub(crate) fn counted(&self, body: RequestBody) -> RequestBody {
+        match body {
+            RequestBody::Empty => RequestBody::Empty,
+            RequestBody::Source(source) => {
+                RequestBody::Source(Box::new(Counted::new(source, self.record.clone())))
+            }
+        }
     }
 
     /// Content given to the client, in bytes, besides what there was.
@@ -258,10 +205,17 @@ impl Scope {
         live.phase = Phase::Responding;
     }
 
-    /// The final head is decided: an error of the router's.
+    /// The final head is decided: an error of the router's. A client that has
+    /// left is sent none.
     pub(crate) fn refused(&mut self, error: &RouterError) {
-        self.answered(error.status().as_u16());
+        if error.code != Code::ClientClosed {
+            self.answered(error.status().as_u16());
+        }
         let mut live = self.record.live.lock();
+        if error.code == Code::ClientClosed {
+            // Nobody is left who could be told.
+            live.status = None;
+        }
         live.code = Some(error.code);
         live.detail = error.detail.clone();
         if error.budget_exhausted {
@@ -295,12 +249,16 @@ impl Drop for Scope {
         let mut live = record.live.lock();
         if !live.finished {
             live.finished = true;
-            live.code.get_or_insert(Code::ClientClosed);
+            live.code.get_or_insert(record.worker.code_of_dropped());
+        }
+        let metrics = &record.worker.metrics;
+        if live.attempt_is_open() {
+            metrics.attempt_finished(Some(live.code.unwrap_or(Code::ClientClosed)));
         }
         let duration = record.started.elapsed();
         let status = live.logged_status();
         let label = record.route(&live).map_or(RouteLabel::NONE, |route| route.label);
-        record.worker.metrics.request_finished(label, status.unwrap_or(0), live.code, duration);
+        metrics.request_finished(label, status.unwrap_or(0), live.code, duration);
         let log = &record.worker.access_log;
         if log.enabled() {
             log.write(&record.access_record(&live, status, duration));
@@ -312,6 +270,11 @@ impl Drop for Scope {
 }
 
 impl Live {
+    /// Whether the last attempt was dropped before it came to anything.
+    fn attempt_is_open(&self) -> bool {
+        self.attempts.len() < self.attempt as usize
+    }
+
     /// What was sent, or for a client that left before, what the log has.
     fn logged_status(&self) -> Option<u16> {
         match (self.code, self.status) {
@@ -322,6 +285,11 @@ impl Live {
 }
 
 impl Record {
+    /// So many bytes of content more were taken from the client.
+    pub(super) fn add_bytes_in(&self, bytes: u64) {
+        self.live.lock().bytes_in += bytes;
+    }
+
     fn route(&self, live: &Live) -> Option<&Route> {
         live.route.map(|id| self.snapshot.route(id))
     }
@@ -367,7 +335,7 @@ impl Record {
             code: live.code,
             route: self.route(live).map(|route| &*route.name),
             endpoint: live.endpoint,
-            attempts: u32::try_from(live.attempts.len()).unwrap_or(u32::MAX),
+            attempts: live.attempt,
             bytes_in: live.bytes_in,
             bytes_out: live.bytes_out,
             duration,

@@ -86,6 +86,11 @@ impl ReplyBody {
         Poll::Ready(frame)
     }
 
+    /// Whether the endpoint is still being sent the request's content.
+    pub(crate) fn is_uploading(&self) -> bool {
+        matches!(&self.content, Content::Answer(answer) if answer.is_uploading())
+    }
+
     /// Keeps an unfinished upload going while no content can be taken.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), AnswerFailure> {
         match &mut self.content {
@@ -106,9 +111,7 @@ impl ReplyBody {
     }
 
     fn end_content(&mut self, failure: Option<Code>) {
-        if let Content::Answer(answer) = std::mem::replace(&mut self.content, Content::Empty) {
-            self.scope.set_bytes_in(answer.request_bytes());
-        }
+        self.content = Content::Empty;
         if let Some(code) = failure {
             self.scope.fail(code);
         }

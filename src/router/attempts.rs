@@ -75,7 +75,6 @@ pub(super) async fn run(
                     None => RouterError::from(give_up.code()),
                 };
                 error.budget_exhausted = give_up.is_budget_exhausted();
-                scope.set_bytes_in(body.taken_bytes());
                 return Err(with_attempts(error, scope, last));
             }
             Action::Wait { min_ms, max_ms } => {
@@ -108,12 +107,10 @@ pub(super) async fn run(
                         Event::Failed { failure, endpoint: choice.index, body: left }
                     }
                     Err(RoundTripError::Request(failure)) => {
-                        scope.set_bytes_in(body.taken_bytes());
                         let error = RouterError::new(failure.code(), failure.to_string());
                         return Err(with_attempts(error, scope, last));
                     }
                     Err(RoundTripError::Deadline) => {
-                        scope.set_bytes_in(body.taken_bytes());
                         let error = RouterError::from(Code::DeadlineExceeded);
                         return Err(with_attempts(error, scope, last));
                     }
@@ -233,8 +230,9 @@ impl Attempt<'_> {
     ) -> Result<Box<EndpointConnection>, RoundTripError> {
         let patience = self.terms.timeouts.connect;
         let left = self.terms.deadline.map(|deadline| deadline.saturating_duration_since(now));
-        let connector = &*self.worker.shared.connector;
-        match connect(connector, address, left.map_or(patience, |left| left.min(patience))).await {
+        let patience_left = left.map_or(patience, |left| left.min(patience));
+        let (connector, metrics) = (&*self.worker.shared.connector, &self.worker.metrics);
+        match connect(connector, address, patience_left, metrics.clone()).await {
             Ok(connection) => Ok(connection),
             Err(ConnectError::TimedOut) if left.is_some_and(|left| left <= patience) => {
                 Err(RoundTripError::Deadline)

@@ -106,7 +106,7 @@ impl Router {
         let id = snapshot.lookup(head.host(), head.path()).ok_or_else(|| no_route(&head))?;
         scope.set_route(id);
         let route = snapshot.route(id);
-        let body = replayable(&snapshot, &head, route, body);
+        let body = replayable(&snapshot, &head, route, scope.counted(body));
         let deadline = route.timeouts.request.map(|all| Instant::from_std(scope.started()) + all);
         let interim = interim.as_deref();
         attempts::run(self.worker(), scope, id, &head, body, interim, deadline)

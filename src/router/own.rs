@@ -102,7 +102,6 @@ fn closes(code: Code) -> bool {
             | Code::RequestBodyTimeout
             | Code::RequestBodyTooLarge
             | Code::AmbiguousHost
-            | Code::ClientClosed
             | Code::Internal
     )
 }

@@ -1,11 +1,12 @@
 //! What one worker has to itself, and what all share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use crate::attempt::RetryBudget;
 use crate::endpoint::EndpointRegistry;
+use crate::error::Code;
 use crate::lifecycle::Health;
 use crate::request::InFlightRecords;
 use crate::route::{Publisher, Reader};
@@ -52,6 +53,7 @@ pub(crate) struct WorkerRouter {
     pub(crate) in_flight_records: InFlightRecords,
     in_flight_elsewhere: AtomicU64,
     next_sum_ms: AtomicU64,
+    cut: AtomicBool,
 }
 
 impl WorkerRouter {
@@ -65,8 +67,19 @@ impl WorkerRouter {
             in_flight_records: InFlightRecords::default(),
             in_flight_elsewhere: AtomicU64::new(0),
             next_sum_ms: AtomicU64::new(0),
+            cut: AtomicBool::new(false),
             shared,
         }
+    }
+
+    /// What is in flight from here on is cut: its client has not left.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Relaxed);
+    }
+
+    /// Why a request ended that nobody finished.
+    pub(crate) fn code_of_dropped(&self) -> Code {
+        if self.cut.load(Relaxed) { Code::DrainCut } else { Code::ClientClosed }
     }
 
     /// Requests in flight: this worker's own exactly, the others' as of at

@@ -27,24 +27,41 @@ impl Departure {
     }
 
     /// Ready when the peer has shut its side or the connection was reset.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            ready!(self.duplicate.poll_read_ready(cx))?;
-            if self.readiness()?.is_read_closed() {
-                return Poll::Ready(Ok(()));
+            let edge = ready!(self.duplicate.poll_read_ready(cx));
+            if edge.is_err() || self.readiness(Interest::READABLE).is_read_closed() {
+                return Poll::Ready(());
             }
             // Only bytes: the edge is spent without reading them.
-            let spent = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
-            let _ = self.duplicate.try_io(Interest::READABLE, spent);
+            self.spend(Interest::READABLE);
         }
     }
 
-    /// What the registration knows now.
-    fn readiness(&self) -> io::Result<Ready> {
+    /// Ready when the connection was reset; a peer that only shut its side is
+    /// still there.
+    pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let edge = ready!(self.duplicate.poll_write_ready(cx));
+            if edge.is_err() || self.readiness(Interest::WRITABLE).is_write_closed() {
+                return Poll::Ready(());
+            }
+            // Only room to write.
+            self.spend(Interest::WRITABLE);
+        }
+    }
+
+    fn spend(&self, edge: Interest) {
+        let spent = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        let _ = self.duplicate.try_io(edge, spent);
+    }
+
+    /// What the registration knows now; what cannot be known is no departure.
+    fn readiness(&self, interest: Interest) -> Ready {
         let mut cx = Context::from_waker(Waker::noop());
-        match pin!(self.duplicate.ready(Interest::READABLE)).poll(&mut cx) {
-            Poll::Ready(readiness) => readiness,
-            Poll::Pending => Ok(Ready::EMPTY),
+        match pin!(self.duplicate.ready(interest)).poll(&mut cx) {
+            Poll::Ready(readiness) => readiness.unwrap_or(Ready::EMPTY),
+            Poll::Pending => Ready::EMPTY,
         }
     }
 }
@@ -72,6 +89,23 @@ mod tests {
             assert!(polled.is_pending());
         }
         drop(client);
-        poll_fn(|cx| departure.poll(cx)).await.unwrap();
+        poll_fn(|cx| departure.poll(cx)).await;
+    }
+
+    #[tokio::test]
+    async fn a_reset_shows_after_a_half_close_that_alone_is_none() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (ours, _) = listener.accept().await.unwrap();
+        let mut reset = Departure::watch(SockRef::from(&ours).try_clone().unwrap()).unwrap();
+        let mut half_close = Departure::watch(SockRef::from(&ours).try_clone().unwrap()).unwrap();
+        client.write_all(b"unread").await.unwrap();
+        client.shutdown().await.unwrap();
+        poll_fn(|cx| half_close.poll(cx)).await;
+        let polled = poll_fn(|cx| Poll::Ready(reset.poll_reset(cx))).await;
+        assert!(polled.is_pending());
+        SockRef::from(&client).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        drop(client);
+        poll_fn(|cx| reset.poll_reset(cx)).await;
     }
 }

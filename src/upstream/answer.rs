@@ -149,9 +149,9 @@ impl Answer {
         }
     }
 
-    /// Bytes of the request's content taken from the client.
-    pub(crate) fn request_bytes(&self) -> u64 {
-        self.body.taken_bytes()
+    /// Whether the upload may still ask for the request's content.
+    pub(crate) fn is_uploading(&self) -> bool {
+        self.connection.is_some() && !self.upload.is_done()
     }
 
     /// Keeps the upload going while the client is slow to take the answer:

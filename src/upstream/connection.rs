@@ -1,10 +1,13 @@
 //! One HTTP/1 connection to an endpoint.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::guard::{self, Guard};
+use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 use crate::transport::{Inbox, Outbox, Transport};
 
 /// A connection to an endpoint. It belongs to one exchange at a time, moves by
@@ -21,11 +24,19 @@ pub(crate) struct EndpointConnection {
     pub(crate) idle_since: Instant,
     /// A request was begun and is not yet written whole.
     pub(crate) mid_request: bool,
+    state: ConnectionState,
+    metrics: Arc<WorkerMetrics>,
 }
 
 impl EndpointConnection {
-    /// A connection just made.
-    pub(crate) fn new(stream: Box<dyn Transport>, address: SocketAddr) -> Self {
+    /// A connection just made, for an exchange.
+    pub(crate) fn new(
+        stream: Box<dyn Transport>,
+        address: SocketAddr,
+        metrics: Arc<WorkerMetrics>,
+    ) -> Self {
+        let state = ConnectionState::Active;
+        metrics.connection_opened(Side::Endpoint, state);
         Self {
             stream,
             inbox: Inbox::new(),
@@ -35,13 +46,22 @@ impl EndpointConnection {
             exchanges: 0,
             idle_since: Instant::now(),
             mid_request: false,
+            state,
+            metrics,
         }
+    }
+
+    /// It goes to an exchange, or to the pool.
+    pub(crate) fn enter(&mut self, state: ConnectionState) {
+        self.state = state;
+        self.metrics.connection_became(Side::Endpoint, state);
     }
 
     /// Whether another exchange may follow on it: nothing half-written and
     /// nothing unasked-for received.
     pub(crate) fn is_clean(&self) -> bool {
-        self.inbox.bytes.is_empty() && !self.inbox.ended() && self.outbox.is_empty()
+        let silent = self.inbox.bytes.is_empty() || !guard::is_on(Guard::CleanReuse);
+        silent && !self.inbox.ended() && self.outbox.is_empty()
     }
 }
 
@@ -52,5 +72,6 @@ impl Drop for EndpointConnection {
         if self.mid_request {
             self.stream.reset_on_close();
         }
+        self.metrics.connection_closed(Side::Endpoint, self.state);
     }
 }

@@ -7,11 +7,13 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::telemetry::metrics::WorkerMetrics;
 use crate::transport::Transport;
 use crate::upstream::connection::EndpointConnection;
 
@@ -52,11 +54,12 @@ pub(crate) enum ConnectError {
     Failed(io::Error),
 }
 
-/// Opens a connection to `address` within `patience`.
+/// Opens a connection to `address` within `patience`, counted in `metrics`.
 pub(crate) async fn connect(
     connector: &dyn Connect,
     address: SocketAddr,
     patience: Duration,
+    metrics: Arc<WorkerMetrics>,
 ) -> Result<Box<EndpointConnection>, ConnectError> {
     let stream = match timeout(patience, connector.connect(address)).await {
         Err(_) => return Err(ConnectError::TimedOut),
@@ -69,5 +72,5 @@ pub(crate) async fn connect(
         }
         Ok(Ok(stream)) => stream,
     };
-    Ok(Box::new(EndpointConnection::new(stream, address)))
+    Ok(Box::new(EndpointConnection::new(stream, address, metrics)))
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::sync::Mutex;
+use crate::telemetry::metrics::ConnectionState;
 use crate::upstream::connection::EndpointConnection;
 
 /// Idle connections kept for one endpoint by one worker; more are closed.
@@ -80,6 +81,7 @@ impl Pool {
             };
             let idle = now.duration_since(connection.idle_since);
             if !looks_closed(&mut connection, reuse, idle) {
+                connection.enter(ConnectionState::Active);
                 return Some(connection);
             }
         }
@@ -90,6 +92,7 @@ impl Pool {
         debug_assert!(connection.is_clean());
         connection.exchanges += 1;
         connection.idle_since = now;
+        connection.enter(ConnectionState::Idle);
         connection.inbox.release();
         connection.outbox.clear();
         let mut idle = self.idle.lock();

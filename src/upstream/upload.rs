@@ -16,6 +16,10 @@ use crate::upstream::connection::EndpointConnection;
 /// starts, so that head and first content leave in one write.
 pub(crate) struct Upload {
     framing: Framing,
+    /// Content still due under a known length. It is counted here, where the
+    /// length was promised: an endpoint that got one byte less would take the
+    /// next request's for it.
+    left_bytes: u64,
     phase: Phase,
     written_bytes: u64,
     stalled_since: Option<Instant>,
@@ -46,7 +50,8 @@ impl Upload {
     /// An upload of content framed like this, head first.
     pub(crate) fn new(framing: Framing) -> Self {
         let phase = if framing == Framing::None { Phase::Flush } else { Phase::Content };
-        Self { framing, phase, written_bytes: 0, stalled_since: None }
+        let left_bytes = if let Framing::Length(length) = framing { length } else { 0 };
+        Self { framing, left_bytes, phase, written_bytes: 0, stalled_since: None }
     }
 
     /// Whether every byte was written.
@@ -107,7 +112,10 @@ impl Upload {
             match body.poll_frame(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Some(Err(failure))) => return Err(UploadFailure::Request(failure)),
-                Poll::Ready(Some(Ok(BodyFrame::Data(data)))) => self.put(connection, data),
+                Poll::Ready(Some(Ok(BodyFrame::Data(data)))) => self.put(connection, data)?,
+                Poll::Ready(Some(Ok(BodyFrame::Trailers(_))) | None) if self.left_bytes > 0 => {
+                    return Err(UploadFailure::Request(BodyFailure::WrongLength));
+                }
                 Poll::Ready(Some(Ok(BodyFrame::Trailers(fields)))) => {
                     if self.framing == Framing::Chunked {
                         encode_last_chunk(connection.outbox.head(), Some(&fields));
@@ -125,14 +133,21 @@ impl Upload {
         Ok(())
     }
 
-    fn put(&self, connection: &mut EndpointConnection, data: Bytes) {
-        let Some(length) = NonZeroUsize::new(data.len()) else { return };
+    fn put(
+        &mut self,
+        connection: &mut EndpointConnection,
+        data: Bytes,
+    ) -> Result<(), UploadFailure> {
+        let Some(length) = NonZeroUsize::new(data.len()) else { return Ok(()) };
         if self.framing == Framing::Chunked {
             encode_chunk_head(connection.outbox.head(), length);
             connection.outbox.push(data, CHUNK_TAIL);
-        } else {
-            connection.outbox.push(data, b"");
+            return Ok(());
         }
+        let left_bytes = self.left_bytes.checked_sub(data.len() as u64);
+        self.left_bytes = left_bytes.ok_or(UploadFailure::Request(BodyFailure::WrongLength))?;
+        connection.outbox.push(data, b"");
+        Ok(())
     }
 
     fn poll_stalled(

@@ -236,6 +236,30 @@ fn a_client_that_does_not_read_stops_the_endpoint() {
 }
 
 #[test]
+fn a_slow_client_that_takes_bytes_all_the_time_is_not_taken_for_a_stalled_one() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {GIB}\r\n\r\n");
+        let content = Step::SendPattern { bytes: GIB, chunked: false };
+        vec![Step::ReadHead, Step::Send(head.into()), content]
+    });
+    let config = Config::new()
+        .set("timeouts.response_write_idle", "700ms")
+        .route("a.test", &[endpoint.address()]);
+    let router = Router::start(&config);
+    let mut client = Connection::open(router.address());
+    client.receive_little();
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    client.answer_head().expect("the head comes");
+    let mut pattern = Pattern::new();
+    for _ in 0..300 {
+        pattern.follow(&client.bytes(10_000));
+        // The slowness itself.
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(pattern.agrees);
+}
+
+#[test]
 fn an_early_answer_reaches_a_client_that_still_uploads() {
     let body = "x".repeat(300_000);
     let answer = format!(
@@ -263,6 +287,35 @@ fn an_early_answer_before_a_reset_reaches_the_client() {
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000\r\n\r\n0123456789");
     let answer = client.answer("POST");
     assert_eq!((answer.status, answer.text().as_str()), (413, "big"));
+}
+
+#[test]
+fn an_upload_behind_an_early_answer_head_loses_nothing() {
+    const BODY_BYTES: u64 = 32 << 20;
+    let (stalled, read) = (Gate::default(), Gate::default());
+    let (answer_at, read_at) = (stalled.clone(), read.clone());
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        vec![
+            Step::ReadHead,
+            Step::WaitFor(answer_at.clone()),
+            Step::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n".to_vec()),
+            Step::WaitFor(read_at.clone()),
+            Step::ReadBody,
+            Step::Send(b"done".to_vec()),
+        ]
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {BODY_BYTES}\r\n\r\n"));
+    // The endpoint takes nothing, so content lies in the router when the
+    // answer's head comes. It is the endpoint's, to the last byte.
+    let sent = client.send_until_it_stops(Duration::from_millis(500), BODY_BYTES);
+    stalled.open();
+    assert_eq!(client.answer_head().expect("the head comes at once").status, 200);
+    read.open();
+    client.send(vec![b'x'; (BODY_BYTES - sent) as usize]);
+    assert_eq!(client.bytes(4), b"done");
+    assert_eq!(endpoint.request(0).content_bytes, BODY_BYTES);
 }
 
 #[test]

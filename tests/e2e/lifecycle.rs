@@ -114,6 +114,44 @@ fn a_drain_ends_at_its_deadline() {
 }
 
 #[test]
+fn an_answer_that_is_cut_ends_in_a_reset_and_is_called_so() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        vec![Step::ReadHead, Step::Send(b"HTTP/1.1 200 OK\r\n\r\nhalf".to_vec()), Step::Stall]
+    });
+    let config = Config::new()
+        .set("access_log.path", "-")
+        .set("timeouts.drain", "100ms")
+        .route("a.test", &[endpoint.address()]);
+    let mut router = Router::start(&config);
+    let mut client = Connection::open(router.address());
+    // Nothing but the end of the connection ends this content.
+    client.send("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
+    client.answer_head().expect("the head comes at once");
+    assert_eq!(client.bytes(4), b"half");
+    router.terminate();
+    router.exit();
+    assert_eq!(client.ending(), (Vec::new(), Fault::Reset));
+    let line = eventually("the line of the request", || router.stdout().get(2).cloned());
+    let line: Value = serde_json::from_str(&line).expect("a line of JSON");
+    assert_eq!((&line["status"], &line["code"]), (&200.into(), &"drain-cut".into()), "{line}");
+}
+
+#[test]
+fn what_was_sent_before_a_stop_is_answered() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    // So many that the router is told to stop while it still accepts.
+    router.suspend();
+    router.terminate();
+    let mut clients: Vec<_> = (0..300).map(|_| Connection::open(router.address())).collect();
+    clients.iter_mut().for_each(|client| client.send(GET));
+    router.resume();
+    for client in &mut clients {
+        assert_eq!(client.answer("GET").status, 200);
+    }
+}
+
+#[test]
 fn a_second_signal_cuts_at_once() {
     let (endpoint, _gate) = held();
     let config = Config::new().set("timeouts.drain", "10m").route("a.test", &[endpoint.address()]);

@@ -5,15 +5,19 @@
 
 mod harness;
 
+mod accounting;
 mod admin;
 mod bodies;
+mod cancellation;
 mod cli;
+mod connection_limit;
 mod demo;
 mod errors;
 mod framing;
+mod half_close;
 mod harness_itself;
 mod headers;
-mod leaving;
+mod leaks;
 mod lifecycle;
 mod pooling;
 mod real_servers;

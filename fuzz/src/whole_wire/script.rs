@@ -7,6 +7,7 @@
 //! | `t…` | client | sends a request that carries the next tag: see [`tagged`] |
 //! | `w` | client | waits for something from the router |
 //! | `e` `X` | client | shuts its side; resets the connection |
+//! | `H` | client | may shut its side before it is answered |
 //! | `L…` `Z…` | client | takes only so many 64 bytes; sends and takes pieces of so many bytes |
 //! | `d` | endpoint | accepts the next connection, to which what follows belongs |
 //! | `r` `h` | endpoint | refuses the next connection; never answers it |
@@ -66,6 +67,7 @@ impl Script {
                     script.stays = false;
                     script.client.takes = Some(number * 64);
                 }
+                b'H' => script.client.half_close_allowed = true,
                 b'Z' => script.client.piece = number,
                 b'd' => script.dials.push(Dial::Accepted(Play::default())),
                 b'r' => script.dials.push(Dial::Refused),

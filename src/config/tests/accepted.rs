@@ -263,6 +263,17 @@ fn two_listeners_may_both_leave_the_port_to_the_system() {
 }
 
 #[test]
+fn a_half_close_counts_as_leaving_unless_the_listener_allows_it() {
+    let allowed = |line: &str| {
+        let text = format!("[[listener]]\naddress = \"127.0.0.1:0\"\n{line}");
+        parse(&text, "p").unwrap().listeners[0].half_close_allowed
+    };
+    assert!(!allowed(""));
+    assert!(!allowed("client_half_close = \"close\""));
+    assert!(allowed("client_half_close = \"allow\""));
+}
+
+#[test]
 fn an_admin_side_off_loopback_is_accepted_with_a_token_file() {
     let admin = accept("[admin]\naddress = \"0.0.0.0:9901\"\ntoken_file = \"/etc/token\"").admin;
     assert_eq!(admin.address.to_string(), "0.0.0.0:9901");

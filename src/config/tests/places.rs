@@ -108,7 +108,11 @@ address = "127.0.0.1:80""#,
         (
             "[[listener]]\nport = 80",
             r#"p:1:1: listener[0]: address is missing; write [[listener]] and below it address = "127.0.0.1:8080"
-p:2:1: listener[0].port: unknown key; [[listener]] can have: address"#,
+p:2:1: listener[0].port: unknown key; [[listener]] can have: address, client_half_close"#,
+        ),
+        (
+            "[[listener]]\naddress = \"127.0.0.1:80\"\nclient_half_close = \"open\"",
+            r#"p:3:21: listener[0].client_half_close: "open" is not one of "close", "allow""#,
         ),
         (
             "[[listener]]\naddress = 8080",

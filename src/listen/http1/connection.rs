@@ -5,7 +5,6 @@
 //! informational responses all reach it, from within one task; the lock
 //! between them is never contended.
 
-use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::guard::{self, Guard};
 use crate::http1::{
     BodyDecoder, Decoded, FieldLines, Framing, HeadLimits, Version, encode_informational,
 };
@@ -34,6 +34,8 @@ pub(crate) struct ClientConnection {
     departure: Option<Departure>,
     half_close_allowed: bool,
     exchange: Exchange,
+    /// A final head was committed and its content is not yet written whole.
+    mid_reply: bool,
 }
 
 /// The request in progress.
@@ -77,6 +79,7 @@ impl ClientConnection {
             departure: None,
             half_close_allowed,
             exchange: Exchange::new(&terms, Version::Http10),
+            mid_reply: false,
         }
     }
 
@@ -94,20 +97,36 @@ impl ClientConnection {
     /// responses are dropped.
     pub(crate) fn commit(&mut self) {
         self.exchange.takes_informational = false;
+        self.mid_reply = true;
     }
 
-    /// Whether the request's content was read to its end. Reads on through
-    /// what has already come, never waits.
-    pub(crate) fn body_is_read(&mut self) -> bool {
+    /// The reply was written whole.
+    pub(crate) fn reply_ended(&mut self) {
+        self.mid_reply = false;
+    }
+
+    /// Whether the request's content was read to its end.
+    pub(crate) fn body_is_read(&self) -> bool {
+        self.exchange.body.is_done()
+    }
+
+    /// Whether the client left within the request's content.
+    pub(crate) fn client_left(&self) -> bool {
+        self.exchange.failure == Some(BodyFailure::ClientGone)
+    }
+
+    /// Discards the rest of the request's content as far as it has come, never
+    /// waits. Only where nobody will ask for it any more: an answer can begin
+    /// while its request is still being sent.
+    pub(crate) fn discard_body(&mut self) {
         let mut discarded = 0;
-        while !self.exchange.body.is_done() && discarded < READ_AHEAD_BYTES {
+        while discarded < READ_AHEAD_BYTES {
             match self.exchange.body.decode(&mut self.inbox.bytes) {
                 Ok(Decoded::Data(data)) => discarded += data.len(),
-                Ok(Decoded::Trailers(_) | Decoded::End) => {}
-                Ok(Decoded::NeedMore) | Err(_) => return false,
+                Ok(Decoded::Trailers(_)) => {}
+                Ok(Decoded::NeedMore | Decoded::End) | Err(_) => return,
             }
         }
-        self.exchange.body.is_done()
     }
 
     /// Writes informational responses that wait, then looks whether the
@@ -124,27 +143,27 @@ impl ClientConnection {
     }
 
     /// Ready when the client has left. Reads ahead a little, since a FIN
-    /// shows only behind the bytes before it; past that a second
-    /// registration of the descriptor watches.
+    /// shows only behind the bytes before it; past that, and past a FIN that
+    /// is allowed, a second registration of the descriptor watches.
     pub(crate) fn poll_departure(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.inbox.bytes.len() < READ_AHEAD_BYTES {
-            if self.inbox.ended() {
-                return if self.half_close_allowed { Poll::Pending } else { Poll::Ready(()) };
-            }
-            match ready!(self.inbox.poll_fill(&mut *self.stream, cx)) {
-                Ok(_) => {}
-                Err(_) => return Poll::Ready(()),
+        if !guard::is_on(Guard::Departure) {
+            return Poll::Pending;
+        }
+        while self.inbox.bytes.len() < READ_AHEAD_BYTES && !self.inbox.ended() {
+            if ready!(self.inbox.poll_fill(&mut *self.stream, cx)).is_err() {
+                return Poll::Ready(());
             }
         }
-        if self.half_close_allowed {
-            return Poll::Pending;
+        if self.inbox.ended() && !self.half_close_allowed {
+            return Poll::Ready(());
         }
         if self.departure.is_none() {
             // Without a descriptor to spare, the write side will notice later.
             self.departure = self.stream.departure().unwrap_or_default();
         }
         match &mut self.departure {
-            Some(departure) => departure.poll(cx).map(|_: io::Result<()>| ()),
+            Some(departure) if self.half_close_allowed => departure.poll_reset(cx),
+            Some(departure) => departure.poll(cx),
             None => Poll::Pending,
         }
     }
@@ -197,6 +216,16 @@ impl ClientConnection {
     fn fail(&mut self, failure: BodyFailure) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
         self.exchange.failure = Some(failure);
         Poll::Ready(Some(Err(failure)))
+    }
+}
+
+impl Drop for ClientConnection {
+    /// A reply cut in its content ends in a reset, whatever ended it: after a
+    /// clean close the client could take what it has for the whole.
+    fn drop(&mut self) {
+        if self.mid_reply {
+            self.stream.reset_on_close();
+        }
     }
 }
 

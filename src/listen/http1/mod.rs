@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use crate::config::Settings;
+use crate::guard::{self, Guard};
 use crate::http1::{Framing, HeadLimits, HeadReader, ParsedRequest, Refusal, Version};
 use crate::listen::connections::ConnectionEntry;
 use crate::request::{Arrival, ClientAddress, InterimSink, RequestBody};
@@ -23,6 +24,9 @@ use crate::transport::Transport;
 use connection::{BodyTerms, ClientBody, ClientConnection};
 use reply::{ReplyTerms, write_reply};
 
+/// A connection as one task's parts share it; see [`connection`].
+type SharedConnection = Arc<Mutex<ClientConnection>>;
+
 /// What a client's connection brought next.
 enum Next {
     Request(ParsedRequest),
@@ -33,14 +37,18 @@ enum Next {
     Closed,
 }
 
+/// A connection just accepted, to be served or refused.
+pub(crate) fn open(stream: Box<dyn Transport>, half_close_allowed: bool) -> SharedConnection {
+    Arc::new(Mutex::new(ClientConnection::new(stream, half_close_allowed)))
+}
+
 /// Serves one connection until either side ends it.
 pub(crate) async fn serve(
-    stream: Box<dyn Transport>,
+    connection: SharedConnection,
     client: ClientAddress,
     router: Router,
     entry: &ConnectionEntry,
 ) {
-    let connection = Arc::new(Mutex::new(ClientConnection::new(stream, false)));
     loop {
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
@@ -56,9 +64,14 @@ pub(crate) async fn serve(
                 (reply, terms)
             }
         };
-        let persist = terms.keep_alive && !reply.close && !entry.is_draining();
+        if !reply.body.is_uploading() {
+            connection.lock().discard_body();
+        }
         // A body still on its way would be taken for the next request.
-        let persist = connection.lock().body_is_read() && persist;
+        let persist = terms.keep_alive
+            && !reply.close
+            && !entry.is_draining()
+            && connection.lock().body_is_read();
         let terms = ReplyTerms { keep_alive: persist, ..terms };
         match write_reply(&connection, &mut reply, &terms).await {
             Ok(true) => {}
@@ -70,7 +83,6 @@ pub(crate) async fn serve(
             }
             Err(code) => {
                 reply.body.fail(code);
-                connection.lock().stream.reset_on_close();
                 return;
             }
         }
@@ -82,7 +94,7 @@ pub(crate) async fn serve(
 /// Answers `overloaded` on a connection there is no room for, without waiting
 /// for its request.
 pub(crate) async fn refuse_crowded(
-    stream: Box<dyn Transport>,
+    connection: SharedConnection,
     client: ClientAddress,
     router: Router,
     entry: &ConnectionEntry,
@@ -90,7 +102,6 @@ pub(crate) async fn refuse_crowded(
     entry.active();
     let snapshot = router.pin();
     let settings = &*snapshot.settings;
-    let connection = Mutex::new(ClientConnection::new(stream, false));
     let mut reply = router.refuse_crowded(&client);
     if write_reply(&connection, &mut reply, &ReplyTerms::closing()).await.is_ok() {
         drop(reply);
@@ -101,7 +112,7 @@ pub(crate) async fn refuse_crowded(
 
 /// Serves one request up to its reply; `None` if the client left meanwhile.
 async fn exchange(
-    connection: &Arc<Mutex<ClientConnection>>,
+    connection: &SharedConnection,
     request: ParsedRequest,
     client: &ClientAddress,
     router: &Router,
@@ -128,7 +139,8 @@ async fn exchange(
     let arrival = Arrival { request, client: *client, body, interim };
     let mut serving = pin!(router.serve(arrival));
     poll_fn(|cx| match serving.as_mut().poll(cx) {
-        Poll::Ready(reply) => Poll::Ready(Some(reply)),
+        // Who left within the request would not read the reply.
+        Poll::Ready(reply) => Poll::Ready((!connection.lock().client_left()).then_some(reply)),
         Poll::Pending => connection.lock().poll_waiting(cx).map(|()| None),
     })
     .await
@@ -176,15 +188,22 @@ impl HeadWait {
                     Err(refusal) => return Poll::Ready(Next::Refused(refusal)),
                 }
             } else {
-                if entry.must_close() {
-                    return Poll::Ready(Next::Closed);
-                }
                 connection.inbox.release();
                 connection.outbox.clear();
             }
             match connection.inbox.poll_fill(&mut *connection.stream, cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Closed),
                 Poll::Ready(Ok(_)) => {}
+                Poll::Pending if entry.is_evicted() => return Poll::Ready(Next::Closed),
+                // A request the system has taken for us is served: the runtime
+                // may not have heard of it yet.
+                Poll::Pending
+                    if entry.closes_idle()
+                        && connection.inbox.bytes.is_empty()
+                        && !connection.stream.is_disturbed() =>
+                {
+                    return Poll::Ready(Next::Closed);
+                }
                 Poll::Pending => return self.poll_clocks(cx, connection, settings),
             }
         }
@@ -199,6 +218,9 @@ impl HeadWait {
         let now = Instant::now();
         let clock = &mut connection.clock;
         if connection.inbox.bytes.is_empty() {
+            if !guard::is_on(Guard::KeepAlive) {
+                return Poll::Pending;
+            }
             let since = *self.idle_since.get_or_insert(now);
             let due = since + settings.timeouts.keep_alive;
             return clock.poll_until_from(cx, now, due).map(|()| Next::Closed);
@@ -213,5 +235,37 @@ impl ReplyTerms {
     /// For a reply to a head that could not be read.
     fn closing() -> Self {
         Self { version: Version::Http11, head_only: false, keep_alive: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::listen::connections::Connections;
+    use crate::telemetry::metrics::Metrics;
+
+    #[tokio::test]
+    async fn a_request_the_runtime_has_not_heard_of_is_taken_though_idle_ones_close() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
+        let accepted = listener.accept().unwrap().0;
+        accepted.set_nonblocking(true).unwrap();
+        // Registered just now: its readiness comes with the next turn.
+        let stream = TcpStream::from_std(accepted).unwrap();
+        let connection = Mutex::new(ClientConnection::new(Box::new(stream), false));
+        let connections = Connections::new(Metrics::new(1).worker(0));
+        let entry = connections.enter();
+        connections.close_idle();
+        let settings =
+            crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
+        let next = next_request(&connection, &settings, &entry).await;
+        assert!(matches!(next, Next::Request(_)));
+        let next = next_request(&connection, &settings, &entry).await;
+        assert!(matches!(next, Next::Closed), "now it is idle");
     }
 }

@@ -81,6 +81,7 @@ pub(crate) async fn write_reply(
         stalled_since: None,
     };
     poll_fn(|cx| writer.poll(cx, connection, reply)).await?;
+    connection.lock().reply_ended();
     reply.body.finish();
     Ok(keep_alive)
 }

@@ -138,6 +138,13 @@ impl Connection {
         came || !self.source.unread().is_empty()
     }
 
+    /// Lets the system hold few bytes that were not read yet.
+    pub(crate) fn receive_little(&self) {
+        SockRef::from(&*self.stream)
+            .set_recv_buffer_size(64 << 10)
+            .expect("a socket's buffer can be made small");
+    }
+
     /// Ends the sending side.
     pub(crate) fn finish_sending(&self) {
         self.stream.shutdown(Shutdown::Write).expect("a connected socket can be shut down");

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 pub(crate) struct Config {
     settings: BTreeMap<String, toml::Value>,
     listeners: Vec<String>,
+    listener_more: String,
     routes: String,
 }
 
@@ -19,6 +20,7 @@ impl Config {
         let empty = Self {
             settings: BTreeMap::new(),
             listeners: vec!["127.0.0.1:0".into()],
+            listener_more: String::new(),
             routes: String::new(),
         };
         empty
@@ -36,6 +38,12 @@ impl Config {
     /// Listens at `addresses` instead.
     pub(crate) fn listen(mut self, addresses: &[&str]) -> Self {
         self.listeners = addresses.iter().map(|&address| address.to_owned()).collect();
+        self
+    }
+
+    /// Adds lines of TOML to every listener.
+    pub(crate) fn listener_with(mut self, more: &str) -> Self {
+        self.listener_more = more.to_owned();
         self
     }
 
@@ -67,7 +75,8 @@ impl Config {
             writeln!(text, "{key} = {value}").expect("a String takes everything");
         }
         for address in &self.listeners {
-            write!(text, "\n[[listener]]\naddress = \"{address}\"\n")
+            let more = &self.listener_more;
+            write!(text, "\n[[listener]]\naddress = \"{address}\"\n{more}\n")
                 .expect("a String takes everything");
         }
         text + &self.routes

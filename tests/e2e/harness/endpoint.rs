@@ -249,6 +249,10 @@ impl<'a> Visitor<'a> {
                 let script = script.lock().clone();
                 script.into_iter().try_for_each(|step| self.act(step))
             }
+            Step::ByTarget(script) => {
+                let script = script(&self.target());
+                script.into_iter().try_for_each(|step| self.act(step))
+            }
             Step::WaitFor(gate) => self.wait_for(&gate),
             Step::Open(gate) => {
                 gate.open();
@@ -333,6 +337,13 @@ impl<'a> Visitor<'a> {
             content.clear();
         }
         [head.into_bytes(), content].concat()
+    }
+
+    /// The target of the request as received.
+    fn target(&self) -> String {
+        let (index, _) = self.current.expect("a script reads the head before its target");
+        let record = self.shared.record.lock();
+        record.requests[index].line().split(' ').nth(1).unwrap_or_default().to_owned()
     }
 
     fn wait_for(&self, gate: &Gate) -> Result<(), Ended> {

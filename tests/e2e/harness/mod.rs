@@ -12,6 +12,7 @@
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod endpoint;
+pub(crate) mod held;
 pub(crate) mod pattern;
 pub(crate) mod record;
 pub(crate) mod router;
@@ -23,5 +24,6 @@ pub(crate) mod wire;
 pub(crate) use client::{Answer, Connection, get};
 pub(crate) use config::Config;
 pub(crate) use endpoint::{RefusingEndpoint, ScriptedEndpoint};
+pub(crate) use held::Held;
 pub(crate) use router::Router;
 pub(crate) use script::{Gate, Script, Step, Visit};

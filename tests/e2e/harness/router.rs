@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::config::Config;
+use super::held;
 use super::wait::eventually;
 
 /// The binary cargo built for these tests.
@@ -31,16 +32,21 @@ pub(crate) struct Router {
     process: Process,
     listeners: Vec<SocketAddr>,
     admin: SocketAddr,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Router {
     /// Starts one and waits until it says that it is ready.
     #[track_caller]
     pub(crate) fn start(config: &Config) -> Self {
+        Self::start_as(binary(), config)
+    }
+
+    /// Starts one as this command.
+    #[track_caller]
+    pub(crate) fn start_as(mut command: Command, config: &Config) -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
         let file = write_config(directory.path(), config);
-        let mut command = binary();
         command.arg("run").arg("-c").arg(&file);
         let mut process = Process::spawn(&mut command);
         let admin = process.address_after("admin http://");
@@ -49,7 +55,13 @@ impl Router {
         let listeners: Vec<_> =
             listeners.map(|a| a.parse().expect("a ready line ends in an address")).collect();
         assert!(!listeners.is_empty(), "no ready line before the admin line: {lines:?}");
-        Self { process, listeners, admin, _directory: directory }
+        Self { process, listeners, admin, directory }
+    }
+
+    /// Replaces its configuration, and tells it to read the new one.
+    pub(crate) fn reload(&self, config: &Config) {
+        write_config(self.directory.path(), config);
+        self.process.signal("HUP");
     }
 
     /// Where its first listener is.
@@ -77,6 +89,16 @@ impl Router {
         self.process.signal("TERM");
     }
 
+    /// Holds it still: what is sent meanwhile waits in the system.
+    pub(crate) fn suspend(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
     /// Sends it SIGTERM and waits until it is gone.
     #[track_caller]
     pub(crate) fn stop(mut self) -> ExitStatus {
@@ -95,6 +117,12 @@ impl Router {
         self.process.child.try_wait().expect("a child can be asked").is_none()
     }
 
+    /// The number of sockets it has open.
+    #[track_caller]
+    pub(crate) fn sockets(&self) -> usize {
+        held::sockets(self.process.child.id())
+    }
+
     /// A line of `/proc/PID/status` that counts KiB, such as `VmRSS`.
     #[track_caller]
     pub(crate) fn memory_kib(&self, line: &str) -> u64 {
@@ -108,8 +136,10 @@ impl Router {
 
 /// Writes `config` into `directory` and says where.
 pub(crate) fn write_config(directory: &Path, config: &Config) -> PathBuf {
-    let file = directory.join("pointsman.toml");
-    fs::write(&file, config.text()).expect("a temporary directory takes files");
+    // In one step, so that a router that watches the file never reads half.
+    let (file, new) = (directory.join("pointsman.toml"), directory.join("pointsman.toml.new"));
+    fs::write(&new, config.text()).expect("a temporary directory takes files");
+    fs::rename(&new, &file).expect("a file can be renamed");
     file
 }
 

@@ -49,6 +49,8 @@ pub(crate) enum Step {
     /// Does what this script holds by the time the step is reached: what the
     /// answer will be can be decided after the request came.
     Defer(Arc<Mutex<Script>>),
+    /// Does what this gives for the target of the request just read.
+    ByTarget(fn(&str) -> Script),
     /// Waits until the test opens the gate.
     WaitFor(Gate),
     /// Opens a gate that the test waits at: the script has come this far.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Between two looks at a condition.
-const PACE: Duration = Duration::from_millis(2);
+pub(crate) const PACE: Duration = Duration::from_millis(2);
 
 /// Looks until `probe` has an answer; panics with `what` after [`PATIENCE`].
 #[track_caller]

@@ -1,0 +1,69 @@
+//! What is known of a request's head at the stage it has reached.
+
+use std::sync::Arc;
+
+use http::Method;
+use http::header::{self, HeaderName};
+
+use crate::http1::{FieldLines, FieldValue, ParsedRequest, SeenHead, Version};
+use crate::request::RequestHead;
+
+/// As much of a request's head as there is.
+pub(crate) enum Subject {
+    /// No head could be read, or none had come yet.
+    Nothing,
+    /// What could be read of a refused head.
+    Seen(Box<SeenHead>),
+    /// A head that was not admitted.
+    Parsed(Box<ParsedRequest>),
+    /// An admitted one.
+    Head(Arc<RequestHead>),
+}
+
+impl Subject {
+    pub(crate) fn method(&self) -> Option<&Method> {
+        match self {
+            Self::Nothing => None,
+            Self::Seen(seen) => seen.method.as_ref(),
+            Self::Parsed(parsed) => Some(&parsed.method),
+            Self::Head(head) => Some(head.method()),
+        }
+    }
+
+    pub(crate) fn fields(&self) -> Option<&FieldLines> {
+        match self {
+            Self::Nothing => None,
+            Self::Seen(seen) => Some(&seen.fields),
+            Self::Parsed(parsed) => Some(&parsed.fields),
+            Self::Head(head) => Some(head.fields()),
+        }
+    }
+
+    pub(crate) fn version(&self) -> Option<Version> {
+        match self {
+            Self::Nothing | Self::Seen(_) => None,
+            Self::Parsed(parsed) => Some(parsed.version),
+            Self::Head(head) => Some(head.version()),
+        }
+    }
+
+    pub(super) fn target(&self) -> &[u8] {
+        match self {
+            Self::Nothing => b"",
+            Self::Seen(seen) => seen.target.as_deref().unwrap_or_default(),
+            Self::Parsed(parsed) => &parsed.target,
+            Self::Head(head) => head.target(),
+        }
+    }
+
+    pub(super) fn host(&self) -> &[u8] {
+        match self {
+            Self::Head(head) => head.host().as_bytes(),
+            _ => self.field(&header::HOST).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn field(&self, name: &HeaderName) -> Option<&[u8]> {
+        self.fields()?.first(name).map(FieldValue::as_bytes)
+    }
+}

@@ -1,0 +1,153 @@
+//! The leak budget, which is nothing: after tens of thousands of exchanges
+//! that ended in every way, and hundreds of new route tables between them, the
+//! router holds what it held before.
+//!
+//! An exchange is a client behaviour ([`clients`]) meeting an endpoint
+//! behaviour ([`endpoints`]); a protocol more is an entry more in these tables.
+
+mod clients;
+mod endpoints;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::harness::held::{ask, sum};
+use crate::harness::router::binary;
+use crate::harness::wait::{PACE, PATIENCE, eventually};
+use crate::harness::{Config, Held, RefusingEndpoint, Router, ScriptedEndpoint};
+
+/// Exchanges in all, after those that warm the router up.
+const EXCHANGES: usize = 20_000;
+const WARM_UP: usize = 4_000;
+/// Clients at a time.
+const CLIENTS: usize = 32;
+/// New route tables while they are at it.
+const SWAPS: usize = 200;
+/// What its memory may be larger by, in KiB: 100 bytes for each exchange.
+const ROOM_KIB: u64 = 2_000;
+
+/// The endpoints, and the configurations that take turns.
+struct Stage {
+    scripted: Vec<ScriptedEndpoint>,
+    refusing: RefusingEndpoint,
+}
+
+impl Stage {
+    fn set() -> Self {
+        let scripted = (0..3).map(|_| ScriptedEndpoint::start(endpoints::behave)).collect();
+        Self { scripted, refusing: RefusingEndpoint::start() }
+    }
+
+    /// The `turn`th configuration: endpoints change places, and routes come
+    /// and go.
+    fn config(&self, turn: usize) -> Config {
+        let mut scripted: Vec<SocketAddr> = self.scripted.iter().map(|e| e.address()).collect();
+        let refusing = self.refusing.address();
+        scripted.rotate_left(turn % 3);
+        let base = Config::new()
+            .set("workers.threads", 2)
+            .set("timeouts.upstream_keep_alive", "300ms")
+            .set("timeouts.linger", "300ms")
+            .route("a.test", &scripted[..2])
+            .route("retried.test", &[refusing, scripted[0]])
+            .route("refused.test", &[refusing])
+            .route_with("stall.test", &scripted, endpoints::IMPATIENT);
+        (0..turn % 5).fold(base, |config, n| config.route(&format!("{n}.test"), &scripted))
+    }
+}
+
+/// Runs `count` exchanges: a third whole, a third that the client leaves, a
+/// third that the endpoint fails.
+fn exchanges(router: &Router, count: usize) {
+    let next = AtomicUsize::new(0);
+    let address = router.address();
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        return;
+                    }
+                    exchange(address, number);
+                }
+            });
+        }
+    });
+}
+
+fn exchange(router: SocketAddr, number: usize) {
+    let (kind, number) = (number % 3, number / 3);
+    let (client, target) = match kind {
+        0 => {
+            let client = clients::STAYING[number % clients::STAYING.len()];
+            let rest = number / clients::STAYING.len();
+            (client, endpoints::WHOLE[rest % endpoints::WHOLE.len()])
+        }
+        1 => {
+            let client = clients::LEAVING[number % clients::LEAVING.len()];
+            let rest = number / clients::LEAVING.len();
+            let all = endpoints::WHOLE.len() + endpoints::FAILING.len();
+            let mut every = endpoints::WHOLE.iter().chain(endpoints::FAILING);
+            (client, *every.nth(rest % all).expect("it is one of them"))
+        }
+        _ => {
+            let client = clients::STAYING[number % clients::STAYING.len()];
+            let rest = number / clients::STAYING.len();
+            (client, endpoints::FAILING[rest % endpoints::FAILING.len()])
+        }
+    };
+    clients::behave(client, router, target);
+}
+
+/// Swaps the table `SWAPS` times; each is in force before the next.
+fn swap(router: &Router, stage: &Stage) {
+    let reloads = || sum(&ask(router, "/metrics"), "pointsman_reloads_total{result=\"applied\"");
+    for turn in 1..=SWAPS {
+        let before = reloads();
+        router.reload(&stage.config(turn));
+        eventually("the new table to be in force", || (reloads() > before).then_some(()));
+    }
+}
+
+#[test]
+fn exchanges_that_end_in_every_way_leave_nothing_behind() {
+    let stage = Stage::set();
+    // The allocator gives back at once what it is given back: what is still
+    // resident is in use.
+    let mut command = binary();
+    command.env("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0");
+    let router = Router::start_as(command, &stage.config(0));
+    let rest = Held::at_rest(&router);
+    exchanges(&router, WARM_UP);
+    rest.again(&router);
+    let before_kib = router.memory_kib("VmRSS");
+    std::thread::scope(|scope| {
+        scope.spawn(|| swap(&router, &stage));
+        exchanges(&router, EXCHANGES);
+    });
+    rest.again(&router);
+    let deadline = Instant::now() + PATIENCE;
+    while router.memory_kib("VmRSS") > before_kib + ROOM_KIB {
+        let now_kib = router.memory_kib("VmRSS");
+        assert!(Instant::now() < deadline, "{before_kib} KiB became {now_kib} KiB");
+        std::thread::sleep(PACE);
+    }
+    every_way_was_taken(&router);
+    let after_kib = router.memory_kib("VmRSS");
+    let line = format!("{before_kib} KiB before, {after_kib} KiB after {EXCHANGES} exchanges\n");
+    std::io::stderr().write_all(line.as_bytes()).expect("stderr takes a line");
+}
+
+/// The exchanges were what they were meant to be.
+fn every_way_was_taken(router: &Router) {
+    let metrics = ask(router, "/metrics");
+    for code in endpoints::CODES {
+        let series = format!("pointsman_errors_total{{code=\"{code}\"");
+        assert!(sum(&metrics, &series) > 0, "no {code} in {metrics}");
+    }
+    let left = sum(&metrics, "pointsman_errors_total{code=\"client-closed\"") as usize;
+    assert!(left > EXCHANGES / 6, "only {left} clients left their requests");
+}
