@@ -95,7 +95,7 @@ fn framed(answer: &ErrorAnswer, method: &Method) {
         true,
     );
     out.extend_from_slice(&answer.body);
-    let (messages, _, end) = strict::answers(&out, &[method.as_str().as_bytes()]);
+    let (messages, end) = strict::answers(&out, &[method.as_str().as_bytes()]);
     assert_eq!(end, End::Clean, "{out:?}");
     let [message] = &messages[..] else { panic!("not one answer: {out:?}") };
     assert_eq!(message.content, answer.body);

@@ -66,8 +66,26 @@ impl Message {
 
     /// Whether the start line says HTTP/1.0.
     pub(crate) fn is_http10(&self) -> bool {
-        self.start.ends_with(b" HTTP/1.0")
+        self.start.starts_with(b"HTTP/1.0 ")
+            || (!self.start.starts_with(b"HTTP/") && self.start.ends_with(b" HTTP/1.0"))
     }
+}
+
+/// The method of a request whose head is refused, as far as it can be seen.
+pub(crate) fn seen_method<'a>(bytes: &'a [u8], requests: &[Message]) -> &'a [u8] {
+    let mut rest = bytes;
+    for request in requests {
+        rest = strip_empty_lines(rest);
+        rest = rest.get(request.raw.len()..).unwrap_or_default();
+    }
+    strip_empty_lines(rest).split(|byte| *byte == b' ').next().unwrap_or_default()
+}
+
+fn strip_empty_lines(mut bytes: &[u8]) -> &[u8] {
+    while let Some(rest) = bytes.strip_prefix(b"\r\n") {
+        bytes = rest;
+    }
+    bytes
 }
 
 /// Reads a connection's requests.
@@ -75,55 +93,50 @@ pub(crate) fn requests(bytes: &[u8], from: From) -> (Vec<Message>, End) {
     let mut messages = Vec::new();
     let mut rest = bytes;
     loop {
-        while from == From::Client && rest.starts_with(b"\r\n") {
-            rest = &rest[2..];
+        if from == From::Client {
+            rest = strip_empty_lines(rest);
         }
+        let start = rest;
         if rest.is_empty() {
             return (messages, End::Clean);
         }
-        let outcome = head(&mut rest, is_request_line).and_then(|mut message| {
-            let declared = declared(&message)?;
-            Ok((
-                content(&mut rest, &mut message, declared.unwrap_or(Declared::Length(0)), from),
-                message,
-            ))
-        });
-        match outcome {
+        let outcome =
+            head(&mut rest, is_request_line).and_then(|message| Ok((declared(&message)?, message)));
+        let (declared, mut message) = match outcome {
             Err(end) => return (messages, end),
-            Ok((ended, message)) => {
-                messages.push(message);
-                if let Err(end) = ended {
-                    return (messages, end);
-                }
-            }
+            Ok(read) => read,
+        };
+        let declared = declared.unwrap_or(Declared::Length(0));
+        let ended = content(&mut rest, &mut message, declared, from);
+        message.raw = start[..start.len() - rest.len()].to_vec();
+        messages.push(message);
+        if let Err(end) = ended {
+            return (messages, end);
         }
     }
 }
 
-/// Reads a connection's final answers, to requests with these methods in turn
-/// (GET where they are used up), until `closed`; and counts informational ones.
-pub(crate) fn answers(bytes: &[u8], methods: &[&[u8]]) -> (Vec<Message>, usize, End) {
-    let (mut messages, mut informational) = (Vec::new(), 0);
+/// Reads a connection's final answers, to requests with these methods in turn,
+/// up to the end of the bytes; informational ones are only looked at.
+pub(crate) fn answers(bytes: &[u8], methods: &[&[u8]]) -> (Vec<Message>, End) {
+    let mut messages = Vec::new();
     let mut rest = bytes;
     loop {
         if rest.is_empty() {
-            return (messages, informational, End::Clean);
+            return (messages, End::Clean);
         }
         let start = rest;
-        let outcome = head(&mut rest, is_status_line).and_then(|message| {
-            let declared = declared(&message)?;
-            Ok((message, declared))
-        });
-        let (mut message, declared) = match outcome {
-            Err(end) => return (messages, informational, end),
+        let outcome =
+            head(&mut rest, is_status_line).and_then(|message| Ok((declared(&message)?, message)));
+        let (declared, mut message) = match outcome {
+            Err(end) => return (messages, end),
             Ok(read) => read,
         };
         let status = message.status();
         if status < 200 {
             if declared.is_some() {
-                return (messages, informational, End::Broken("a 1xx has a length"));
+                return (messages, End::Broken("a 1xx has a length"));
             }
-            informational += 1;
             continue;
         }
         let method = methods.get(messages.len()).copied().unwrap_or(b"GET");
@@ -138,7 +151,7 @@ pub(crate) fn answers(bytes: &[u8], methods: &[&[u8]]) -> (Vec<Message>, usize, 
         message.raw = start[..start.len() - rest.len()].to_vec();
         messages.push(message);
         if let Err(end) = ended {
-            return (messages, informational, end);
+            return (messages, end);
         }
     }
 }
@@ -160,12 +173,11 @@ fn head(rest: &mut &[u8], is_start: fn(&[u8]) -> bool) -> Result<Message, End> {
         }
         lines.push(line);
     }
-    let raw = rest[..rest.len() - bytes.len()].to_vec();
     *rest = bytes;
     let mut lines = lines.into_iter();
     let start = lines.next().filter(|line| is_start(line)).ok_or(End::Broken("a start line"))?;
     let fields = lines.map(field).collect::<Option<_>>().ok_or(End::Broken("a field line"))?;
-    Ok(Message { start: start.to_vec(), fields, raw, ..Message::default() })
+    Ok(Message { start: start.to_vec(), fields, ..Message::default() })
 }
 
 fn is_token(bytes: &[u8]) -> bool {

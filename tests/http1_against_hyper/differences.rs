@@ -60,6 +60,8 @@ pub(crate) enum Difference {
     /// hyper needs a UTF-8 `http::Uri`; we forward the bytes and leave the
     /// judgement to admission and to the app.
     TargetIsNoUri,
+    /// hyper keeps the two greatest lengths for its own use.
+    GreatestLengths,
     /// hyper makes a tunnel of the connection after CONNECT; we read on, and
     /// admission answers 405.
     BehindConnect,
@@ -117,7 +119,7 @@ const STEERING: &[&str] = &[
 ];
 
 impl Difference {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::BareLf,
         Self::EmptyLinesBefore,
         Self::LengthAndTransferEncoding,
@@ -135,6 +137,7 @@ impl Difference {
         Self::FramingInTrailers,
         Self::HigherMinorVersion,
         Self::TargetIsNoUri,
+        Self::GreatestLengths,
         Self::BehindConnect,
         Self::SteeringTrailer,
         Self::CloseBesideObsText,

@@ -42,6 +42,7 @@ fn requests() -> Vec<(Difference, Vec<u8>)> {
         (Difference::HigherMinorVersion, b"GET / HTTP/1.2\r\n\r\n".to_vec()),
         (Difference::TargetIsNoUri, b"GET /\xff HTTP/1.1\r\n\r\n".to_vec()),
         (Difference::TargetIsNoUri, b"GET ?a HTTP/1.1\r\n\r\n".to_vec()),
+        (Difference::GreatestLengths, head(&format!("Content-Length: {}\r\n", u64::MAX))),
         (Difference::BehindConnect, b"CONNECT a.example:80 HTTP/1.1\r\n\r\n".to_vec()),
         (Difference::SteeringTrailer, format!("{CHUNKED}0\r\nHost: b\r\n\r\n").into_bytes()),
         (Difference::CloseBesideObsText, head("Connection: \u{e9}, close\r\n")),

@@ -73,6 +73,8 @@ fn request(wire: &[u8], parsed: ParsedRequest) -> (Request, Option<Difference>) 
     let target = text.and_then(|text| Uri::try_from(text).ok());
     let refused_by_hyper = if target.is_none() {
         Some(Difference::TargetIsNoUri)
+    } else if is_greatest_length(parsed.framing) {
+        Some(Difference::GreatestLengths)
     } else {
         let line = wire.trim_ascii_start().split(|&byte| byte == b'\r').next();
         higher_minor_version(line.and_then(|line| line.last()))
@@ -84,9 +86,17 @@ fn request(wire: &[u8], parsed: ParsedRequest) -> (Request, Option<Difference>) 
 fn response(wire: &[u8], parsed: ParsedResponse) -> (Response, Option<Difference>) {
     // httparse shows a reason phrase with other than ASCII bytes as empty.
     let reason = if parsed.reason.is_ascii() { parsed.reason.to_vec() } else { vec![] };
-    let refused_by_hyper = higher_minor_version(wire.get(7));
+    let refused_by_hyper = if is_greatest_length(parsed.framing) {
+        Some(Difference::GreatestLengths)
+    } else {
+        higher_minor_version(wire.get(7))
+    };
     let (status, version) = (parsed.status, parsed.version);
     (Response { status, reason, version, fields: parsed.fields.into() }, refused_by_hyper)
+}
+
+fn is_greatest_length(framing: Framing) -> bool {
+    matches!(framing, Framing::Length(length) if length >= u64::MAX - 1)
 }
 
 fn higher_minor_version(digit: Option<&u8>) -> Option<Difference> {

@@ -63,8 +63,9 @@ fn is_of(forwarded: &Message, request: &Message) -> bool {
 
 /// Every answer is well framed and in its place.
 fn answered(script: &Script, requests: &[Message], heard: &Heard) {
-    let methods: Vec<_> = requests.iter().map(Message::method).collect();
-    let (answers, _, end) = strict::answers(&heard.client, &methods);
+    let mut methods: Vec<_> = requests.iter().map(Message::method).collect();
+    methods.push(strict::seen_method(&script.sent, requests));
+    let (answers, end) = strict::answers(&heard.client, &methods);
     assert!(!matches!(end, End::Broken(_)), "{end:?} in {}", text(&heard.client));
     if script.stays && end == End::Partial {
         assert!(heard.client_reset, "cut short without a reset: {}", text(&heard.client));
