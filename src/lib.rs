@@ -111,6 +111,9 @@ mod clock;
 pub mod config;
 pub mod endpoint;
 pub mod error;
+#[cfg(all(feature = "router", feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "router")]
 mod guard;
 pub mod http1;

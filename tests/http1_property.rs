@@ -5,117 +5,19 @@
 
 #[path = "http1_messages/mod.rs"]
 mod messages;
+#[path = "http1_wire/mod.rs"]
+mod wire;
 
-use std::num::NonZeroUsize;
-
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use pointsman::http1::{
-    BodyDecoder, CHUNK_TAIL, Decoded, FieldLines, Framing, HeadLimits, HeadReader, ParsedRequest,
-    ParsedResponse, RefusalKind, Version, encode_chunk_head, encode_last_chunk,
-    encode_request_head, encode_response_head,
-};
+use pointsman::http1::{FieldLines, Version, encode_request_head, encode_response_head};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-
-const LIMITS: HeadLimits = HeadLimits { bytes: 160, fields: 6 };
-const WIDE: HeadLimits = HeadLimits { bytes: 1 << 16, fields: 200 };
-
-/// All that was read of a connection, and how reading ended.
-#[derive(Debug, PartialEq)]
-struct Reading<Head> {
-    messages: Vec<Message<Head>>,
-    end: Result<(), RefusalKind>,
-    left: Bytes,
-}
-
-#[derive(Debug, PartialEq)]
-struct Message<Head> {
-    head: Head,
-    data: Vec<u8>,
-    trailers: Option<FieldLines>,
-    whole: bool,
-}
-
-/// A connection fed piece by piece; `cuts` are taken in turn.
-struct Wire<'a> {
-    bytes: &'a [u8],
-    cuts: std::iter::Cycle<std::slice::Iter<'a, usize>>,
-    buf: BytesMut,
-}
-
-impl<'a> Wire<'a> {
-    fn new(bytes: &'a [u8], cuts: &'a [usize]) -> Self {
-        Self { bytes, cuts: cuts.iter().cycle(), buf: BytesMut::new() }
-    }
-
-    /// One more piece; false at the end.
-    fn feed(&mut self) -> bool {
-        let cut = self.cuts.next().map_or(1, |cut| (*cut).max(1));
-        let (piece, rest) = self.bytes.split_at(cut.min(self.bytes.len()));
-        self.buf.extend_from_slice(piece);
-        self.bytes = rest;
-        !piece.is_empty()
-    }
-
-    fn left(&self) -> Bytes {
-        Bytes::from([&self.buf[..], self.bytes].concat())
-    }
-}
-
-fn read<Head>(
-    wire: &mut Wire<'_>,
-    limits: HeadLimits,
-    mut next_head: impl FnMut(&mut BytesMut) -> Result<Option<Head>, RefusalKind>,
-    framing: impl Fn(&Head) -> Framing,
-) -> Reading<Head> {
-    let mut messages = Vec::new();
-    let end = 'connection: loop {
-        let head = loop {
-            match next_head(&mut wire.buf) {
-                Ok(Some(head)) => break head,
-                Ok(None) if wire.feed() => {}
-                Ok(None) => break 'connection Ok(()),
-                Err(kind) => break 'connection Err(kind),
-            }
-        };
-        let mut decoder = BodyDecoder::new(framing(&head), limits);
-        messages.push(Message { head, data: vec![], trailers: None, whole: false });
-        let Some(message) = messages.last_mut() else { unreachable!() };
-        loop {
-            match decoder.decode(&mut wire.buf) {
-                Ok(Decoded::Data(data)) => message.data.extend_from_slice(&data),
-                Ok(Decoded::Trailers(fields)) => message.trailers = Some(fields),
-                Ok(Decoded::End) => break message.whole = true,
-                Ok(Decoded::NeedMore) if wire.feed() => {}
-                Ok(Decoded::NeedMore) => {
-                    message.whole = decoder.eof().is_ok();
-                    break 'connection Ok(());
-                }
-                Err(refusal) => break 'connection Err(refusal.kind),
-            }
-        }
-    };
-    // What a refused message has left in the buffer depends on the cut.
-    let left = if end.is_ok() { wire.left() } else { Bytes::new() };
-    Reading { messages, end, left }
-}
-
-fn read_requests(bytes: &[u8], cuts: &[usize], limits: HeadLimits) -> Reading<ParsedRequest> {
-    let mut reader = HeadReader::new();
-    let next = |buf: &mut BytesMut| reader.request(buf, &limits).map_err(|refusal| refusal.kind);
-    read(&mut Wire::new(bytes, cuts), limits, next, |head| head.framing)
-}
-
-fn read_responses(bytes: &[u8], cuts: &[usize], limits: HeadLimits) -> Reading<ParsedResponse> {
-    let mut reader = HeadReader::new();
-    let next = |buf: &mut BytesMut| {
-        reader.response(buf, &limits, &Method::GET).map_err(|refusal| refusal.kind)
-    };
-    read(&mut Wire::new(bytes, cuts), limits, next, |head| head.framing)
-}
+use wire::{
+    LIMITS, WIDE, framing_of, read_requests, read_responses, without_framing, write_content,
+};
 
 fn cuts() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![Just(vec![1]), vec(1..12usize, 1..8), vec(1..200usize, 1..4)]
@@ -164,34 +66,6 @@ fn content() -> impl Strategy<Value = (bool, Vec<Vec<u8>>, FieldLines)> {
     (any::<bool>(), vec(vec(any::<u8>(), 1..40), 0..5), trailers())
 }
 
-fn framing_of(chunked: bool, pieces: &[Vec<u8>]) -> Framing {
-    match (chunked, pieces.iter().map(Vec::len).sum::<usize>()) {
-        (true, _) => Framing::Chunked,
-        (false, length) => Framing::Length(length as u64),
-    }
-}
-
-fn write_content(out: &mut BytesMut, chunked: bool, pieces: &[Vec<u8>], trailers: &FieldLines) {
-    for piece in pieces {
-        if !chunked {
-            out.extend_from_slice(piece);
-            continue;
-        }
-        encode_chunk_head(out, NonZeroUsize::new(piece.len()).unwrap());
-        out.extend_from_slice(piece);
-        out.extend_from_slice(CHUNK_TAIL);
-    }
-    if chunked {
-        encode_last_chunk(out, Some(trailers));
-    }
-}
-
-fn without_framing(mut fields: FieldLines) -> FieldLines {
-    fields.remove(&http::header::CONTENT_LENGTH);
-    fields.remove(&http::header::TRANSFER_ENCODING);
-    fields
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
@@ -209,14 +83,14 @@ proptest! {
         bytes in several(messages::mutated(messages::response())), cuts in cuts(), narrow: bool,
     ) {
         let limits = if narrow { LIMITS } else { WIDE };
-        let whole = read_responses(&bytes, &[usize::MAX], limits);
-        prop_assert_eq!(read_responses(&bytes, &cuts, limits), whole);
+        let whole = read_responses(&bytes, &[usize::MAX], limits, &Method::GET);
+        prop_assert_eq!(read_responses(&bytes, &cuts, limits, &Method::GET), whole);
     }
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..300), cuts in cuts()) {
         read_requests(&bytes, &cuts, LIMITS);
-        read_responses(&bytes, &cuts, LIMITS);
+        read_responses(&bytes, &cuts, LIMITS, &Method::GET);
         let after_a_head = [b"GET / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", &bytes[..]];
         read_requests(&after_a_head.concat(), &cuts, LIMITS);
     }
@@ -265,7 +139,7 @@ proptest! {
             &mut out, Version::Http11, status, Some(&reason), &fields, framing, keep_alive,
         );
         write_content(&mut out, chunked, &pieces, &trailers);
-        let reading = read_responses(&out, &cuts, WIDE);
+        let reading = read_responses(&out, &cuts, WIDE, &Method::GET);
         prop_assert_eq!(reading.end, Ok(()));
         prop_assert_eq!(reading.left.len(), 0);
         let [message] = &reading.messages[..] else { panic!("not one message") };

@@ -116,10 +116,10 @@ impl Connections {
     }
 
     fn close_idle_at(&self, now_us: u64) {
-        let first_due_ms = now_us.saturating_sub(millis(FIRST_REQUEST_COMES));
+        let silent_since_us = now_us.saturating_sub(micros(FIRST_REQUEST_COMES));
         self.close_those(|state| {
             state.used.load(Ordering::Relaxed)
-                || state.idle_since_us.load(Ordering::Relaxed) < first_due_ms
+                || state.idle_since_us.load(Ordering::Relaxed) < silent_since_us
         });
     }
 
@@ -149,7 +149,7 @@ impl Connections {
     }
 
     fn now_us(&self) -> u64 {
-        millis(self.start.elapsed()).min(ACTIVE - 1)
+        micros(self.start.elapsed()).min(ACTIVE - 1)
     }
 }
 
@@ -226,7 +226,7 @@ impl Drop for ConnectionEntry {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -243,9 +243,9 @@ mod tests {
         used.active();
         used.idle();
         busy.active();
-        let now_us = 10_000;
-        fresh.state.idle_since_us.store(now_us - 400, Ordering::Relaxed);
-        silent.state.idle_since_us.store(now_us - 600, Ordering::Relaxed);
+        let now_us = 10_000_000;
+        fresh.state.idle_since_us.store(now_us - 400_000, Ordering::Relaxed);
+        silent.state.idle_since_us.store(now_us - 600_000, Ordering::Relaxed);
         connections.close_idle_at(now_us);
         assert!(!fresh.closes_idle());
         assert!(used.closes_idle() && busy.closes_idle() && silent.closes_idle());

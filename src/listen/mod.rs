@@ -2,7 +2,7 @@
 
 mod accept;
 pub(crate) mod connections;
-mod http1;
+pub(crate) mod http1;
 mod newcomers;
 mod passed;
 mod socket;

@@ -231,7 +231,8 @@ impl Attempt<'_> {
         let patience = self.terms.timeouts.connect;
         let left = self.terms.deadline.map(|deadline| deadline.saturating_duration_since(now));
         let patience_left = left.map_or(patience, |left| left.min(patience));
-        match connect(address, patience_left, self.worker.metrics.clone()).await {
+        let (connector, metrics) = (&*self.worker.shared.connector, &self.worker.metrics);
+        match connect(connector, address, patience_left, metrics.clone()).await {
             Ok(connection) => Ok(connection),
             Err(ConnectError::TimedOut) if left.is_some_and(|left| left <= patience) => {
                 Err(RoundTripError::Deadline)

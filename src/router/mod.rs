@@ -27,6 +27,7 @@ use crate::route::{Pinned, Publisher};
 use crate::telemetry::RecentErrors;
 use crate::telemetry::access_log::AccessLogHandle;
 use crate::telemetry::metrics::{Metrics, ReloadResult};
+use crate::upstream::Tcp;
 
 pub use service::{ResponseBody, ServiceBodyError};
 pub use snapshot::SnapshotError;
@@ -138,6 +139,7 @@ impl Shared {
             node,
             start: Instant::now(),
             start_time: SystemTime::now(),
+            connector: Box::new(Tcp),
         })
     }
 

@@ -14,7 +14,7 @@ use crate::router::Snapshot;
 use crate::telemetry::RecentErrors;
 use crate::telemetry::access_log::AccessLogHandle;
 use crate::telemetry::metrics::{Metrics, WorkerMetrics};
-use crate::upstream::Pool;
+use crate::upstream::{Connect, Pool};
 
 /// Between two looks at how many requests the other workers have in flight.
 const SUM_EVERY_MS: u64 = 10;
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) start: Instant,
     /// The same moment by the calendar.
     pub(crate) start_time: SystemTime,
+    /// Where connections to endpoints come from.
+    pub(crate) connector: Box<dyn Connect>,
 }
 
 impl Shared {

@@ -1,7 +1,12 @@
 //! Opening a connection to an endpoint.
+//!
+//! Where its bytes come from is behind a trait, so that whole exchanges can be
+//! played in memory; only new connections pay for that.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +14,31 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::transport::Transport;
 use crate::upstream::connection::EndpointConnection;
+
+/// A connection being made.
+pub(crate) type Connecting<'a> =
+    Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send + 'a>>;
+
+/// The way to endpoints.
+pub(crate) trait Connect: Send + Sync {
+    /// Opens a byte stream to `address`, however long that takes.
+    fn connect(&self, address: SocketAddr) -> Connecting<'_>;
+}
+
+/// Connects over TCP.
+pub(crate) struct Tcp;
+
+impl Connect for Tcp {
+    fn connect(&self, address: SocketAddr) -> Connecting<'_> {
+        Box::pin(async move {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as Box<dyn Transport>)
+        })
+    }
+}
 
 /// Why no connection came about. Nothing was sent in any of these.
 #[derive(Debug, thiserror::Error)]
@@ -25,13 +54,14 @@ pub(crate) enum ConnectError {
     Failed(io::Error),
 }
 
-/// Opens a TCP connection to `address`, counted in `metrics`.
+/// Opens a connection to `address` within `patience`, counted in `metrics`.
 pub(crate) async fn connect(
+    connector: &dyn Connect,
     address: SocketAddr,
     patience: Duration,
     metrics: Arc<WorkerMetrics>,
 ) -> Result<Box<EndpointConnection>, ConnectError> {
-    let stream = match timeout(patience, TcpStream::connect(address)).await {
+    let stream = match timeout(patience, connector.connect(address)).await {
         Err(_) => return Err(ConnectError::TimedOut),
         Ok(Err(error)) => {
             return Err(match error.kind() {
@@ -42,6 +72,5 @@ pub(crate) async fn connect(
         }
         Ok(Ok(stream)) => stream,
     };
-    stream.set_nodelay(true).map_err(ConnectError::Failed)?;
-    Ok(Box::new(EndpointConnection::new(Box::new(stream), address, metrics)))
+    Ok(Box::new(EndpointConnection::new(stream, address, metrics)))
 }

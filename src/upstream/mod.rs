@@ -12,6 +12,8 @@ mod upload;
 pub(crate) use answer::Answer;
 pub use answer::AnswerFailure;
 pub(crate) use connection::EndpointConnection;
-pub(crate) use connector::{ConnectError, connect};
+#[cfg(feature = "fuzzing")]
+pub(crate) use connector::Connecting;
+pub(crate) use connector::{Connect, ConnectError, Tcp, connect};
 pub(crate) use pool::{Pool, Reuse};
 pub(crate) use round_trip::{Answered, RoundTripError, Terms, round_trip};

@@ -137,8 +137,10 @@ fn response_heads_are_bounded_as_configured() {
 }
 
 fn with_bounded_bodies(endpoint: &ScriptedEndpoint) -> Router {
-    let config =
-        Config::new().set("limits.request_body_bytes", 1000).route("a.test", &[endpoint.address()]);
+    let config = Config::new()
+        .set("limits.request_body_bytes", 1000)
+        .set("access_log.path", "-")
+        .route("a.test", &[endpoint.address()]);
     Router::start(&config)
 }
 
@@ -185,6 +187,8 @@ fn content_too_large_after_the_answer_began_cuts_the_answer() {
     client.answer_head().expect("the answer begins");
     client.send(format!("7d0\r\n{}\r\n", "x".repeat(2000)));
     assert_eq!(client.ending().1, Fault::Reset);
+    let line = eventually("a line of access log", || router.stdout().get(2).cloned());
+    assert!(line.contains("\"request-body-too-large\""), "{line}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use pointsman::http1::RefusalKind;
 
-use crate::reading::{Message, Reading};
+use super::reading::{Message, Reading};
 
 /// A difference that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +60,11 @@ pub(crate) enum Difference {
     /// hyper needs a UTF-8 `http::Uri`; we forward the bytes and leave the
     /// judgement to admission and to the app.
     TargetIsNoUri,
+    /// hyper keeps the two greatest lengths for its own use.
+    GreatestLengths,
+    /// hyper makes a tunnel of the connection after CONNECT; we read on, and
+    /// admission answers 405.
+    BehindConnect,
 
     // Accepted by both, read differently.
     /// We drop trailers that could steer a recipient that merges them into the
@@ -70,8 +75,51 @@ pub(crate) enum Difference {
     CloseBesideObsText,
 }
 
+/// Fields that RFC 9110 section 6.5.1 and the like keep out of trailers.
+const STEERING: &[&str] = &[
+    "age",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "expires",
+    "forwarded",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "location",
+    "max-forwards",
+    "pragma",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "retry-after",
+    "set-cookie",
+    "te",
+    "trailer",
+    "upgrade",
+    "vary",
+    "via",
+    "warning",
+    "www-authenticate",
+    "x-real-ip",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
+
 impl Difference {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::BareLf,
         Self::EmptyLinesBefore,
         Self::LengthAndTransferEncoding,
@@ -89,6 +137,8 @@ impl Difference {
         Self::FramingInTrailers,
         Self::HigherMinorVersion,
         Self::TargetIsNoUri,
+        Self::GreatestLengths,
+        Self::BehindConnect,
         Self::SteeringTrailer,
         Self::CloseBesideObsText,
     ];
@@ -175,9 +225,10 @@ fn compare_trailers<Head>(
     if our.trailers == their.trailers {
         return Ok(None);
     }
-    // The only steering field that is generated.
     let mut rest = their.trailers.clone();
-    rest.remove(http::header::HOST);
+    for name in STEERING {
+        rest.remove(*name);
+    }
     if our.trailers == rest {
         Ok(Some(Difference::SteeringTrailer))
     } else {

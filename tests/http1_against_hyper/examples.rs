@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use http::Method;
 
-use crate::differences::Difference;
-use crate::{compare_request, compare_response, theirs};
+use super::both::{compare_request, compare_response};
+use super::differences::Difference;
+use super::theirs;
 
 const CHUNKED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -41,6 +42,8 @@ fn requests() -> Vec<(Difference, Vec<u8>)> {
         (Difference::HigherMinorVersion, b"GET / HTTP/1.2\r\n\r\n".to_vec()),
         (Difference::TargetIsNoUri, b"GET /\xff HTTP/1.1\r\n\r\n".to_vec()),
         (Difference::TargetIsNoUri, b"GET ?a HTTP/1.1\r\n\r\n".to_vec()),
+        (Difference::GreatestLengths, head(&format!("Content-Length: {}\r\n", u64::MAX))),
+        (Difference::BehindConnect, b"CONNECT a.example:80 HTTP/1.1\r\n\r\n".to_vec()),
         (Difference::SteeringTrailer, format!("{CHUNKED}0\r\nHost: b\r\n\r\n").into_bytes()),
         (Difference::CloseBesideObsText, head("Connection: \u{e9}, close\r\n")),
     ]

@@ -8,8 +8,8 @@ use pointsman::http1::{
     ParsedResponse,
 };
 
-use crate::differences::Difference;
-use crate::reading::{Message, Reading, Request, Response};
+use super::differences::Difference;
+use super::reading::{Message, Reading, Request, Response};
 
 const LIMITS: HeadLimits = HeadLimits { bytes: 1 << 16, fields: 100 };
 
@@ -17,6 +17,7 @@ pub(crate) fn read_requests(bytes: &[u8]) -> Reading<Request> {
     let mut buf = BytesMut::from(bytes);
     let mut reader = HeadReader::new();
     let mut reading = Reading::of(vec![]);
+    let mut behind = None;
     loop {
         let start = buf.clone();
         let parsed = match reader.request(&mut buf, &LIMITS) {
@@ -29,10 +30,13 @@ pub(crate) fn read_requests(bytes: &[u8]) -> Reading<Request> {
         };
         let (framing, keep_alive) = (parsed.framing, parsed.keep_alive);
         let obs_text = parsed.fields.all(&CONNECTION).any(|options| !options.as_bytes().is_ascii());
-        let head = request(&start[..parsed.head_bytes], parsed);
+        let connects = parsed.method == Method::CONNECT;
+        let (head, refused) = request(&start[..parsed.head_bytes], parsed);
+        let head = (head, behind.or(refused));
         if !read_content(&mut reading, &mut buf, head, framing) {
             return reading;
         }
+        behind = behind.or(connects.then_some(Difference::BehindConnect));
         if !keep_alive {
             reading.goes_on = obs_text.then_some(Difference::CloseBesideObsText);
             return reading;
@@ -69,6 +73,8 @@ fn request(wire: &[u8], parsed: ParsedRequest) -> (Request, Option<Difference>) 
     let target = text.and_then(|text| Uri::try_from(text).ok());
     let refused_by_hyper = if target.is_none() {
         Some(Difference::TargetIsNoUri)
+    } else if is_greatest_length(parsed.framing) {
+        Some(Difference::GreatestLengths)
     } else {
         let line = wire.trim_ascii_start().split(|&byte| byte == b'\r').next();
         higher_minor_version(line.and_then(|line| line.last()))
@@ -80,9 +86,17 @@ fn request(wire: &[u8], parsed: ParsedRequest) -> (Request, Option<Difference>) 
 fn response(wire: &[u8], parsed: ParsedResponse) -> (Response, Option<Difference>) {
     // httparse shows a reason phrase with other than ASCII bytes as empty.
     let reason = if parsed.reason.is_ascii() { parsed.reason.to_vec() } else { vec![] };
-    let refused_by_hyper = higher_minor_version(wire.get(7));
+    let refused_by_hyper = if is_greatest_length(parsed.framing) {
+        Some(Difference::GreatestLengths)
+    } else {
+        higher_minor_version(wire.get(7))
+    };
     let (status, version) = (parsed.status, parsed.version);
     (Response { status, reason, version, fields: parsed.fields.into() }, refused_by_hyper)
+}
+
+fn is_greatest_length(framing: Framing) -> bool {
+    matches!(framing, Framing::Length(length) if length >= u64::MAX - 1)
 }
 
 fn higher_minor_version(digit: Option<&u8>) -> Option<Difference> {

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method, StatusCode, Uri};
 use pointsman::http1::{RefusalKind, Version};
 
-use crate::differences::Difference;
+use super::differences::Difference;
 
 /// The messages of one connection, in order.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use pointsman::http1::Version;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-use crate::reading::{Message, Reading, Request, Response};
+use super::reading::{Message, Reading, Request, Response};
 
 /// Far above every message, so that no write waits for a reader.
 const PIPE_BYTES: usize = 1 << 20;

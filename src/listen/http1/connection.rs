@@ -146,13 +146,10 @@ impl ClientConnection {
     /// Throws away what the client sends, so that one that sends all before
     /// it reads gets to reading; `most_bytes` over the connection's life, after
     /// which its input is left where it is. For a connection about to close.
-    /// Ready when the client has closed its side.
+    /// Ready when the client has left.
     pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, most_bytes: u64) -> Poll<()> {
         loop {
-            if self.inbox.ended() {
-                return Poll::Ready(());
-            }
-            if self.discarded_bytes >= most_bytes {
+            if self.inbox.ended() || self.discarded_bytes >= most_bytes {
                 return self.poll_departure(cx);
             }
             self.discarded_bytes += self.inbox.bytes.len() as u64;

@@ -36,7 +36,7 @@ pub(crate) async fn close(
                 Poll::Pending => {}
             }
         }
-        if client.poll_discard(cx, most_bytes).is_ready() {
+        if client.poll_discard(cx, most_bytes).is_ready() || client.inbox.ended() {
             return Poll::Ready(());
         }
         ready!(client.clock.poll_until(cx, due));

@@ -8,6 +8,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Method;
 use tokio::time::Instant;
@@ -52,9 +53,12 @@ pub(crate) async fn serve(
     entry: &ConnectionEntry,
 ) {
     loop {
+        // Not pinned while waiting: an idle connection must not keep old routes.
+        let wait = HeadWait::new(&router.pin().settings);
+        let next = next_request(&connection, wait, entry).await;
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
-        let (mut reply, terms, fresh) = match next_request(&connection, settings, entry).await {
+        let (mut reply, terms, fresh) = match next {
             Next::Closed => return,
             Next::HeadTimeout => {
                 let fresh = connection.lock().begin_refusal();
@@ -172,35 +176,42 @@ async fn exchange(
 /// Waits for the next head under the connection's clocks.
 async fn next_request(
     connection: &Mutex<ClientConnection>,
-    settings: &Settings,
+    mut wait: HeadWait,
     entry: &ConnectionEntry,
 ) -> Next {
-    let mut head = HeadWait {
-        reader: HeadReader::new(),
-        limits: HeadLimits {
-            bytes: settings.limits.request_head_bytes,
-            fields: settings.limits.request_headers,
-        },
-        idle_since: None,
-        begun: None,
-    };
-    poll_fn(|cx| head.poll(cx, &mut connection.lock(), settings, entry)).await
+    poll_fn(|cx| wait.poll(cx, &mut connection.lock(), entry)).await
 }
 
+/// The wait for one head.
 struct HeadWait {
     reader: HeadReader,
     limits: HeadLimits,
+    keep_alive: Duration,
+    request_head: Duration,
     idle_since: Option<Instant>,
     /// When the head's first byte was seen.
     begun: Option<Instant>,
 }
 
 impl HeadWait {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            reader: HeadReader::new(),
+            limits: HeadLimits {
+                bytes: settings.limits.request_head_bytes,
+                fields: settings.limits.request_headers,
+            },
+            keep_alive: settings.timeouts.keep_alive,
+            request_head: settings.timeouts.request_head,
+            idle_since: None,
+            begun: None,
+        }
+    }
+
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
         connection: &mut ClientConnection,
-        settings: &Settings,
         entry: &ConnectionEntry,
     ) -> Poll<Next> {
         loop {
@@ -227,7 +238,7 @@ impl HeadWait {
                 {
                     return Poll::Ready(Next::Closed);
                 }
-                Poll::Pending => return self.poll_clocks(cx, connection, settings),
+                Poll::Pending => return self.poll_clocks(cx, connection),
             }
         }
     }
@@ -236,7 +247,6 @@ impl HeadWait {
         &mut self,
         cx: &mut Context<'_>,
         connection: &mut ClientConnection,
-        settings: &Settings,
     ) -> Poll<Next> {
         let now = Instant::now();
         let clock = &mut connection.clock;
@@ -245,11 +255,11 @@ impl HeadWait {
                 return Poll::Pending;
             }
             let since = *self.idle_since.get_or_insert(now);
-            let due = since + settings.timeouts.keep_alive;
+            let due = since + self.keep_alive;
             return clock.poll_until_from(cx, now, due).map(|()| Next::Closed);
         }
         let begun = *self.begun.get_or_insert(now);
-        let due = begun + settings.timeouts.request_head;
+        let due = begun + self.request_head;
         clock.poll_until_from(cx, now, due).map(|()| Next::HeadTimeout)
     }
 }
@@ -291,9 +301,9 @@ mod tests {
         connections.close_silent();
         let settings =
             crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
-        let next = next_request(&connection, &settings, &entry).await;
+        let next = next_request(&connection, HeadWait::new(&settings), &entry).await;
         assert!(matches!(next, Next::Request(_)));
-        let next = next_request(&connection, &settings, &entry).await;
+        let next = next_request(&connection, HeadWait::new(&settings), &entry).await;
         assert!(matches!(next, Next::Closed), "now it is idle");
     }
 }

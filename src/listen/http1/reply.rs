@@ -226,10 +226,11 @@ mod tests {
     }
 
     /// Writes a refusal through a pipe that holds 64 bytes each way, to a
-    /// client that sends `sent_bytes` before it reads.
-    async fn refuse(sent_bytes: usize, discard_bytes: u64) -> Result<bool, Code> {
+    /// client that sends `sent_bytes`, and perhaps that this was all, before it
+    /// reads.
+    async fn refuse(sent_bytes: usize, ends: bool, discard_bytes: u64) -> Result<bool, Code> {
         let (ours, mut client) = duplex(64);
-        let connection = Mutex::new(ClientConnection::new(Box::new(ours), false));
+        let connection = Mutex::new(ClientConnection::new(Box::new(ours), true));
         let text = "[[listener]]\naddress = \"127.0.0.1:0\"";
         let router = Router::new(crate::config::parse(text, "test.toml").unwrap()).unwrap();
         let address = ClientAddress { peer: NO_ADDRESS, local: NO_ADDRESS, secure: false };
@@ -243,6 +244,10 @@ mod tests {
         let fresh = connection.lock().begin_refusal();
         let sending = async {
             client.write_all(&vec![b'x'; sent_bytes]).await?;
+            if ends {
+                client.shutdown().await?;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
             client.read_to_end(&mut Vec::new()).await
         };
         tokio::select! {
@@ -253,11 +258,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_is_written_to_a_client_that_sends_before_it_reads() {
-        assert_eq!(refuse(1_000_000, 1 << 20).await, Ok(false));
+        assert_eq!(refuse(1_000_000, false, 1 << 20).await, Ok(false));
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_more_is_thrown_away_meanwhile_than_may_be() {
-        assert_eq!(refuse(1_000_000, 1 << 10).await, Err(Code::ClientStalled));
+        assert_eq!(refuse(1_000_000, false, 1 << 10).await, Err(Code::ClientStalled));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_may_half_close_gets_its_refusal_after_that() {
+        assert_eq!(refuse(1_000_000, true, 1 << 20).await, Ok(false));
     }
 }

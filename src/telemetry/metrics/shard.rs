@@ -209,7 +209,7 @@ impl WorkerMetrics {
         self.stale_reuse.load(Relaxed)
     }
 
-    pub(super) fn panics(&self) -> u64 {
+    pub(crate) fn panics(&self) -> u64 {
         self.panics.load(Relaxed)
     }
 
