@@ -8,9 +8,10 @@
 //! connection so touches the timer about once per shortest timeout.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A lazily armed timer; it belongs to one connection.
@@ -55,7 +56,9 @@ impl Clock {
             armed.sleep.as_mut().reset(deadline);
         }
         armed.waker.clone_from(cx.waker());
-        while armed.sleep.as_mut().poll(cx).is_ready() {
+        // Unconstrained: out of budget the timer would say "pending" without
+        // having taken the waker, and is not asked again.
+        while pin!(unconstrained(armed.sleep.as_mut())).poll(cx).is_ready() {
             if Instant::now() >= deadline {
                 return Poll::Ready(());
             }
@@ -91,6 +94,24 @@ mod tests {
         assert_eq!(Instant::now(), soon);
         poll_fn(|cx| clock.poll_until(cx, late)).await;
         assert_eq!(Instant::now(), late);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_had_spent_its_budget_is_woken_all_the_same() {
+        let deadline = Instant::now() + Duration::from_secs(3);
+        let waiting = tokio::spawn(async move {
+            let mut clock = Clock::default();
+            let mut spent = false;
+            poll_fn(|cx| {
+                while !spent {
+                    spent = pin!(tokio::task::consume_budget()).poll(cx).is_pending();
+                }
+                clock.poll_until(cx, deadline)
+            })
+            .await;
+        });
+        tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap().unwrap();
+        assert_eq!(Instant::now(), deadline);
     }
 
     #[tokio::test(start_paused = true)]

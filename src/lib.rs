@@ -81,7 +81,8 @@
 //! |---|---|
 //! | [`error`] | everything that can go wrong: code, status, blame, what to do |
 //! | `config` | from TOML to checked settings, with diagnostics |
-//! | `lifecycle` | start, health, drain, the end |
+//! | `registry` | where routes come from: the file, and noticing that it changed |
+//! | `lifecycle` | start, reload, health, drain, the end |
 //! | `admin` | the operator's HTTP side |
 //! | `telemetry` | access log, metrics, recent errors |
 //! | `transport` | byte streams, and noticing that a peer has left |
@@ -120,6 +121,8 @@ pub mod http1;
 mod lifecycle;
 #[cfg(feature = "router")]
 mod listen;
+#[cfg(feature = "router")]
+mod registry;
 pub mod request;
 pub mod respond;
 pub mod route;

@@ -408,6 +408,25 @@ async fn a_body_without_content_does_not_promise_any() {
     assert_eq!(response.body().size_hint().exact(), Some(0));
 }
 
+#[tokio::test]
+async fn a_panic_in_one_request_is_a_500_for_that_one() {
+    let endpoint = Endpoint::start().await;
+    let router = endpoint.router("");
+    let bug =
+        std::iter::from_fn(|| -> Option<Result<Frame<Bytes>, Infallible>> { panic!("a bug") });
+    let response = call(&router, request(Method::POST, Frames(bug))).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let proxy_status = response.headers()["proxy-status"].to_str().unwrap().to_owned();
+    assert!(proxy_status.contains(Code::Internal.as_str()), "{proxy_status}");
+    drop(response);
+    let (response, ()) = tokio::join!(call(&router, get()), async {
+        // The first connection is that of the request that failed.
+        drop(endpoint.listener.accept().await.unwrap());
+        endpoint.receive().await.answer(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    });
+    assert_eq!(response.status(), StatusCode::NO_CONTENT, "the next one is served");
+}
+
 /// A body of frames that are all there from the beginning, and of a length
 /// that nobody knows.
 struct Frames<I>(I);

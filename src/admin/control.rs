@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use crate::lifecycle::HealthReport;
+#[cfg(feature = "profiling")]
+use crate::lifecycle::TaskGuard;
 use crate::telemetry::RecentError;
 
 use super::lists::{Page, RequestFilter, RouteFilter};
-use super::views::{RequestView, RouteView};
+use super::views::{RequestView, RouteView, TaskView};
 
 /// The router as the admin side sees it. Each method returns a value of this
 /// moment, without waiting for any request.
@@ -23,6 +25,13 @@ pub trait Control: Send + Sync + 'static {
 
     /// The last errors with their numbers, newest first.
     fn errors(&self) -> Vec<(u64, Arc<RecentError>)>;
+
+    /// Every live task, in no order. Subjects come without queries.
+    fn tasks(&self) -> Vec<TaskView>;
+
+    /// Lists a profile among the live tasks until what comes back drops.
+    #[cfg(feature = "profiling")]
+    fn begin_profile(&self, subject: String) -> TaskGuard;
 
     /// The effective configuration, secrets masked.
     fn config(&self) -> serde_json::Value;

@@ -6,10 +6,13 @@
 //! long it may take, in `server`.
 
 mod control;
+mod debug;
 mod guard;
 mod lists;
 mod pages;
 mod problem;
+#[cfg(feature = "profiling")]
+mod profiles;
 mod server;
 mod token;
 mod views;
@@ -22,4 +25,4 @@ pub(crate) use guard::{AdminState, TokenRequired};
 pub(crate) use lists::{Page, RequestFilter, RouteFilter};
 pub(crate) use server::serve;
 pub(crate) use token::{Token, TokenError};
-pub(crate) use views::{EndpointState, EndpointView, RequestView, RouteView};
+pub(crate) use views::{EndpointState, EndpointView, RequestView, RouteView, TaskView};

@@ -14,11 +14,14 @@ use serde_json::json;
 use crate::lifecycle::Verdict;
 use crate::telemetry::metrics::CONTENT_TYPE;
 
+use super::debug;
 use super::guard::{AdminState, guard};
 use super::lists::{
     DEFAULT_LIMIT, MAX_LIMIT, Page, RequestFilter, RouteFilter, mask_query, parse_duration,
 };
 use super::problem::Problem;
+#[cfg(feature = "profiling")]
+use super::profiles;
 use super::views::{ErrorView, RequestView, RouteView};
 
 /// What exists, for those who look for something else.
@@ -31,12 +34,22 @@ const ENDPOINTS: &[&str] = &[
     "GET /requests?older_than=30s&host=&limit=&after=&queries=show",
     "GET /errors?host=&limit=&after=&queries=show",
     "GET /config",
+    "GET /debug/tasks?kind=&older_than=30s&limit=",
+    #[cfg(feature = "profiling")]
+    "GET /debug/pprof/profile?seconds=30",
+    #[cfg(feature = "profiling")]
+    "GET /debug/pprof/heap",
     "POST /drain",
 ];
 
 /// Every page, behind the guard.
 pub fn router(state: AdminState) -> Router {
-    Router::new()
+    let pages = Router::new();
+    #[cfg(feature = "profiling")]
+    let pages = pages
+        .route("/debug/pprof/profile", get(profiles::cpu))
+        .route("/debug/pprof/heap", get(profiles::heap));
+    pages
         .route("/health", get(health))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
@@ -45,6 +58,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/requests", get(requests))
         .route("/errors", get(errors))
         .route("/config", get(config))
+        .route("/debug/tasks", get(debug::tasks))
         .route("/drain", post(drain))
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_path)
@@ -210,6 +224,6 @@ impl ListQuery {
     }
 }
 
-fn bad_query(detail: impl Into<String>) -> Problem {
+pub(super) fn bad_query(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, detail).listing(ENDPOINTS)
 }

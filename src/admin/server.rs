@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+
+use crate::lifecycle::{TaskKind, Tasks};
 
 use super::guard::AdminState;
 use super::pages::router;
@@ -61,18 +63,20 @@ struct Clocks {
 ///
 /// # Errors
 /// If the listener cannot be registered with the runtime.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     state: AdminState,
+    tasks: Arc<Tasks>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    serve_with(listener, state, shutdown, CLOCKS).await
+    serve_with(listener, state, tasks, shutdown, CLOCKS).await
 }
 
 /// [`serve`] with other clocks.
 async fn serve_with(
     listener: TcpListener,
     state: AdminState,
+    tasks: Arc<Tasks>,
     shutdown: impl Future<Output = ()>,
     clocks: Clocks,
 ) -> io::Result<()> {
@@ -90,12 +94,13 @@ async fn serve_with(
             // Ended connections are collected as they end.
             Some(_) = connections.join_next() => continue,
         };
-        let Some((stream, slot)) = accepted else { continue };
+        let Some((stream, peer, slot)) = accepted else { continue };
         let (pages, end) = (pages.clone(), end.clone());
-        connections.spawn(async move {
+        let serving = async move {
             connection(stream, pages, end, clocks).await;
             drop(slot);
-        });
+        };
+        connections.spawn(tasks.track(TaskKind::AdminConnection, peer.to_string(), serving));
     }
     drop(listener);
     ending.send_replace(true);
@@ -110,10 +115,10 @@ async fn serve_with(
 async fn accept(
     listener: &tokio::net::TcpListener,
     slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, slot)),
+        Ok((stream, peer)) => Some((stream, peer, slot)),
         Err(error) => {
             tracing::warn!(%error, "the admin side cannot accept a connection");
             tokio::time::sleep(ACCEPT_PAUSE).await;

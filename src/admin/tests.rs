@@ -91,6 +91,27 @@ impl Control for Fixed {
         vec![(2, error("/second?token=s3cret")), (1, error("/first"))]
     }
 
+    fn tasks(&self) -> Vec<TaskView> {
+        let task = |kind: &str, subject: &str, age_ms| TaskView {
+            kind: kind.into(),
+            subject: subject.into(),
+            state: None,
+            since_unix_ms: 1_000_000 - age_ms,
+            age_ms,
+        };
+        vec![
+            task("connection", "127.0.0.1:40000", 5),
+            task("worker", "worker-0", 60_000),
+            task("connection", "127.0.0.1:40001", 50_000),
+        ]
+    }
+
+    #[cfg(feature = "profiling")]
+    fn begin_profile(&self, subject: String) -> crate::lifecycle::TaskGuard {
+        let tasks: Arc<crate::lifecycle::Tasks> = Arc::default();
+        tasks.enter(crate::lifecycle::TaskKind::Profile, subject)
+    }
+
     fn config(&self) -> Value {
         json!({ "limits": {} })
     }
@@ -276,6 +297,26 @@ async fn requests_filter_by_age_and_mask_queries_unless_asked() {
     let old = value(get(&state, "/requests?older_than=30s&queries=show").await).await;
     assert_eq!(old["requests"].as_array().unwrap().len(), 1);
     assert_eq!(old["requests"][0]["path"], "/a?token=s3cret");
+}
+
+#[tokio::test]
+async fn tasks_are_counted_by_kind_and_the_oldest_come_first() {
+    let state = open();
+    let all = value(get(&state, "/debug/tasks").await).await;
+    assert_eq!(all["counts"]["connection"], 2, "{all}");
+    assert_eq!(all["counts"]["drain"], 0, "{all}");
+    let subjects = |tasks: &Value| {
+        let tasks = tasks["tasks"].as_array().unwrap().iter();
+        tasks.map(|task| task["subject"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(subjects(&all), ["worker-0", "127.0.0.1:40001", "127.0.0.1:40000"]);
+    let old = value(get(&state, "/debug/tasks?kind=connection&older_than=50s").await).await;
+    assert_eq!(subjects(&old), ["127.0.0.1:40001"]);
+    let one = value(get(&state, "/debug/tasks?limit=1").await).await;
+    assert_eq!((subjects(&one).len(), &one["left_out"]), (1, &json!(2)));
+    let wrong = get(&state, "/debug/tasks?kind=conection").await;
+    assert_eq!(wrong.status(), StatusCode::BAD_REQUEST);
+    assert!(text(wrong).await.contains("admin-connection"), "the kinds are named");
 }
 
 #[tokio::test]

@@ -88,6 +88,21 @@ pub struct RequestView {
     pub bytes_out: u64,
 }
 
+/// A live task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskView {
+    /// What it is for, such as `connection`.
+    pub kind: String,
+    /// What it works on or for whom: an address, a target, a thread's name.
+    pub subject: String,
+    /// What it is doing, where that is known.
+    pub state: Option<String>,
+    /// When it began, in milliseconds since 1970.
+    pub since_unix_ms: u64,
+    /// How long ago that is, in milliseconds.
+    pub age_ms: u64,
+}
+
 /// An error that a request ended with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ErrorView {

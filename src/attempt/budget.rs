@@ -25,10 +25,16 @@ const COUNT_BITS: u32 = 32;
 /// disagree by up to 5 s.
 #[derive(Debug)]
 pub struct RetryBudget {
+    requests: Box<[Requests]>,
+    account: Mutex<Account>,
+}
+
+/// The terms, and the retries that were taken by second.
+#[derive(Debug)]
+struct Account {
     percent: u64,
     min_per_s: u64,
-    requests: Box<[Requests]>,
-    retries: Mutex<[Second; SLOTS]>,
+    retries: [Second; SLOTS],
 }
 
 /// One worker's requests by second, as `second << 32 | count`.
@@ -48,11 +54,20 @@ impl RetryBudget {
     pub fn new(percent: u32, min_per_s: u32, workers: usize) -> Self {
         let shard = || Requests(std::array::from_fn(|_| AtomicU64::new(0)));
         Self {
-            percent: u64::from(percent),
-            min_per_s: u64::from(min_per_s),
             requests: std::iter::repeat_with(shard).take(workers.max(1)).collect(),
-            retries: Mutex::new([Second::default(); SLOTS]),
+            account: Mutex::new(Account {
+                percent: u64::from(percent),
+                min_per_s: u64::from(min_per_s),
+                retries: [Second::default(); SLOTS],
+            }),
         }
+    }
+
+    /// Changes the terms, as for [`RetryBudget::new`]; what was counted stays.
+    pub fn set_terms(&self, percent: u32, min_per_s: u32) {
+        let mut account = self.account.lock();
+        account.percent = u64::from(percent);
+        account.min_per_s = u64::from(min_per_s);
     }
 
     /// Counts a request, once, whatever its number of attempts.
@@ -78,12 +93,13 @@ impl RetryBudget {
     pub fn take_retry(&self, now_ms: u64) -> bool {
         let second = now_ms / 1000;
         // Held over sum and booking, so that two workers cannot both take the last.
-        let mut retries = self.retries.lock();
+        let mut account = self.account.lock();
+        let Account { percent, min_per_s, retries } = &mut *account;
         let this_second = retries.iter().find(|s| s.at == second).map_or(0, |s| s.retries);
-        if this_second >= self.min_per_s {
+        if this_second >= *min_per_s {
             let recent: u64 =
                 retries.iter().filter(|s| is_recent(s.at, second)).map(|s| s.retries).sum();
-            if (recent + 1) * 100 > self.recent_requests(second) * self.percent {
+            if (recent + 1) * 100 > self.recent_requests(second) * *percent {
                 return false;
             }
         }
@@ -117,7 +133,7 @@ fn is_recent(at: u64, second: u64) -> bool {
     at + WINDOW_S > second
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(pointsman_loom)))]
 mod tests {
     use super::*;
 
@@ -150,6 +166,15 @@ mod tests {
             budget.count_request(request, 61_000);
         }
         assert_eq!(taken(&budget, 100, 61_500), 10);
+    }
+
+    #[test]
+    fn new_terms_hold_at_once_and_what_was_counted_stays() {
+        let budget = RetryBudget::new(0, 1, 1);
+        (0..100).for_each(|_| budget.count_request(0, 60_000));
+        assert_eq!(taken(&budget, 10, 60_000), 1);
+        budget.set_terms(5, 0);
+        assert_eq!(taken(&budget, 10, 60_000), 4, "5 % of 100, and one was taken");
     }
 
     fn budget_with_ten_requests_at(now_ms: u64) -> RetryBudget {

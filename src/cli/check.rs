@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, NamedSource, SourceSpan};
 
-use crate::config::{Diagnostic, Diagnostics, LoadError, RESTART_KEYS, Settings, load};
+use crate::config::{Diagnostic, Diagnostics, LoadError, NEEDS_RESTART, Settings, load};
 
 /// Mistakes shown with their lines of the file; the rest get one line each.
 const SNIPPETS: usize = 20;
@@ -36,7 +36,7 @@ fn summary(path: &Path, settings: &Settings) -> String {
         count(settings.listeners.len(), "listener"),
         count(settings.routes.len(), "route"),
         count(endpoints, "endpoint"),
-        RESTART_KEYS.join(", "),
+        NEEDS_RESTART.join(", "),
     )
 }
 
@@ -108,7 +108,7 @@ mod tests {
         let text = "[[listener]]\naddress = \"127.0.0.1:8080\"\n[[route]]\nhost = \"*\"\n\
                     endpoints = [\"10.0.0.1:80\", \"10.0.0.2:80\"]";
         let summary = "FILE: ok\n  1 listener, 1 route, 2 endpoints\n  a restart is needed to \
-                       change listener, admin.address, workers.threads; everything else is \
+                       change listener, admin, workers, access_log; everything else is \
                        reloaded\n";
         assert_eq!(run_on(text), (summary.to_owned(), 0));
     }

@@ -22,6 +22,8 @@ pub use explain::explain;
 
 /// The exit status for wrong input and failed starts.
 const WRONG_INPUT: u8 = 1;
+/// The exit status when a bug ended the router (EX_SOFTWARE of sysexits(3)).
+const BUG: u8 = 70;
 
 #[derive(Parser)]
 #[command(
@@ -135,6 +137,15 @@ enum CommandError {
     Wrong(String),
 }
 
+impl CommandError {
+    fn exit_status(&self) -> u8 {
+        match self {
+            Self::Start(StartError::WorkerDied(_)) => BUG,
+            _ => WRONG_INPUT,
+        }
+    }
+}
+
 /// Runs the command line; the process's exit status.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
@@ -153,7 +164,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             let text = error.to_string();
             let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
-            ExitCode::from(WRONG_INPUT)
+            ExitCode::from(error.exit_status())
         }
     }
 }
@@ -198,5 +209,16 @@ impl Admin {
     fn client(&self) -> Result<AdminClient, CommandError> {
         let token = self.token_file.as_deref().map(Token::read).transpose()?;
         Ok(AdminClient::new(&self.admin, token)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_worker_is_a_bug_and_says_so_in_the_exit_status() {
+        assert_eq!(CommandError::from(StartError::WorkerDied(0)).exit_status(), 70);
+        assert_eq!(CommandError::Wrong("listener: missing".into()).exit_status(), 1);
     }
 }

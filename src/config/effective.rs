@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::restart::NEEDS_RESTART;
 use super::settings::{
     AccessLogFormat, AccessLogTarget, EndpointSettings, HeaderEdits, ListenerSettings,
     RouteSettings, Settings, Timeouts,
@@ -11,9 +12,6 @@ use super::settings::{
 use super::units::format_duration;
 use crate::attempt::Forwarded;
 use crate::endpoint::Balance;
-
-/// Keys that are read at the start only; everything else follows a reload.
-pub const NEEDS_RESTART: [&str; 4] = ["listener", "admin", "workers", "access_log"];
 
 /// The settings with every default filled in, under the names of the file.
 /// Nothing in it is secret: of the admin token only the file's name is known.

@@ -21,6 +21,7 @@ mod item;
 mod limits;
 mod load;
 mod path;
+mod restart;
 mod route;
 mod settings;
 mod shape;
@@ -29,8 +30,9 @@ mod timeouts;
 mod units;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use effective::{NEEDS_RESTART, effective};
+pub use effective::effective;
 pub use load::{LoadError, load};
+pub use restart::NEEDS_RESTART;
 pub use settings::*;
 pub use units::{
     LONGEST_DURATION, UnitError, format_duration, format_size, parse_duration, parse_rate,
@@ -39,9 +41,6 @@ pub use units::{
 
 use findings::{Fault, Findings, Place};
 use toml::de::DeTable;
-
-/// The keys that take effect at a restart only; a reload takes all others.
-pub const RESTART_KEYS: &[&str] = &["listener", "admin.address", "workers.threads"];
 
 /// Validates a configuration; `origin` is what diagnostics call the file.
 ///

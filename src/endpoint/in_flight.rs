@@ -96,7 +96,7 @@ impl InFlight {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(pointsman_loom)))]
 mod tests {
     use super::*;
 

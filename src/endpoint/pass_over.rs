@@ -41,7 +41,7 @@ impl PassOver {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(pointsman_loom)))]
 mod tests {
     use super::*;
 

@@ -108,12 +108,12 @@ pub async fn converse(
     let written = Arc::new(Mutex::new(stream::Written::default()));
     let half_close_allowed = client.half_close_allowed;
     let stream = Box::new(PlayedStream::new(client, written.clone()));
-    let entry = Connections::new(metrics.clone()).enter();
     let address = ClientAddress {
         peer: SocketAddr::from(([192, 0, 2, 7], 40_000)),
         local: SocketAddr::from(([192, 0, 2, 1], 80)),
         secure: false,
     };
+    let entry = Connections::new(metrics.clone()).enter(address.peer);
     let connection = http1::open(stream, half_close_allowed);
     let serving = http1::serve(connection, address, router, &entry);
     let ended = tokio::time::timeout(PATIENCE, entry.until_cut(serving)).await;

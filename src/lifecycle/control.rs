@@ -1,16 +1,19 @@
 //! The control side: what the admin pages, the signals and the commands ask.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admin::{
     Control, EndpointState as Shown, EndpointView, Page, RequestFilter, RequestView, RouteFilter,
-    RouteView,
+    RouteView, TaskView,
 };
 use crate::config;
 use crate::endpoint::Balance;
-use crate::lifecycle::{Drain, HealthReport, Phase};
+#[cfg(feature = "profiling")]
+use crate::lifecycle::TaskGuard;
+use crate::lifecycle::reload::Reload;
+use crate::lifecycle::{Drain, HealthReport, Phase, SourceHealth, Task, TaskKind, systemd};
+use crate::listen::connections::Connections;
 use crate::router::{Route, Router, Shared, WorkerRouter};
 use crate::sync::Mutex;
 use crate::telemetry::RecentError;
@@ -21,22 +24,28 @@ use crate::telemetry::metrics::Observed;
 pub(crate) struct ControlSide {
     shared: Arc<Shared>,
     drain: Arc<Drain>,
-    file: Option<PathBuf>,
-    workers: Mutex<Vec<Arc<WorkerRouter>>>,
+    reload: Option<Arc<Reload>>,
+    workers: Mutex<Vec<Watched>>,
     access_log: Mutex<AccessLog>,
+}
+
+/// What is looked at of one worker.
+struct Watched {
+    router: Arc<WorkerRouter>,
+    connections: Arc<Connections>,
 }
 
 impl ControlSide {
     pub(crate) fn new(
         shared: Arc<Shared>,
         drain: Arc<Drain>,
-        file: Option<PathBuf>,
+        reload: Option<Arc<Reload>>,
         access_log: AccessLog,
     ) -> Self {
         Self {
             shared,
             drain,
-            file,
+            reload,
             workers: Mutex::new(Vec::new()),
             access_log: Mutex::new(access_log),
         }
@@ -52,9 +61,33 @@ impl ControlSide {
         self.access_log.lock().reopen();
     }
 
-    /// The workers whose requests are shown.
-    pub(crate) fn attend(&self, routers: &[Router]) {
-        *self.workers.lock() = routers.iter().map(|router| router.worker().clone()).collect();
+    /// Shows the requests and connections of a worker from now on.
+    pub(crate) fn attend(&self, router: &Router, connections: &Arc<Connections>) {
+        let (router, connections) = (router.worker().clone(), connections.clone());
+        self.workers.lock().push(Watched { router, connections });
+    }
+
+    /// How many tasks of each kind are alive.
+    fn task_counts(&self) -> Vec<(&'static str, u64)> {
+        let tasks = self.shared.tasks.all();
+        let workers = self.workers.lock();
+        let count = |kind| match kind {
+            TaskKind::Connection => workers.iter().map(|w| w.connections.len()).sum(),
+            TaskKind::Request => workers.iter().map(|w| w.router.in_flight_records.len()).sum(),
+            _ => tasks.iter().filter(|task| task.kind == kind).count(),
+        };
+        TaskKind::ALL.map(|kind| (kind.as_str(), count(kind) as u64)).into()
+    }
+
+    /// Every live task.
+    fn live_tasks(&self) -> Vec<Task> {
+        let mut tasks = self.shared.tasks.all();
+        for worker in &*self.workers.lock() {
+            tasks.extend(worker.connections.tasks());
+            let records = worker.router.in_flight_records.all();
+            tasks.extend(records.iter().map(|record| record.task()));
+        }
+        tasks
     }
 
     /// Ends when the workers have: writes out what the access log still has.
@@ -79,24 +112,16 @@ impl ControlSide {
     pub(crate) async fn drain_when_asked(self: Arc<Self>) {
         let mut phase = self.drain.watch();
         if phase.wait_for(Phase::is_draining).await.is_ok() {
+            systemd::stopping();
             let timeouts = self.shared.snapshots.current().settings.timeouts.clone();
             self.drain.run(timeouts.drain_delay, timeouts.drain).await;
         }
     }
 
-    /// Reads the file again and puts it in force, or changes nothing.
+    /// Has the file read again, if the router has one.
     pub(crate) fn reload(&self) {
-        let Some(file) = &self.file else { return };
-        match config::load(file) {
-            Err(error) => {
-                self.shared.metrics.reloaded(crate::telemetry::metrics::ReloadResult::Refused);
-                let report = crate::cli::check::report(&error);
-                tracing::error!("the new configuration is not used:\n{report}");
-            }
-            Ok(settings) => match self.shared.reload(settings) {
-                Err(error) => tracing::error!("the new configuration is not used: {error}"),
-                Ok(()) => tracing::info!(file = %file.display(), "reloaded"),
-            },
+        if let Some(reload) = &self.reload {
+            reload.ask();
         }
     }
 }
@@ -116,7 +141,7 @@ impl Control for ControlSide {
 
     fn requests(&self, filter: &RequestFilter) -> Page<RequestView> {
         let workers = self.workers.lock();
-        let records = workers.iter().flat_map(|worker| worker.in_flight_records.all());
+        let records = workers.iter().flat_map(|worker| worker.router.in_flight_records.all());
         let views = records.map(|record| record.view());
         let age = |view: &RequestView| Duration::from_millis(view.age_ms);
         filter.select(views, age, |view| (&view.host, view.started_unix_ms, &view.id))
@@ -124,6 +149,22 @@ impl Control for ControlSide {
 
     fn errors(&self) -> Vec<(u64, Arc<RecentError>)> {
         self.shared.recent_errors.newest_first()
+    }
+
+    fn tasks(&self) -> Vec<TaskView> {
+        let view = |task: Task| TaskView {
+            kind: task.kind.as_str().into(),
+            since_unix_ms: self.shared.unix_ms(task.since),
+            age_ms: u64::try_from(task.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            subject: task.subject,
+            state: task.state.map(str::to_owned),
+        };
+        self.live_tasks().into_iter().map(view).collect()
+    }
+
+    #[cfg(feature = "profiling")]
+    fn begin_profile(&self, subject: String) -> TaskGuard {
+        self.shared.tasks.enter(TaskKind::Profile, subject)
     }
 
     fn config(&self) -> serde_json::Value {
@@ -142,9 +183,10 @@ impl Control for ControlSide {
                 (Shown::Available.as_str(), states.len() as u64 - passed),
                 (Shown::PassedOver.as_str(), passed),
             ],
+            tasks: self.task_counts(),
+            source_ages: inputs.sources.iter().filter_map(SourceHealth::age).collect(),
             heartbeat_ages: inputs.heartbeat_ages,
             access_log_lines_dropped: self.access_log.lock().dropped(),
-            ..Observed::default()
         })
     }
 

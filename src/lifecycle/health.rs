@@ -108,8 +108,15 @@ pub struct SourceHealth {
     pub name: String,
     /// What is known of it.
     pub state: SourceState,
-    /// Milliseconds since it was last heard; absent before the first time.
+    /// Milliseconds since its word in force was heard; absent before the first.
     pub age_ms: Option<u64>,
+}
+
+impl SourceHealth {
+    /// Its name and how long ago it was heard, if it was.
+    pub(crate) fn age(&self) -> Option<(String, Duration)> {
+        Some((self.name.clone(), Duration::from_millis(self.age_ms?)))
+    }
 }
 
 /// What is known of a source of routes.

@@ -1,14 +1,24 @@
-//! Start, health, drain, shutdown.
+//! Start, reload, health, drain, shutdown.
 
 mod control;
+mod drain_gate;
 pub(crate) mod health;
+mod jobs;
 mod phase;
+mod reload;
 mod server;
 mod signals;
 mod state;
+mod systemd;
+mod tasks;
+mod watchdog;
 mod worker;
 
-pub(crate) use health::{HealthReport, Verdict};
+pub(crate) use drain_gate::DrainGate;
+pub(crate) use health::{HealthReport, SourceHealth, SourceState, Verdict};
 pub(crate) use phase::{Drain, Phase};
 pub(crate) use server::{Server, StartError};
 pub(crate) use state::Health;
+#[cfg(feature = "profiling")]
+pub(crate) use tasks::TaskGuard;
+pub(crate) use tasks::{Task, TaskKind, Tasks};

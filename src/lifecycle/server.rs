@@ -3,22 +3,29 @@
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::admin::{self, AdminState, Token, TokenError, TokenRequired};
 use crate::config::{self, LoadError, Settings};
 use crate::lifecycle::control::ControlSide;
+use crate::lifecycle::reload::Reload;
+use crate::lifecycle::signals::Signals;
 use crate::lifecycle::worker::Worker;
-use crate::lifecycle::{Drain, Health, signals};
-use crate::listen::{BindError, bind};
+use crate::lifecycle::{Drain, Health, TaskKind, Tasks, jobs, systemd};
+use crate::listen::connections::Connections;
+use crate::listen::{BindError, Listener, PassedError, PassedSockets, listen};
+use crate::registry::{FileSource, Stamp};
 use crate::router::{Router, Shared, SnapshotError};
 use crate::telemetry::access_log::AccessLog;
 
 /// How long the access log may take to be written out at the end.
 const LOG_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a reload under way may take at the end.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a router did not start, or ended otherwise than by a drain.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +39,9 @@ pub(crate) enum StartError {
     /// A listener's address cannot be had.
     #[error("{0}")]
     Bind(#[from] BindError),
+    /// A socket passed by the service manager cannot be used.
+    #[error("{0}")]
+    Passed(#[from] PassedError),
     /// The admin token cannot be had.
     #[error("admin.token_file: {0}")]
     Token(#[from] TokenError),
@@ -52,11 +62,10 @@ pub(crate) enum StartError {
 /// A router about to serve: everything is bound, nothing is accepted yet.
 pub(crate) struct Server {
     shared: Arc<Shared>,
-    settings: Arc<Settings>,
-    file: Option<PathBuf>,
+    file: Option<Arc<FileSource>>,
     drain: Arc<Drain>,
     access_log: AccessLog,
-    listeners: Vec<Vec<TcpListener>>,
+    listeners: Vec<Vec<Listener>>,
     addresses: Vec<SocketAddr>,
     admin: TcpListener,
     admin_token: Option<Token>,
@@ -69,14 +78,28 @@ impl Server {
     /// # Errors
     /// With the first thing that stands in the way; nothing stays bound.
     pub(crate) fn start(file: &Path) -> Result<Self, StartError> {
+        let passed = PassedSockets::from_environment()?;
+        // Looked at before it is read: what changes between the two is found
+        // to be new.
+        let seen = Stamp::of(file);
         let settings = config::load(file)?;
-        Self::with_settings(settings, Some(file.to_owned()))
+        let file = FileSource::new(file.to_owned(), seen, Instant::now());
+        Self::build(settings, Some(Arc::new(file)), passed)
     }
 
-    /// As [`Server::start`], from settings already made.
-    pub(crate) fn with_settings(
+    /// As [`Server::start`], from settings already made; they cannot be
+    /// reloaded.
+    ///
+    /// # Errors
+    /// As for [`Server::start`].
+    pub(crate) fn with_settings(settings: Settings) -> Result<Self, StartError> {
+        Self::build(settings, None, PassedSockets::default())
+    }
+
+    fn build(
         settings: Settings,
-        file: Option<PathBuf>,
+        file: Option<Arc<FileSource>>,
+        mut passed: PassedSockets,
     ) -> Result<Self, StartError> {
         let workers = match settings.workers.threads {
             0 => std::thread::available_parallelism()?.get(),
@@ -85,20 +108,21 @@ impl Server {
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         for listener in &settings.listeners {
-            let sockets = bind(listener.address, workers)?;
-            addresses.push(sockets[0].local_addr()?);
+            let sockets = listen(listener.address, workers, &mut passed)?;
+            addresses.push(sockets[0].socket.local_addr()?);
             listeners.push(sockets);
         }
-        let admin = bind(settings.admin.address, 1)?.remove(0);
+        let admin = listen(settings.admin.address, 1, &mut passed)?.remove(0).socket;
+        passed.none_left()?;
         let admin_token = settings.admin.token_file.as_deref().map(Token::read).transpose()?;
         let drain = Arc::new(Drain::new());
-        let health = Health::new(workers, &addresses, Some(drain.watch()));
-        let access_log =
-            AccessLog::start(&settings.access_log, workers).map_err(StartError::AccessLog)?;
-        let shared = Arc::new(Shared::new(settings.clone(), workers, health)?);
+        let health = Health::new(workers, &addresses, Some(drain.watch()), file.clone());
+        let shared = Arc::new(Shared::new(settings, workers, health)?);
+        let settings = &shared.snapshots.current().settings;
+        let access_log = AccessLog::start(&settings.access_log, workers, &shared.tasks)
+            .map_err(StartError::AccessLog)?;
         Ok(Self {
             shared,
-            settings: Arc::new(settings),
             file,
             drain,
             access_log,
@@ -132,11 +156,13 @@ impl Server {
     /// If a worker cannot start, or dies.
     pub(crate) fn run(self) -> Result<(), StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let signals = runtime.block_on(async { Signals::catch() })?;
         let (ended, mut worker_ended) = tokio::sync::mpsc::unbounded_channel();
+        let reload = self.file.map(|file| Arc::new(Reload::new(self.shared.clone(), file)));
         let control = Arc::new(ControlSide::new(
             self.shared.clone(),
             self.drain.clone(),
-            self.file.clone(),
+            reload.clone(),
             self.access_log,
         ));
         let admin_address = self.admin.local_addr()?;
@@ -144,36 +170,46 @@ impl Server {
         let routers: Vec<Router> = (0..self.shared.workers)
             .map(|index| Router::for_worker(self.shared.clone(), index, control.access_log(index)))
             .collect();
-        control.attend(&routers);
-        let connections = connection_limit(&self.settings) / self.shared.workers;
+        let descriptor_share = (descriptor_connections() / self.shared.workers).max(1);
         let mut of_worker = transpose(self.listeners, self.shared.workers).into_iter();
-        let half_close_allowed: Vec<bool> =
-            self.settings.listeners.iter().map(|listener| listener.half_close_allowed).collect();
+        let half_close_allowed: Vec<bool> = self
+            .shared
+            .snapshots
+            .current()
+            .settings
+            .listeners
+            .iter()
+            .map(|listener| listener.half_close_allowed)
+            .collect();
         let mut threads = Vec::new();
         for (index, router) in routers.into_iter().enumerate() {
+            let connections = Connections::new(router.worker().metrics.clone());
+            control.attend(&router, &connections);
             let worker = Worker {
                 router,
                 listeners: of_worker.next().unwrap_or_default(),
                 phase: self.drain.watch(),
                 half_close_allowed: half_close_allowed.clone(),
-                connections: connections.max(1),
+                connections,
+                descriptor_share,
             };
-            threads.push(spawn(index, worker, ended.clone())?);
+            threads.push(spawn(index, worker, &self.shared.tasks, ended.clone())?);
         }
         drop(ended);
         announce(&self.addresses, admin_address, &self.greeting)?;
+        systemd::ready();
         let outcome = runtime.block_on(async {
             let drain = self.drain.clone();
             let mut phase = drain.watch();
             let stop_admin = async move {
                 let _ = phase.wait_for(|phase| *phase == super::Phase::Cut).await;
             };
-            let admin = tokio::spawn(admin::serve(self.admin, state, stop_admin));
-            let signals = tokio::spawn(signals::attend(control.clone()));
-            let draining = tokio::spawn(control.clone().drain_when_asked());
+            let tasks = &self.shared.tasks;
+            let serving = admin::serve(self.admin, state, tasks.clone(), stop_admin);
+            let admin = tasks.spawn(TaskKind::Admin, admin_address.to_string(), serving);
+            let mut jobs = jobs::start(&self.shared, &control, &drain, signals, reload);
             let outcome = all_ended(&mut worker_ended, &drain).await;
-            signals.abort();
-            draining.abort();
+            jobs.shutdown().await;
             drain.cut();
             if let Ok(Err(error)) = admin.await {
                 tracing::warn!(%error, "the admin side ended early");
@@ -185,7 +221,8 @@ impl Server {
                 let _ = thread.join();
             }
         }
-        drop(runtime);
+        // A reload may hang on a file system; nobody waits for it any more.
+        runtime.shutdown_timeout(RELOAD_PATIENCE);
         // The admin side and the signals are gone with the runtime.
         if let Some(control) = Arc::into_inner(control) {
             control.end(LOG_PATIENCE);
@@ -200,9 +237,10 @@ type Ended = (usize, bool);
 fn spawn(
     index: usize,
     worker: Worker,
+    tasks: &Arc<Tasks>,
     ended: tokio::sync::mpsc::UnboundedSender<Ended>,
 ) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+    tasks.spawn_thread(TaskKind::Worker, format!("worker-{index}"), move || {
         let run = std::panic::AssertUnwindSafe(|| worker.run());
         let well = match std::panic::catch_unwind(run) {
             Ok(Ok(())) => true,
@@ -242,8 +280,8 @@ fn announce(addresses: &[SocketAddr], admin: SocketAddr, greeting: &str) -> io::
 }
 
 /// From one list per listener to one list per worker.
-fn transpose(listeners: Vec<Vec<TcpListener>>, workers: usize) -> Vec<Vec<TcpListener>> {
-    let mut of_worker: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+fn transpose(listeners: Vec<Vec<Listener>>, workers: usize) -> Vec<Vec<Listener>> {
+    let mut of_worker: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
     for sockets in listeners {
         for (worker, socket) in of_worker.iter_mut().zip(sockets) {
             worker.push(socket);
@@ -252,19 +290,13 @@ fn transpose(listeners: Vec<Vec<TcpListener>>, workers: usize) -> Vec<Vec<TcpLis
     of_worker
 }
 
-/// Client connections at most: as configured, or what the descriptor limit
-/// allows when each may need one for its endpoint and one to watch for its
-/// client's departure.
-fn connection_limit(settings: &Settings) -> usize {
+/// Client connections that the descriptor limit allows, when each may need one
+/// for its endpoint and one to watch for its client's departure.
+fn descriptor_connections() -> usize {
     const OWN_DESCRIPTORS: usize = 256;
     const DESCRIPTORS_PER_CONNECTION: usize = 3;
-    match settings.limits.connections {
-        0 => {
-            let descriptors = descriptor_limit().unwrap_or(1024);
-            descriptors.saturating_sub(OWN_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION
-        }
-        limit => limit,
-    }
+    let descriptors = descriptor_limit().unwrap_or(1024);
+    descriptors.saturating_sub(OWN_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION
 }
 
 /// The soft limit of open descriptors, as the system shows it.
@@ -272,4 +304,51 @@ fn descriptor_limit() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
     line.split_whitespace().nth(3)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn outcome(drain: &Drain, ends: &[Ended]) -> Result<(), StartError> {
+        let (ended, mut workers) = tokio::sync::mpsc::unbounded_channel();
+        ends.iter().for_each(|end| ended.send(*end).unwrap());
+        drop(ended);
+        all_ended(&mut workers, drain).await
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_dies_or_leaves_without_a_drain_ends_the_process() {
+        let drain = Drain::new();
+        let left = outcome(&drain, &[(3, true)]).await;
+        assert!(matches!(left, Err(StartError::WorkerDied(3))), "{left:?}");
+        drain.begin();
+        assert!(outcome(&drain, &[(0, true), (1, true)]).await.is_ok());
+        let died = outcome(&drain, &[(0, true), (1, false)]).await;
+        assert!(matches!(died, Err(StartError::WorkerDied(1))), "{died:?}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_on_a_workers_thread_is_its_death() {
+        let drain = Drain::new();
+        let text = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+        let settings = config::parse(text, "test").unwrap();
+        let shared = Arc::new(Shared::new(settings, 1, Health::embedded()).unwrap());
+        let log = crate::telemetry::access_log::AccessLogHandle::off();
+        let loopback = ([127, 0, 0, 1], 0).into();
+        let tasks = shared.tasks.clone();
+        let connections = Connections::new(shared.metrics.worker(0));
+        let worker = Worker {
+            connections,
+            router: Router::for_worker(shared, 0, log),
+            // Health knows of no listener, so that accepting on this panics.
+            listeners: listen(loopback, 1, &mut PassedSockets::default()).unwrap(),
+            phase: drain.watch(),
+            half_close_allowed: vec![false],
+            descriptor_share: 1,
+        };
+        let (ended, mut workers) = tokio::sync::mpsc::unbounded_channel();
+        spawn(7, worker, &tasks, ended).unwrap();
+        assert_eq!(workers.recv().await, Some((7, false)));
+    }
 }

@@ -1,24 +1,45 @@
 //! What the process does when it is told something from outside.
 
+use std::io;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::lifecycle::control::ControlSide;
 
-/// Attends to signals: SIGTERM and SIGINT drain, a second one cuts; SIGHUP
-/// reloads; SIGUSR1 opens the access log again.
-pub(crate) async fn attend(control: Arc<ControlSide>) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut reload = signal(SignalKind::hangup())?;
-    let mut reopen = signal(SignalKind::user_defined1())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => control.stop(),
-            _ = interrupt.recv() => control.stop(),
-            _ = reload.recv() => control.reload(),
-            _ = reopen.recv() => control.reopen_log(),
+/// The signals that the router understands.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+    reopen: Signal,
+}
+
+impl Signals {
+    /// From now on they are kept for [`attend`](Self::attend), where each
+    /// would have ended the process before.
+    ///
+    /// # Errors
+    /// If the system refuses. Panics outside of a runtime.
+    pub(crate) fn catch() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Attends to them: SIGTERM and SIGINT drain, a second one cuts; SIGHUP
+    /// reloads; SIGUSR1 opens the access log again.
+    pub(crate) async fn attend(mut self, control: Arc<ControlSide>) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => control.stop(),
+                _ = self.interrupt.recv() => control.stop(),
+                _ = self.reload.recv() => control.reload(),
+                _ = self.reopen.recv() => control.reopen_log(),
+            }
         }
     }
 }

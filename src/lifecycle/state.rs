@@ -9,12 +9,14 @@ use tokio::sync::watch;
 
 use super::health::{HealthInputs, Heartbeats, ListenerHealth, Saturation};
 use super::phase::Phase;
+use crate::registry::FileSource;
 
 /// The live inputs of the health report.
 pub(crate) struct Health {
     heartbeats: Heartbeats,
     phase: Option<watch::Receiver<Phase>>,
     listeners: Vec<Listener>,
+    file: Option<Arc<FileSource>>,
     /// Requests in flight and their limit, as of the last look.
     in_flight: AtomicU64,
     in_flight_limit: AtomicU64,
@@ -30,14 +32,15 @@ impl Health {
     /// For a router in somebody else's process: it has no workers, listeners
     /// or phases of its own.
     pub(crate) fn embedded() -> Self {
-        Self::new(0, &[], None)
+        Self::new(0, &[], None, None)
     }
 
-    /// For `workers` that listen on `addresses`.
+    /// For `workers` that listen on `addresses`, with routes from `file`.
     pub(crate) fn new(
         workers: usize,
         addresses: &[SocketAddr],
         phase: Option<watch::Receiver<Phase>>,
+        file: Option<Arc<FileSource>>,
     ) -> Self {
         let listeners = addresses
             .iter()
@@ -47,6 +50,7 @@ impl Health {
             heartbeats: Heartbeats::new(workers, Instant::now()),
             phase,
             listeners,
+            file,
             in_flight: AtomicU64::new(0),
             in_flight_limit: AtomicU64::new(u64::MAX),
         }
@@ -72,10 +76,11 @@ impl Health {
 
     /// Everything health depends on, now.
     pub(crate) fn inputs(&self) -> HealthInputs {
+        let now = Instant::now();
         let at = self.in_flight.load(Relaxed);
         let of = self.in_flight_limit.load(Relaxed);
         HealthInputs {
-            heartbeat_ages: self.heartbeats.ages(Instant::now()),
+            heartbeat_ages: self.heartbeats.ages(now),
             draining: self.phase.as_ref().is_some_and(|phase| phase.borrow().is_draining()),
             saturated: (at >= of).then(|| Saturation {
                 limit: "limits.requests_in_flight".into(),
@@ -83,7 +88,7 @@ impl Health {
                 of,
             }),
             listeners: self.listeners.iter().map(Listener::health).collect(),
-            sources: Vec::new(),
+            sources: self.file.iter().map(|file| file.health(now)).collect(),
         }
     }
 }

@@ -1,60 +1,68 @@
 //! One data-plane thread: its own runtime, listeners, connections and pools.
 
 use std::io;
-use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::guard::{self, Guard};
 use crate::lifecycle::health::HEARTBEAT_PERIOD;
 use crate::lifecycle::phase::Phase;
-use crate::listen::connections::Connections;
-use crate::listen::{Acceptor, accept};
+use crate::lifecycle::tasks::TaskKind;
+use crate::listen::connections::{Connections, FIRST_REQUEST_COMES};
+use crate::listen::{Acceptor, Listener, accept};
 use crate::router::Router;
 
 /// What a worker's thread is started with.
 pub(crate) struct Worker {
     pub(crate) router: Router,
-    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) listeners: Vec<Listener>,
     pub(crate) phase: watch::Receiver<Phase>,
     /// Whether the clients of each listener may half-close.
     pub(crate) half_close_allowed: Vec<bool>,
-    /// Client connections it may hold.
-    pub(crate) connections: usize,
+    /// The client connections it holds.
+    pub(crate) connections: Arc<Connections>,
+    /// Client connections it may hold for its share of descriptors.
+    pub(crate) descriptor_share: usize,
 }
 
 impl Worker {
     /// Serves until drained or cut. Blocks its thread.
     ///
     /// # Errors
-    /// If the runtime or a listener cannot be set up.
+    /// If the runtime or a listener cannot be set up, or a listener stops
+    /// accepting by itself.
     pub(crate) fn run(self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(self.serve())
     }
 
     async fn serve(mut self) -> io::Result<()> {
-        let connections = Connections::new(self.router.worker().metrics.clone());
-        let mut accepting = tokio::task::JoinSet::new();
+        let tasks = self.router.worker().shared.tasks.clone();
+        let connections = self.connections.clone();
+        let mut accepting = JoinSet::new();
         let listeners = self.listeners.drain(..).zip(self.half_close_allowed.drain(..));
         for (index, (listener, half_close_allowed)) in listeners.enumerate() {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let address = listener.socket.local_addr()?.to_string();
             let acceptor = Acceptor {
                 router: self.router.clone(),
                 connections: connections.clone(),
-                limit: self.connections,
+                descriptor_share: self.descriptor_share,
                 half_close_allowed,
             };
             let phase = self.phase.clone();
             let guard = self.router.worker().shared.health.accepting(index);
-            accepting.spawn(async move {
-                accept(listener, acceptor, phase).await;
-                drop(guard);
-            });
+            let taking = async move {
+                let _guard = guard;
+                accept(listener, acceptor, phase).await
+            };
+            accepting.spawn(tasks.track(TaskKind::Accept, address, taking));
         }
-        let beats = tokio::spawn(beat(self.router.clone()));
+        let name = format!("worker-{}", self.router.worker().index);
+        let beats = tasks.spawn(TaskKind::Heartbeat, name, beat(self.router.clone()));
         let end = self.drain(&connections, accepting).await;
         beats.abort();
         end
@@ -63,18 +71,14 @@ impl Worker {
     async fn drain(
         &mut self,
         connections: &Connections,
-        mut accepting: tokio::task::JoinSet<()>,
+        mut accepting: JoinSet<io::Result<()>>,
     ) -> io::Result<()> {
-        // The sender lives as long as the process serves.
-        let gone = |_| io::Error::other("the control side is gone");
-        self.phase.wait_for(Phase::is_draining).await.map_err(gone)?;
+        self.reach(Phase::is_draining, &mut accepting).await?;
         connections.drain();
-        let phase = *self.phase.wait_for(Phase::stops_accepting).await.map_err(gone)?;
-        while accepting.join_next().await.is_some() {}
-        connections.close_idle();
+        let phase = self.reach(Phase::stops_accepting, &mut accepting).await?;
         if let Phase::Closing { cut_at } = phase {
             tokio::select! {
-                () = connections.all_closed() => return Ok(()),
+                () = close(connections, accepting) => return Ok(()),
                 _ = self.phase.wait_for(|phase| *phase == Phase::Cut) => {}
                 () = tokio::time::sleep_until(cut_at) => {}
             }
@@ -84,6 +88,47 @@ impl Worker {
         // A cut connection ends at its next turn; nothing there waits.
         let _ = tokio::time::timeout(Duration::from_secs(1), connections.all_closed()).await;
         Ok(())
+    }
+
+    /// Waits for a phase. An accept loop that ends before it is an error: its
+    /// share of the connections would never be taken.
+    async fn reach(
+        &mut self,
+        wanted: impl FnMut(&Phase) -> bool,
+        accepting: &mut JoinSet<io::Result<()>>,
+    ) -> io::Result<Phase> {
+        let heard = self.phase.clone();
+        tokio::select! {
+            biased;
+            phase = self.phase.wait_for(wanted) => match phase {
+                Ok(phase) => Ok(*phase),
+                // The sender lives as long as the process serves.
+                Err(_) => Err(io::Error::other("the control side is gone")),
+            },
+            Some(ended) = accepting.join_next() => {
+                // The loop may have heard of the phase before we did.
+                let phase = *heard.borrow();
+                if phase.stops_accepting() {
+                    return Ok(phase);
+                }
+                Err(match ended {
+                    Ok(Err(error)) => error,
+                    Ok(Ok(())) => io::Error::other("a listener has closed by itself"),
+                    Err(panicked) => io::Error::other(panicked),
+                })
+            }
+        }
+    }
+}
+
+/// Ends when every connection has: idle ones are closed, requests are served,
+/// and connections just made get the time for theirs to come.
+async fn close(connections: &Connections, mut accepting: JoinSet<io::Result<()>>) {
+    connections.close_idle();
+    while accepting.join_next().await.is_some() {}
+    if tokio::time::timeout(FIRST_REQUEST_COMES, connections.all_closed()).await.is_err() {
+        connections.close_silent();
+        connections.all_closed().await;
     }
 }
 
@@ -105,5 +150,87 @@ async fn beat(router: Router) {
         if guard::is_on(Guard::Sweep) {
             worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::lifecycle::{Drain, Health};
+    use crate::listen::{PassedSockets, listen};
+    use crate::router::Shared;
+    use crate::telemetry::access_log::AccessLogHandle;
+
+    /// A worker with one listener, and what its process would see of it.
+    fn worker(drain: &Drain) -> (Worker, Arc<Shared>) {
+        let loopback = ([127, 0, 0, 1], 0).into();
+        let listeners = listen(loopback, 1, &mut PassedSockets::default()).unwrap();
+        let address = listeners[0].socket.local_addr().unwrap();
+        let health = Health::new(1, &[address], Some(drain.watch()), None);
+        let text = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+        let settings = crate::config::parse(text, "test").unwrap();
+        let shared = Arc::new(Shared::new(settings, 1, health).unwrap());
+        let router = Router::for_worker(shared.clone(), 0, AccessLogHandle::off());
+        let worker = Worker {
+            connections: Connections::new(shared.metrics.worker(0)),
+            router,
+            listeners,
+            phase: drain.watch(),
+            half_close_allowed: vec![false],
+            descriptor_share: 10,
+        };
+        (worker, shared)
+    }
+
+    fn eventually(what: &str, condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !condition() {
+            assert!(Instant::now() < deadline, "waited in vain: {what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_worker_that_is_stuck_makes_the_router_unhealthy_until_it_turns() {
+        let drain = Drain::new();
+        let (worker, shared) = worker(&drain);
+        let (release, held) = mpsc::channel::<()>();
+        let (block, blocks) = tokio::sync::oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                tokio::spawn(async move {
+                    blocks.await.unwrap();
+                    // A bug: a task that blocks the thread of all others.
+                    let _ = held.recv();
+                });
+                worker.serve().await
+            })
+        });
+        let ready = || shared.health.inputs().ready();
+        eventually("health", || ready().healthy);
+        block.send(()).unwrap();
+        eventually("bad health", || !ready().healthy);
+        let reason = ready().reason.unwrap();
+        assert!(reason.starts_with("worker 0 has not turned for 2."), "{reason}");
+        release.send(()).unwrap();
+        eventually("health again", || ready().healthy);
+        drain.begin();
+        drain.cut();
+        thread.join().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_stops_accepting_by_itself_ends_the_worker() {
+        let drain = Drain::new();
+        let (mut worker, _) = worker(&drain);
+        let connections = Connections::new(worker.router.worker().metrics.clone());
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async { panic!("a bug") });
+        let ended = worker.drain(&connections, accepting).await;
+        assert!(ended.unwrap_err().to_string().contains("panicked"));
     }
 }

@@ -1,6 +1,9 @@
 //! Taking connections off a listening socket.
 
+use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::lifecycle::Phase;
+use crate::listen::Listener;
 use crate::listen::connections::Connections;
 use crate::listen::http1;
+use crate::listen::newcomers::{HANDSHAKES_END, turn_newcomers_away};
+use crate::listen::socket::BACKLOG;
 use crate::request::ClientAddress;
 use crate::router::Router;
 
@@ -17,85 +23,98 @@ use crate::router::Router;
 /// connection stays in the queue, and asking again at once would spin.
 const STARVED_WAIT: Duration = Duration::from_millis(50);
 
+/// Connections beyond the limit that may be told so at once; more are closed
+/// without a word. Each holds a descriptor while it is being told.
+const REFUSALS: usize = 256;
+
 /// What accepting needs; one for each worker.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
     pub(crate) router: Router,
     pub(crate) connections: Arc<Connections>,
-    /// Connections this worker may hold.
-    pub(crate) limit: usize,
+    /// Connections this worker may hold for its share of descriptors.
+    pub(crate) descriptor_share: usize,
     /// Whether clients may shut their sending side and stay for the answer.
     pub(crate) half_close_allowed: bool,
 }
 
-/// Accepts from `listener` until the drain, then until its queue is empty.
+/// Accepts from `listener` until the drain, then until its queue is empty for
+/// good, and closes it.
+///
+/// # Errors
+/// If the socket cannot be registered with the worker's runtime.
 pub(crate) async fn accept(
-    listener: TcpListener,
+    listener: Listener,
     acceptor: Acceptor,
     mut phase: watch::Receiver<Phase>,
-) {
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => acceptor.take(stream, peer),
-                Err(error) => rest_after(&error).await,
-            },
-            () = stops_accepting(&mut phase) => break,
-        }
-    }
-    take_accepted_already(listener, &acceptor);
-}
-
-/// What the system has already accepted for us was promised an answer. The
-/// system itself is asked: the runtime's readiness may be old, and its budget
-/// for one turn can end before the queue does.
-fn take_accepted_already(listener: TcpListener, acceptor: &Acceptor) {
-    let Ok(listener) = listener.into_std() else { return };
-    loop {
-        match listener.accept() {
-            Ok((stream, peer)) => {
-                let stream =
-                    stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-                if let Ok(stream) = stream {
-                    acceptor.take(stream, peer);
-                }
+) -> io::Result<()> {
+    let Listener { socket, outlives_us } = listener;
+    let socket = TcpListener::from_std(socket)?;
+    acceptor.take_until(&socket, reached(&mut phase, Phase::stops_accepting)).await;
+    if !outlives_us {
+        match turn_newcomers_away(&socket) {
+            Ok(()) => {
+                let cut = reached(&mut phase, |phase| *phase == Phase::Cut);
+                let over = async { drop(tokio::time::timeout(HANDSHAKES_END, cut).await) };
+                acceptor.take_until(&socket, over).await;
             }
-            Err(error) if is_about_one_connection(&error) => {}
-            Err(_) => break,
+            Err(error) => tracing::debug!(%error, "the listener closes with the door open"),
         }
     }
+    acceptor.take_the_rest(socket.into_std()?).await
 }
 
-/// Waits for the phase in which no connections are taken.
-async fn stops_accepting(phase: &mut watch::Receiver<Phase>) {
+/// Waits for a phase.
+async fn reached(phase: &mut watch::Receiver<Phase>, wanted: impl FnMut(&Phase) -> bool) {
     // Without a control side nobody will ever ask for connections either.
-    let _ = phase.wait_for(Phase::stops_accepting).await;
-}
-
-async fn rest_after(error: &io::Error) {
-    if is_about_one_connection(error) {
-        return;
-    }
-    tracing::warn!(%error, "cannot accept a connection; trying again shortly");
-    tokio::time::sleep(STARVED_WAIT).await;
-}
-
-/// Whether the next accept may well succeed.
-fn is_about_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+    drop(phase.wait_for(wanted).await);
 }
 
 impl Acceptor {
-    fn take(&self, stream: TcpStream, peer: std::net::SocketAddr) {
+    async fn take_until(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
+        let mut end = pin!(end);
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.take(stream, peer),
+                    Err(error) => rest_after(&error).await,
+                },
+                () = &mut end => return,
+            }
+        }
+    }
+
+    /// Empties the queue; what comes meanwhile on a socket that others share
+    /// is theirs. The system is asked each time: the runtime would say that
+    /// nothing waits until it has polled again.
+    async fn take_the_rest(&self, listener: std::net::TcpListener) -> io::Result<()> {
+        let mut taken = 0;
+        while taken < BACKLOG {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    taken += 1;
+                    stream.set_nonblocking(true)?;
+                    self.take(TcpStream::from_std(stream)?, peer);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => rest_after(&error).await,
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&self, stream: TcpStream, peer: SocketAddr) {
         let Ok(local) = stream.local_addr() else { return };
         if stream.set_nodelay(true).is_err() {
             // The client has gone already.
             return;
         }
-        let full = self.connections.len() >= self.limit;
-        let crowded = full && !self.connections.evict_longest_idle();
-        let entry = self.connections.enter();
+        let (open, limit) = (self.connections.len(), self.limit());
+        let crowded = open >= limit && !self.connections.evict_longest_idle();
+        if crowded && open - limit >= REFUSALS {
+            return;
+        }
+        let entry = self.connections.enter(peer);
         let client = ClientAddress { peer, local, secure: false };
         let router = self.router.clone();
         let half_close_allowed = self.half_close_allowed;
@@ -107,5 +126,86 @@ impl Acceptor {
                 entry.until_cut(http1::serve(connection, client, router, &entry)).await;
             }
         });
+    }
+
+    /// Connections this worker may hold now.
+    fn limit(&self) -> usize {
+        match self.router.pin().settings.limits.connections {
+            0 => self.descriptor_share,
+            limit => (limit / self.router.worker().shared.workers).max(1),
+        }
+    }
+}
+
+async fn rest_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        return;
+    }
+    tracing::warn!(%error, "cannot accept a connection; trying again shortly");
+    tokio::time::sleep(STARVED_WAIT).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream as Client;
+
+    use super::*;
+    use crate::lifecycle::{Drain, Health};
+    use crate::listen::{PassedSockets, listen};
+    use crate::router::Shared;
+    use crate::telemetry::access_log::AccessLogHandle;
+
+    fn acceptor() -> Acceptor {
+        let text = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+        let settings = crate::config::parse(text, "test").unwrap();
+        let shared = Arc::new(Shared::new(settings, 1, Health::embedded()).unwrap());
+        let router = Router::for_worker(shared, 0, AccessLogHandle::off());
+        let connections = Connections::new(router.worker().metrics.clone());
+        Acceptor { router, connections, descriptor_share: 1000, half_close_allowed: false }
+    }
+
+    fn listener() -> (Listener, SocketAddr) {
+        let loopback = ([127, 0, 0, 1], 0).into();
+        let listener = listen(loopback, 1, &mut PassedSockets::default()).unwrap().remove(0);
+        let address = listener.socket.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn even_at_the_cut_the_queue_is_emptied_before_the_listener_closes() {
+        let (listener, address) = listener();
+        let queued: Vec<_> = (0..50).map(|_| Client::connect(address).unwrap()).collect();
+        let (drain, acceptor) = (Drain::new(), acceptor());
+        drain.cut();
+        accept(listener, acceptor.clone(), drain.watch()).await.unwrap();
+        assert_eq!(acceptor.connections.len(), queued.len());
+        assert!(Client::connect(address).is_err(), "it is closed");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn while_a_listener_closes_nobody_is_let_in_and_nobody_is_turned_away() {
+        let (listener, address) = listener();
+        let (drain, acceptor) = (Drain::new(), acceptor());
+        drain.begin();
+        let running = drain.run(Duration::ZERO, Duration::from_secs(10));
+        let closing = accept(listener, acceptor, drain.watch());
+        let arriving = async {
+            let mut phase = drain.watch();
+            reached(&mut phase, Phase::stops_accepting).await;
+            // The listener has heard of it too at the next turn.
+            tokio::task::yield_now().await;
+            let short = Duration::from_millis(100);
+            let connect = move || Client::connect_timeout(&address, short);
+            let arrived = tokio::task::spawn_blocking(connect).await.unwrap();
+            drain.cut();
+            arrived
+        };
+        let ((), closed, arrived) = tokio::join!(running, closing, arriving);
+        closed.unwrap();
+        // It asks again in a second; being refused would be kinder only if no
+        // other router were about to listen here.
+        assert_eq!(arrived.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

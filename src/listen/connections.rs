@@ -5,133 +5,151 @@
 //! turn are plain flags. So draining and cutting need no channel and no timer
 //! per connection.
 
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Poll, Waker};
-use std::time::Instant;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
-use crate::sync::Mutex;
+use crate::lifecycle::{DrainGate, Task, TaskKind};
 use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 
-/// The value of `idle_since_ms` while a request is being served.
+/// The value of `idle_since_us` while a request is being served.
 const ACTIVE: u64 = u64::MAX;
+
+/// How long a connection may be silent at first and still count as one whose
+/// request is on its way.
+pub(crate) const FIRST_REQUEST_COMES: Duration = Duration::from_millis(500);
 
 /// Every open client connection of one worker.
 pub(crate) struct Connections {
-    open: Mutex<HashMap<u64, Open, foldhash::fast::RandomState>>,
-    next_key: AtomicU64,
+    open: DrainGate<Arc<State>>,
     start: Instant,
     draining: AtomicBool,
-    closing_idle: AtomicBool,
-    cut: AtomicBool,
-    emptied: Notify,
     metrics: Arc<WorkerMetrics>,
 }
 
-struct Open {
-    state: Arc<State>,
-    waker: Option<Waker>,
-}
-
 struct State {
-    /// Since when no request is in progress, in ms since `start`.
-    idle_since_ms: AtomicU64,
+    client: SocketAddr,
+    since: Instant,
+    /// Since when no request is in progress, in µs since `start`.
+    idle_since_us: AtomicU64,
+    /// Whether it has brought a request.
+    used: AtomicBool,
     /// Asked to make room.
     evicted: AtomicBool,
+    /// Asked to close, because the router does.
+    closes_idle: AtomicBool,
+}
+
+impl State {
+    fn task(&self) -> Task {
+        let idle_since_us = self.idle_since_us.load(Ordering::Relaxed);
+        Task {
+            kind: TaskKind::Connection,
+            subject: self.client.to_string(),
+            state: Some(if idle_since_us == ACTIVE { "active" } else { "idle" }),
+            since: self.since,
+        }
+    }
 }
 
 impl Connections {
     pub(crate) fn new(metrics: Arc<WorkerMetrics>) -> Arc<Self> {
         Arc::new(Self {
-            open: Mutex::new(HashMap::default()),
-            next_key: AtomicU64::new(0),
+            open: DrainGate::new(),
             start: Instant::now(),
             draining: AtomicBool::new(false),
-            closing_idle: AtomicBool::new(false),
-            cut: AtomicBool::new(false),
-            emptied: Notify::new(),
             metrics,
         })
     }
 
-    /// Takes in a connection just accepted.
-    pub(crate) fn enter(self: &Arc<Self>) -> ConnectionEntry {
+    /// Takes in a connection just accepted from `client`.
+    pub(crate) fn enter(self: &Arc<Self>, client: SocketAddr) -> ConnectionEntry {
         let state = Arc::new(State {
-            idle_since_ms: AtomicU64::new(self.now_ms()),
+            client,
+            since: Instant::now(),
+            idle_since_us: AtomicU64::new(self.now_us()),
+            used: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
+            closes_idle: AtomicBool::new(false),
         });
-        let key = self.next_key.fetch_add(1, Ordering::Relaxed);
-        self.open.lock().insert(key, Open { state: state.clone(), waker: None });
+        let key = self.open.enter(state.clone());
         self.metrics.connection_opened(Side::Client, ConnectionState::Idle);
         ConnectionEntry { connections: self.clone(), key, state }
     }
 
     /// The number of open connections.
     pub(crate) fn len(&self) -> usize {
-        self.open.lock().len()
+        self.open.len()
+    }
+
+    /// The tasks that serve them.
+    pub(crate) fn tasks(&self) -> Vec<Task> {
+        // Addresses are written out after the lock has been let go.
+        self.open.known().iter().map(|state| state.task()).collect()
     }
 
     /// Asks the connection that has been longest without a whole request to
     /// close; false if every one is in use.
     pub(crate) fn evict_longest_idle(&self) -> bool {
-        let open = self.open.lock();
-        let longest = open
-            .values()
-            .filter(|open| !open.state.evicted.load(Ordering::Relaxed))
-            .filter(|open| open.state.idle_since_ms.load(Ordering::Relaxed) != ACTIVE)
-            .min_by_key(|open| open.state.idle_since_ms.load(Ordering::Relaxed));
-        let Some(longest) = longest else { return false };
-        longest.state.evicted.store(true, Ordering::Relaxed);
-        if let Some(waker) = &longest.waker {
-            waker.wake_by_ref();
-        }
-        true
+        let idle_since_us = |state: &Arc<State>| {
+            let idle_since_us = state.idle_since_us.load(Ordering::Relaxed);
+            let in_use = idle_since_us == ACTIVE || state.evicted.load(Ordering::Relaxed);
+            (!in_use).then_some(idle_since_us)
+        };
+        self.open.wake_least(idle_since_us, |state| state.evicted.store(true, Ordering::Relaxed))
     }
 
-    /// From now on answers say `Connection: close` and, once `close_idle` is
-    /// called too, idle connections close.
+    /// From now on answers say `Connection: close`.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Closes the connections that wait for a request, now and later.
+    /// Closes the connections that wait for a request, except those that were
+    /// opened just now: their first one is on its way, and its client has no
+    /// reason to think that it might not be answered.
     pub(crate) fn close_idle(&self) {
-        self.closing_idle.store(true, Ordering::Relaxed);
-        for open in self.open.lock().values() {
-            if let Some(waker) = &open.waker {
-                waker.wake_by_ref();
+        self.close_idle_at(self.now_us());
+    }
+
+    fn close_idle_at(&self, now_us: u64) {
+        let first_due_ms = now_us.saturating_sub(millis(FIRST_REQUEST_COMES));
+        self.close_those(|state| {
+            state.used.load(Ordering::Relaxed)
+                || state.idle_since_us.load(Ordering::Relaxed) < first_due_ms
+        });
+    }
+
+    /// Closes all connections that wait for a request.
+    pub(crate) fn close_silent(&self) {
+        self.close_those(|_| true);
+    }
+
+    fn close_those(&self, which: impl Fn(&State) -> bool) {
+        self.open.wake(|state| {
+            let closes = which(state);
+            if closes {
+                state.closes_idle.store(true, Ordering::Relaxed);
             }
-        }
+            closes
+        });
     }
 
     /// Ends every connection at once.
     pub(crate) fn cut(&self) {
-        self.cut.store(true, Ordering::Relaxed);
-        for open in self.open.lock().values() {
-            if let Some(waker) = &open.waker {
-                waker.wake_by_ref();
-            }
-        }
+        self.open.cut();
     }
 
     /// Waits until none is open.
     pub(crate) async fn all_closed(&self) {
-        loop {
-            let emptied = self.emptied.notified();
-            if self.len() == 0 {
-                return;
-            }
-            emptied.await;
-        }
+        poll_fn(|cx| self.open.poll_empty(cx)).await;
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(ACTIVE - 1)
+    fn now_us(&self) -> u64 {
+        millis(self.start.elapsed()).min(ACTIVE - 1)
     }
 }
 
@@ -145,15 +163,16 @@ pub(crate) struct ConnectionEntry {
 impl ConnectionEntry {
     /// A request is in progress.
     pub(crate) fn active(&self) {
-        if self.state.idle_since_ms.swap(ACTIVE, Ordering::Relaxed) != ACTIVE {
+        self.state.used.store(true, Ordering::Relaxed);
+        if self.state.idle_since_us.swap(ACTIVE, Ordering::Relaxed) != ACTIVE {
             self.connections.metrics.connection_became(Side::Client, ConnectionState::Active);
         }
     }
 
     /// The request is over.
     pub(crate) fn idle(&self) {
-        let now_ms = self.connections.now_ms();
-        if self.state.idle_since_ms.swap(now_ms, Ordering::Relaxed) == ACTIVE {
+        let now_us = self.connections.now_us();
+        if self.state.idle_since_us.swap(now_us, Ordering::Relaxed) == ACTIVE {
             self.connections.metrics.connection_became(Side::Client, ConnectionState::Idle);
         }
     }
@@ -172,38 +191,65 @@ impl ConnectionEntry {
 
     /// Whether to close unless a request has begun to come.
     pub(crate) fn closes_idle(&self) -> bool {
-        self.connections.closing_idle.load(Ordering::Relaxed)
+        self.state.closes_idle.load(Ordering::Relaxed)
     }
 
-    /// Runs `connection` until it ends or everything is cut.
+    /// Runs `connection` until it ends or everything is cut. It is polled
+    /// once more at the cut, so that what can be answered is.
     pub(crate) async fn until_cut<F: Future<Output = ()>>(&self, connection: F) {
         let mut connection = pin!(connection);
         let mut registered = false;
         poll_fn(|cx| {
             if !registered {
                 registered = true;
-                if let Some(open) = self.connections.open.lock().get_mut(&self.key) {
-                    open.waker = Some(cx.waker().clone());
-                }
+                self.connections.open.reach_by(self.key, cx.waker());
             }
-            if self.connections.cut.load(Ordering::Relaxed) {
-                return Poll::Ready(());
+            let cut = self.connections.open.is_cut();
+            match connection.as_mut().poll(cx) {
+                Poll::Pending if !cut => Poll::Pending,
+                _ => Poll::Ready(()),
             }
-            connection.as_mut().poll(cx)
         })
         .await;
+    }
+
+    fn is_active(&self) -> bool {
+        self.state.idle_since_us.load(Ordering::Relaxed) == ACTIVE
     }
 }
 
 impl Drop for ConnectionEntry {
     fn drop(&mut self) {
-        let active = self.state.idle_since_ms.load(Ordering::Relaxed) == ACTIVE;
-        let state = if active { ConnectionState::Active } else { ConnectionState::Idle };
+        let state = if self.is_active() { ConnectionState::Active } else { ConnectionState::Idle };
         self.connections.metrics.connection_closed(Side::Client, state);
-        let mut open = self.connections.open.lock();
-        open.remove(&self.key);
-        if open.is_empty() {
-            self.connections.emptied.notify_waiters();
-        }
+        self.connections.open.leave(self.key);
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::Metrics;
+
+    #[test]
+    fn closing_spares_who_has_just_come_until_silence_is_over() {
+        let connections = Connections::new(Metrics::new(1).worker(0));
+        let enter = || connections.enter(([127, 0, 0, 1], 40_000).into());
+        let (fresh, used, busy, silent) = (enter(), enter(), enter(), enter());
+        used.active();
+        used.idle();
+        busy.active();
+        let now_us = 10_000;
+        fresh.state.idle_since_us.store(now_us - 400, Ordering::Relaxed);
+        silent.state.idle_since_us.store(now_us - 600, Ordering::Relaxed);
+        connections.close_idle_at(now_us);
+        assert!(!fresh.closes_idle());
+        assert!(used.closes_idle() && busy.closes_idle() && silent.closes_idle());
+        connections.close_silent();
+        assert!(fresh.closes_idle());
     }
 }

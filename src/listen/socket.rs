@@ -5,8 +5,10 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::listen::PassedSockets;
+
 /// Connections the system holds for us before they are accepted.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Bytes a client's connection may hold in the system unsent. By default that
 /// grows to megabytes, and such a socket is writable again only once a third of
@@ -41,13 +43,45 @@ pub enum BindError {
     },
 }
 
+/// One worker's end of a listening socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    /// Whether a service manager holds the socket too: its queue is there for
+    /// the next instance, and only closing our end is ours to do.
+    pub(crate) outlives_us: bool,
+}
+
+/// Listens on `address`, once for each of `workers`: on the socket that was
+/// passed for it, which they share, or else on sockets of their own.
+///
+/// # Errors
+/// If the address is taken, not permitted, or not one of this system's.
+pub(crate) fn listen(
+    address: SocketAddr,
+    workers: usize,
+    passed: &mut PassedSockets,
+) -> Result<Vec<Listener>, BindError> {
+    let Some(socket) = passed.take(address) else {
+        let own = |socket| Listener { socket, outlives_us: false };
+        return Ok(bind(address, workers)?.into_iter().map(own).collect());
+    };
+    let share = || {
+        let socket = socket.try_clone()?;
+        socket.set_nonblocking(true)?;
+        Ok(Listener { socket, outlives_us: true })
+    };
+    let shares: io::Result<_> = (0..workers).map(|_| share()).collect();
+    shares.map_err(|source| BindError::Other { address, source })
+}
+
 /// Binds `address` once for each of `workers`, with `SO_REUSEPORT` between
 /// them only: the first socket is bound without it, so that a second instance
 /// fails instead of silently sharing the traffic.
 ///
 /// # Errors
 /// If the address is taken, not permitted, or not one of this system's.
-pub(crate) fn bind(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, BindError> {
+fn bind(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, BindError> {
     let explain = |source: io::Error| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse { address },
         io::ErrorKind::PermissionDenied => BindError::NotPermitted { address },

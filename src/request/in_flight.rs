@@ -1,27 +1,31 @@
 //! The requests one worker has in flight, for whoever wants to look.
+//!
+//! Generic over the record, so that a model can drive it with records that
+//! tell when they were mixed up.
 
-use std::sync::Arc;
-
-use crate::request::scope::Record;
-use crate::sync::Mutex;
+use crate::sync::{Arc, Mutex};
 
 /// The records of one worker's requests in flight. A place is taken when a
 /// request begins and given back when its scope ends; places are reused, so
 /// that steady traffic allocates nothing here.
-#[derive(Default)]
-pub(crate) struct InFlightRecords {
-    slots: Mutex<Slots>,
+pub(crate) struct InFlightRecords<R> {
+    slots: Mutex<Slots<R>>,
 }
 
-#[derive(Default)]
-struct Slots {
-    records: Vec<Option<Arc<Record>>>,
+struct Slots<R> {
+    records: Vec<Option<Arc<R>>>,
     free: Vec<usize>,
 }
 
-impl InFlightRecords {
+impl<R> Default for InFlightRecords<R> {
+    fn default() -> Self {
+        Self { slots: Mutex::new(Slots { records: Vec::new(), free: Vec::new() }) }
+    }
+}
+
+impl<R> InFlightRecords<R> {
     /// Adds the record that `make` builds for its place.
-    pub(crate) fn insert(&self, make: impl FnOnce(usize) -> Record) -> Arc<Record> {
+    pub(crate) fn insert(&self, make: impl FnOnce(usize) -> R) -> Arc<R> {
         let mut slots = self.slots.lock();
         let slot = slots.free.pop().unwrap_or(slots.records.len());
         let record = Arc::new(make(slot));
@@ -42,8 +46,14 @@ impl InFlightRecords {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        let slots = self.slots.lock();
+        slots.records.len() - slots.free.len()
+    }
+
     /// The records of this moment.
-    pub(crate) fn all(&self) -> Vec<Arc<Record>> {
+    pub(crate) fn all(&self) -> Vec<Arc<R>> {
         self.slots.lock().records.iter().flatten().cloned().collect()
     }
 }

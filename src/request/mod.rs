@@ -21,6 +21,8 @@ mod scope;
 #[cfg(feature = "router")]
 mod subject;
 mod target;
+#[cfg(feature = "router")]
+mod trace;
 
 #[cfg(feature = "router")]
 pub use arrival::{Arrival, ClientAddress};
@@ -30,11 +32,11 @@ pub(crate) use host::HostName;
 pub use host::{AmbiguousHost, MAX_HOST_BYTES, MAX_LABEL_BYTES, RequestHost, same_host};
 #[cfg(feature = "router")]
 pub(crate) use in_flight::InFlightRecords;
-pub use interim::InterimSink;
+pub use interim::{InterimDropped, InterimSink};
 pub use pace::Pace;
 pub use path::{AmbiguousPath, MatchPath};
 #[cfg(feature = "router")]
-pub(crate) use scope::{Phase, Scope};
+pub(crate) use scope::{Phase, Record, Scope};
 #[cfg(feature = "router")]
 pub(crate) use subject::Subject;
 pub use target::{Authority, Target};

@@ -11,12 +11,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::Method;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 
 use crate::admin::RequestView;
 use crate::error::{AttemptOutcome, AttemptRecord, Code, RouterError};
 use crate::http1::{FieldLines, Version};
+use crate::lifecycle::{Task, TaskKind};
 use crate::request::counted::Counted;
+use crate::request::trace::trace_id;
 use crate::request::{ClientAddress, RequestBody, Subject};
 use crate::respond::fields::response_trailers;
 use crate::route::Pinned;
@@ -25,6 +27,9 @@ use crate::sync::Mutex;
 use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::metrics::RouteLabel;
 use crate::telemetry::{AttemptSummary, RecentError};
+
+/// Names the trace a request belongs to.
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// One request in progress: the owner of its record.
 pub(crate) struct Scope {
@@ -75,7 +80,7 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    fn as_str(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Routing => "routing",
             Self::Connecting => "connecting",
@@ -212,10 +217,6 @@ impl Scope {
             self.answered(error.status().as_u16());
         }
         let mut live = self.record.live.lock();
-        if error.code == Code::ClientClosed {
-            // Nobody is left who could be told.
-            live.status = None;
-        }
         live.code = Some(error.code);
         live.detail = error.detail.clone();
         if error.budget_exhausted {
@@ -297,13 +298,10 @@ impl Record {
     /// As the admin side shows it.
     pub(crate) fn view(&self) -> RequestView {
         let live = self.live.lock();
-        let age = self.started.elapsed();
-        let started = SystemTime::now() - age;
-        let since_epoch = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         RequestView {
             id: text(self.request_id.as_bytes()),
-            started_unix_ms: millis(since_epoch),
-            age_ms: millis(age),
+            started_unix_ms: self.worker.shared.unix_ms(self.started),
+            age_ms: millis(self.started.elapsed()),
             phase: live.phase.as_str().into(),
             client: self.client.peer,
             method: live.subject.method().map(Method::to_string).unwrap_or_default(),
@@ -314,6 +312,19 @@ impl Record {
             endpoint: live.endpoint,
             bytes_in: live.bytes_in,
             bytes_out: live.bytes_out,
+        }
+    }
+
+    /// As one of the live tasks.
+    pub(crate) fn task(&self) -> Task {
+        let live = self.live.lock();
+        let method = live.subject.method().map_or("-", Method::as_str);
+        let path = live.subject.target().split(|byte| *byte == b'?').next().unwrap_or_default();
+        Task {
+            kind: TaskKind::Request,
+            subject: format!("{method} {}{}", text(live.subject.host()), text(path)),
+            state: Some(live.phase.as_str()),
+            since: self.started,
         }
     }
 
@@ -344,7 +355,7 @@ impl Record {
             user_agent: live.subject.field(&header::USER_AGENT),
             referer: live.subject.field(&header::REFERER),
             tls: None,
-            trace_id: None,
+            trace_id: live.subject.only_field(&TRACEPARENT).and_then(trace_id),
         }
     }
 

@@ -66,4 +66,11 @@ impl Subject {
     pub(super) fn field(&self, name: &HeaderName) -> Option<&[u8]> {
         self.fields()?.first(name).map(FieldValue::as_bytes)
     }
+
+    /// The value of the one line of this name; with two, neither is meant.
+    pub(super) fn only_field(&self, name: &HeaderName) -> Option<&[u8]> {
+        let fields = self.fields()?;
+        let first = fields.first(name)?;
+        (fields.all(name).count() == 1).then_some(first.as_bytes())
+    }
 }

@@ -1,5 +1,6 @@
 //! What goes back to the client.
 
+pub mod commit;
 pub mod error_answer;
 pub mod fields;
 #[cfg(feature = "router")]

@@ -86,9 +86,9 @@ impl ReplyBody {
         Poll::Ready(frame)
     }
 
-    /// Whether the endpoint is still being sent the request's content.
-    pub(crate) fn is_uploading(&self) -> bool {
-        matches!(&self.content, Content::Answer(answer) if answer.is_uploading())
+    /// Whether an endpoint may still take content from the client.
+    pub(crate) fn takes_upload(&self) -> bool {
+        matches!(&self.content, Content::Answer(answer) if answer.takes_upload())
     }
 
     /// Keeps an unfinished upload going while no content can be taken.

@@ -17,11 +17,8 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Cache};
-
-use crate::sync::Mutex;
+use crate::sync::{Arc, ArcSwap, Cache, Mutex};
 
 /// Publishes values for [`Reader`]s; the side of the one who makes them.
 #[derive(Debug)]
@@ -125,7 +122,7 @@ impl<T: fmt::Debug> fmt::Debug for Pinned<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(pointsman_loom)))]
 mod tests {
     use super::*;
 

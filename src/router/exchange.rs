@@ -46,6 +46,9 @@ impl Router {
                 // A panic ends this request, not its neighbours on the worker.
                 let polled = catch_unwind(AssertUnwindSafe(|| exchange.as_mut().poll(cx)));
                 match polled {
+                    Ok(Poll::Pending) if worker.is_cut() => {
+                        Poll::Ready(Err(RouterError::from(Code::Draining)))
+                    }
                     Ok(Poll::Pending) => Poll::Pending,
                     Ok(Poll::Ready(outcome)) => Poll::Ready(outcome),
                     Err(_) => {

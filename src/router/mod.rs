@@ -13,7 +13,7 @@ mod worker;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::attempt::RetryBudget;
 use crate::config::Settings;
@@ -134,10 +134,12 @@ impl Shared {
             metrics,
             recent_errors: RecentErrors::new(),
             health,
+            tasks: Arc::default(),
             workers,
             node,
             start: Instant::now(),
             connector: Box::new(Tcp),
+            start_time: SystemTime::now(),
         })
     }
 
@@ -149,10 +151,12 @@ impl Shared {
             workers: self.workers,
             node: &self.node,
         };
+        let retry = settings.retry.clone();
         let made = Snapshot::new(Arc::new(settings), &makings);
         let result = if made.is_ok() { ReloadResult::Applied } else { ReloadResult::Refused };
         self.metrics.reloaded(result);
         self.snapshots.publish(Arc::new(made?));
+        self.budget.set_terms(retry.budget_percent, retry.budget_min);
         Ok(())
     }
 }

@@ -102,6 +102,7 @@ fn closes(code: Code) -> bool {
             | Code::RequestBodyTimeout
             | Code::RequestBodyTooLarge
             | Code::AmbiguousHost
+            | Code::Draining
             | Code::Internal
     )
 }

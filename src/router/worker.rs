@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::attempt::RetryBudget;
 use crate::endpoint::EndpointRegistry;
 use crate::error::Code;
-use crate::lifecycle::Health;
-use crate::request::InFlightRecords;
+use crate::lifecycle::{Health, Tasks};
+use crate::request::{InFlightRecords, Record};
 use crate::route::{Publisher, Reader};
 use crate::router::Snapshot;
 use crate::telemetry::RecentErrors;
@@ -27,18 +27,28 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) recent_errors: Arc<RecentErrors>,
     pub(crate) health: Health,
+    pub(crate) tasks: Arc<Tasks>,
     pub(crate) workers: usize,
     /// This process's name in `Via`, unless the settings have one.
     pub(crate) node: String,
     pub(crate) start: Instant,
     /// Where connections to endpoints come from.
     pub(crate) connector: Box<dyn Connect>,
+    /// The same moment by the calendar.
+    pub(crate) start_time: SystemTime,
 }
 
 impl Shared {
     /// Milliseconds since the router was built: the time of all cores.
     pub(crate) fn now_ms(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A moment in milliseconds since 1970: always the same for the same
+    /// moment, so that a list can be ordered by it from page to page.
+    pub(crate) fn unix_ms(&self, moment: Instant) -> u64 {
+        let start = self.start_time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(start.as_millis()).unwrap_or(u64::MAX).saturating_add(self.now_ms(moment))
     }
 }
 
@@ -50,7 +60,7 @@ pub(crate) struct WorkerRouter {
     pub(crate) pool: Arc<Pool>,
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) access_log: AccessLogHandle,
-    pub(crate) in_flight_records: InFlightRecords,
+    pub(crate) in_flight_records: InFlightRecords<Record>,
     in_flight_elsewhere: AtomicU64,
     next_sum_ms: AtomicU64,
     cut: AtomicBool,
@@ -77,9 +87,14 @@ impl WorkerRouter {
         self.cut.store(true, Relaxed);
     }
 
+    /// Whether what ends now is cut at the end of a drain.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
+    }
+
     /// Why a request ended that nobody finished.
     pub(crate) fn code_of_dropped(&self) -> Code {
-        if self.cut.load(Relaxed) { Code::DrainCut } else { Code::ClientClosed }
+        if self.is_cut() { Code::DrainCut } else { Code::ClientClosed }
     }
 
     /// Requests in flight: this worker's own exactly, the others' as of at

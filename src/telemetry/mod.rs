@@ -11,6 +11,8 @@ pub mod access_log;
 mod errors;
 mod log;
 pub mod metrics;
+#[cfg(feature = "profiling")]
+pub(crate) mod profile;
 
 pub use errors::{AttemptSummary, RecentError, RecentErrors};
 pub use log::{LogError, LogFormat, init_log};

@@ -149,9 +149,9 @@ impl Answer {
         }
     }
 
-    /// Whether the upload may still ask for the request's content.
-    pub(crate) fn is_uploading(&self) -> bool {
-        self.connection.is_some() && !self.upload.is_done()
+    /// Whether the endpoint may still take content from the client.
+    pub(crate) fn takes_upload(&self) -> bool {
+        self.connection.is_some() && !self.upload.is_over()
     }
 
     /// Keeps the upload going while the client is slow to take the answer:
@@ -162,7 +162,7 @@ impl Answer {
 
     fn drive_upload(&mut self, cx: &mut Context<'_>) -> Result<(), BodyFailure> {
         let Some(connection) = &mut self.connection else { return Ok(()) };
-        if self.upload.is_done() {
+        if self.upload.is_over() {
             return Ok(());
         }
         match self.upload.poll(cx, connection, &mut self.body, self.write_idle) {

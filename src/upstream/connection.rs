@@ -3,8 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use crate::clock::Clock;
 use crate::guard::{self, Guard};
 use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
@@ -20,8 +18,6 @@ pub(crate) struct EndpointConnection {
     pub(crate) address: SocketAddr,
     /// Whole exchanges it has carried.
     pub(crate) exchanges: u64,
-    /// When its last exchange ended.
-    pub(crate) idle_since: Instant,
     /// A request was begun and is not yet written whole.
     pub(crate) mid_request: bool,
     state: ConnectionState,
@@ -44,7 +40,6 @@ impl EndpointConnection {
             clock: Clock::default(),
             address,
             exchanges: 0,
-            idle_since: Instant::now(),
             mid_request: false,
             state,
             metrics,

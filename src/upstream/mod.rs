@@ -4,6 +4,7 @@
 mod answer;
 mod connection;
 mod connector;
+mod idle;
 mod pool;
 mod round_trip;
 mod upload;

@@ -5,18 +5,15 @@
 //! never contended inside a worker; it is there so that the same router also
 //! runs in a multi-threaded runtime.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::sync::Mutex;
 use crate::telemetry::metrics::ConnectionState;
 use crate::upstream::connection::EndpointConnection;
+use crate::upstream::idle::Idle;
 
-/// Idle connections kept for one endpoint by one worker; more are closed.
-const IDLE_PER_ENDPOINT: usize = 512;
 /// A request that must not be sent twice takes only a connection that was
 /// idle for less than this (a stale one would have to be answered 502).
 const FRESH: Duration = Duration::from_secs(1);
@@ -45,15 +42,12 @@ fn looks_closed(connection: &mut EndpointConnection, reuse: Reuse, idle: Duratio
     connection.stream.is_disturbed()
 }
 
-/// The idle connections of a worker, by endpoint.
+/// The idle connections of a worker; boxed, since they move to their exchange
+/// and back.
 #[derive(Default)]
 pub(crate) struct Pool {
-    idle: Mutex<HashMap<SocketAddr, Idle, foldhash::fast::RandomState>>,
+    idle: Idle<Box<EndpointConnection>>,
 }
-
-/// The idle connections of one endpoint, the youngest last; boxed, since they
-/// move to their exchange and back.
-type Idle = Vec<Box<EndpointConnection>>;
 
 impl Pool {
     /// Takes a connection that was idle for less than `keep` and that the
@@ -70,16 +64,7 @@ impl Pool {
             Reuse::Fresh => keep.min(FRESH),
         };
         loop {
-            let mut connection = {
-                let mut idle = self.idle.lock();
-                let of_endpoint = idle.get_mut(&address)?;
-                let youngest = of_endpoint.last()?;
-                if now.duration_since(youngest.idle_since) >= most {
-                    return None;
-                }
-                of_endpoint.pop()?
-            };
-            let idle = now.duration_since(connection.idle_since);
+            let (mut connection, idle) = self.idle.take(address, most, now.into_std())?;
             if !looks_closed(&mut connection, reuse, idle) {
                 connection.enter(ConnectionState::Active);
                 return Some(connection);
@@ -91,30 +76,19 @@ impl Pool {
     pub(crate) fn put(&self, mut connection: Box<EndpointConnection>, now: Instant) {
         debug_assert!(connection.is_clean());
         connection.exchanges += 1;
-        connection.idle_since = now;
         connection.enter(ConnectionState::Idle);
         connection.inbox.release();
         connection.outbox.clear();
-        let mut idle = self.idle.lock();
-        let of_endpoint = idle.entry(connection.address).or_default();
-        if of_endpoint.len() < IDLE_PER_ENDPOINT {
-            of_endpoint.push(connection);
-        }
+        let surplus = self.idle.put(connection.address, connection, now.into_std());
+        // Its socket closes here, after the lock has been let go.
+        drop(surplus);
     }
 
-    /// Closes what has been idle for `keep` or was closed by its endpoint,
-    /// and forgets endpoints without a connection.
+    /// Closes what has been idle for `keep` or was closed by its endpoint.
     pub(crate) fn sweep(&self, keep: Duration, now: Instant) {
-        let mut closing = Vec::new();
-        self.idle.lock().retain(|_, of_endpoint| {
-            let gone = of_endpoint.extract_if(.., |connection| {
-                now.duration_since(connection.idle_since) >= keep
-                    || connection.stream.seems_disturbed()
-            });
-            closing.extend(gone);
-            !of_endpoint.is_empty()
-        });
+        let usable =
+            |connection: &mut Box<EndpointConnection>| !connection.stream.seems_disturbed();
         // The sockets close here, after the lock has been let go.
-        drop(closing);
+        drop(self.idle.sweep(keep, now.into_std(), usable));
     }
 }

@@ -162,8 +162,8 @@ impl Trip {
             }
             if let Some(sink) = interim {
                 let fields = informational_fields(head.fields);
-                if !sink.send(head.status, fields) {
-                    terms.metrics.informational_dropped(InformationalDrop::Version);
+                if let Err(why) = sink.send(head.status, fields) {
+                    terms.metrics.informational_dropped(why.into());
                 }
             }
         }

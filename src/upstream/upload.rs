@@ -59,6 +59,11 @@ impl Upload {
         self.phase == Phase::Done
     }
 
+    /// Whether nothing more will be written: all was, or the endpoint refuses.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Done | Phase::Refused)
+    }
+
     /// Bytes the system has taken, head included: with none, the endpoint
     /// cannot have seen any of the request.
     pub(crate) fn written_bytes(&self) -> u64 {
@@ -75,7 +80,7 @@ impl Upload {
         write_idle: Option<Duration>,
     ) -> Poll<Result<(), UploadFailure>> {
         loop {
-            if matches!(self.phase, Phase::Done | Phase::Refused) {
+            if self.is_over() {
                 return Poll::Ready(Ok(()));
             }
             self.gather(cx, connection, body)?;

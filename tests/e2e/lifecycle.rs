@@ -1,28 +1,14 @@
-//! How a router starts, says that it is ready, and ends.
+//! How a router starts and says that it is ready, and what it logs.
 
 use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::harness::router::{Process, binary, write_config};
+use crate::harness::router::{binary, write_config};
 use crate::harness::wait::eventually;
-use crate::harness::wire::Fault;
-use crate::harness::{
-    Config, Connection, Gate, RefusingEndpoint, Router, ScriptedEndpoint, Step, get, script,
-};
+use crate::harness::{Config, Connection, RefusingEndpoint, Router, ScriptedEndpoint, Step, get};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
-
-/// An endpoint that answers once the gate is open.
-fn held() -> (ScriptedEndpoint, Gate) {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let endpoint = ScriptedEndpoint::start(move |_| {
-        let answer = script::ok("done").into_bytes();
-        vec![Step::ReadHead, Step::WaitFor(held.clone()), Step::Send(answer)]
-    });
-    (endpoint, gate)
-}
 
 #[test]
 fn every_listener_says_that_it_is_ready_and_serves() {
@@ -37,133 +23,6 @@ fn every_listener_says_that_it_is_ready_and_serves() {
         assert_eq!(get(address, "a.test", "/").status, 200, "{address}");
     }
     assert_eq!(router.stdout().len(), 4, "ready lines and no more: {:?}", router.stdout());
-}
-
-#[test]
-fn a_router_told_to_stop_finishes_what_it_has_and_exits_with_0() {
-    let (endpoint, gate) = held();
-    let mut router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
-    let mut client = Connection::open(router.address());
-    client.send(GET);
-    endpoint.request_head(0);
-    router.terminate();
-    let address = router.address();
-    eventually("the listener to be closed", || Connection::try_open(address).err());
-    assert!(router.runs(), "a request is in flight");
-    gate.open();
-    let answer = client.answer("GET");
-    assert_eq!((answer.status, answer.text().as_str()), (200, "done"));
-    assert_eq!(router.exit().code(), Some(0));
-}
-
-#[test]
-fn a_body_under_way_is_finished_too() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let endpoint = ScriptedEndpoint::start(move |_| {
-        let half = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhell";
-        vec![
-            Step::ReadHead,
-            Step::Send(half.into()),
-            Step::WaitFor(held.clone()),
-            Step::Send(b"o all".to_vec()),
-        ]
-    });
-    let mut router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
-    let mut client = Connection::open(router.address());
-    client.send(GET);
-    assert_eq!(client.answer_head().expect("the head comes").status, 200);
-    assert_eq!(client.bytes(4), b"hell");
-    router.terminate();
-    let address = router.address();
-    eventually("the listener to be closed", || Connection::try_open(address).err());
-    gate.open();
-    assert_eq!(client.bytes(5), b"o all");
-    assert_eq!(router.exit().code(), Some(0));
-}
-
-#[test]
-fn idle_connections_do_not_hold_a_router_up() {
-    let endpoint = ScriptedEndpoint::echo("one");
-    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
-    let mut used = Connection::open(router.address());
-    used.send(GET);
-    assert_eq!(used.answer("GET").status, 200);
-    let mut silent = Connection::open(router.address());
-    router.terminate();
-    assert_eq!(used.ending(), (Vec::new(), Fault::Closed));
-    assert_eq!(silent.ending(), (Vec::new(), Fault::Closed));
-    assert_eq!(router.stop().code(), Some(0));
-}
-
-#[test]
-fn a_drain_ends_at_its_deadline() {
-    let (endpoint, _gate) = held();
-    let config =
-        Config::new().set("timeouts.drain", "300ms").route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
-    let mut client = Connection::open(router.address());
-    client.send(GET);
-    endpoint.request_head(0);
-    assert_eq!(router.stop().code(), Some(0));
-    // Cut, or told why: never left waiting.
-    match client.try_answer("GET") {
-        Ok(answer) => assert!(answer.code().is_some(), "{}", answer.head),
-        Err(broken) => assert_ne!(broken.fault, Fault::Stalled),
-    }
-}
-
-#[test]
-fn an_answer_that_is_cut_ends_in_a_reset_and_is_called_so() {
-    let endpoint = ScriptedEndpoint::start(|_| {
-        vec![Step::ReadHead, Step::Send(b"HTTP/1.1 200 OK\r\n\r\nhalf".to_vec()), Step::Stall]
-    });
-    let config = Config::new()
-        .set("access_log.path", "-")
-        .set("timeouts.drain", "100ms")
-        .route("a.test", &[endpoint.address()]);
-    let mut router = Router::start(&config);
-    let mut client = Connection::open(router.address());
-    // Nothing but the end of the connection ends this content.
-    client.send("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
-    client.answer_head().expect("the head comes at once");
-    assert_eq!(client.bytes(4), b"half");
-    router.terminate();
-    router.exit();
-    assert_eq!(client.ending(), (Vec::new(), Fault::Reset));
-    let line = eventually("the line of the request", || router.stdout().get(2).cloned());
-    let line: Value = serde_json::from_str(&line).expect("a line of JSON");
-    assert_eq!((&line["status"], &line["code"]), (&200.into(), &"drain-cut".into()), "{line}");
-}
-
-#[test]
-fn what_was_sent_before_a_stop_is_answered() {
-    let endpoint = ScriptedEndpoint::echo("one");
-    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
-    // So many that the router is told to stop while it still accepts.
-    router.suspend();
-    router.terminate();
-    let mut clients: Vec<_> = (0..300).map(|_| Connection::open(router.address())).collect();
-    clients.iter_mut().for_each(|client| client.send(GET));
-    router.resume();
-    for client in &mut clients {
-        assert_eq!(client.answer("GET").status, 200);
-    }
-}
-
-#[test]
-fn a_second_signal_cuts_at_once() {
-    let (endpoint, _gate) = held();
-    let config = Config::new().set("timeouts.drain", "10m").route("a.test", &[endpoint.address()]);
-    let mut router = Router::start(&config);
-    let mut client = Connection::open(router.address());
-    client.send(GET);
-    endpoint.request_head(0);
-    router.terminate();
-    let address = router.address();
-    eventually("the listener to be closed", || Connection::try_open(address).err());
-    router.terminate();
-    router.exit();
 }
 
 #[test]
@@ -263,14 +122,4 @@ fn an_access_log_can_be_a_file() {
         text.contains("no-route").then_some(())
     });
     assert_eq!(router.stdout().len(), 2, "{:?}", router.stdout());
-}
-
-#[test]
-fn an_interrupt_is_as_good_as_a_termination() {
-    let directory = tempfile::tempdir().expect("a directory can be made");
-    let file = write_config(directory.path(), &Config::new());
-    let mut process = Process::spawn(binary().arg("run").arg("-c").arg(&file));
-    process.address_after("admin http://");
-    process.signal("INT");
-    assert_eq!(process.exit().code(), Some(0));
 }

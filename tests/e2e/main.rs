@@ -5,21 +5,34 @@
 
 mod harness;
 
+mod access_log;
 mod accounting;
 mod admin;
 mod bodies;
 mod cancellation;
 mod cli;
+mod clocks;
+mod commands;
 mod connection_limit;
+mod debug;
 mod demo;
+mod drain;
+mod early_answers;
 mod errors;
 mod framing;
 mod half_close;
 mod harness_itself;
 mod headers;
+mod health;
 mod leaks;
 mod lifecycle;
+mod limits;
+mod metrics;
 mod pooling;
 mod real_servers;
+mod reload;
+mod restart;
 mod retries;
 mod routing;
+mod slow_clients;
+mod systemd;

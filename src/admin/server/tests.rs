@@ -31,7 +31,7 @@ fn start_with(control: Arc<dyn Control>, token: Option<Token>, clocks: Clocks) -
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let shutdown = async { drop(stopped.await) };
-        runtime.block_on(serve_with(listener, state, shutdown, clocks)).unwrap();
+        runtime.block_on(serve_with(listener, state, Arc::default(), shutdown, clocks)).unwrap();
     });
     (address, stop, thread)
 }

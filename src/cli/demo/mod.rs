@@ -68,7 +68,7 @@ fn bind(ports: &Ports, apps: &Apps) -> Result<Server, StartError> {
     loop {
         let configuration = text::configuration(&addresses);
         let settings = config::parse(&configuration, "demo").map_err(config::LoadError::from)?;
-        let taken = match Server::with_settings(settings, None) {
+        let taken = match Server::with_settings(settings) {
             Err(StartError::Bind(BindError::InUse { address })) => address,
             result => return result,
         };

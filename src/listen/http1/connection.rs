@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use http::StatusCode;
 use tokio::time::Instant;
 
@@ -17,7 +18,8 @@ use crate::guard::{self, Guard};
 use crate::http1::{
     BodyDecoder, Decoded, FieldLines, Framing, HeadLimits, Version, encode_informational,
 };
-use crate::request::{BodyFailure, BodyFrame, BodySource, InterimSink, Pace};
+use crate::request::{BodyFailure, BodyFrame, BodySource, InterimDropped, InterimSink, Pace};
+use crate::respond::commit::{Content, Fresh, InterimGate};
 use crate::sync::Mutex;
 use crate::transport::{Departure, Inbox, Outbox, Transport};
 
@@ -33,6 +35,8 @@ pub(crate) struct ClientConnection {
     pub(crate) clock: Clock,
     departure: Option<Departure>,
     half_close_allowed: bool,
+    /// Input thrown away because nobody will read it any more.
+    discarded_bytes: u64,
     exchange: Exchange,
     /// A final head was committed and its content is not yet written whole.
     mid_reply: bool,
@@ -47,9 +51,7 @@ struct Exchange {
     body_bytes: u64,
     body_limit_bytes: u64,
     failure: Option<BodyFailure>,
-    /// Whether the client understands informational responses and the final
-    /// head has not been committed.
-    takes_informational: bool,
+    interim: InterimGate,
 }
 
 /// What bounds the reading of one request's content.
@@ -61,16 +63,20 @@ pub(crate) struct BodyTerms {
     pub(crate) min_rate: Option<u64>,
 }
 
+impl BodyTerms {
+    /// For no content at all.
+    const NONE: Self = Self {
+        framing: Framing::None,
+        trailers: HeadLimits { bytes: 0, fields: 0 },
+        limit_bytes: 0,
+        idle: None,
+        min_rate: None,
+    };
+}
+
 impl ClientConnection {
     /// A connection just accepted.
     pub(crate) fn new(stream: Box<dyn Transport>, half_close_allowed: bool) -> Self {
-        let terms = BodyTerms {
-            framing: Framing::None,
-            trailers: HeadLimits { bytes: 0, fields: 0 },
-            limit_bytes: 0,
-            idle: None,
-            min_rate: None,
-        };
         Self {
             stream,
             inbox: Inbox::new(),
@@ -78,14 +84,22 @@ impl ClientConnection {
             clock: Clock::default(),
             departure: None,
             half_close_allowed,
-            exchange: Exchange::new(&terms, Version::Http10),
+            discarded_bytes: 0,
+            exchange: Exchange::new(&BodyTerms::NONE),
             mid_reply: false,
         }
     }
 
-    /// A request head was read: its content follows under these terms.
-    pub(crate) fn begin_exchange(&mut self, terms: &BodyTerms, version: Version) {
-        self.exchange = Exchange::new(terms, version);
+    /// A request head was read: its content follows under these terms. The
+    /// answer is whatever is committed with what this returns.
+    pub(crate) fn begin_exchange(&mut self, terms: &BodyTerms, version: Version) -> Fresh {
+        self.exchange = Exchange::new(terms);
+        self.exchange.interim.open(version)
+    }
+
+    /// No request could be read, and is answered all the same.
+    pub(crate) fn begin_refusal(&mut self) -> Fresh {
+        self.begin_exchange(&BodyTerms::NONE, Version::Http10)
     }
 
     /// Changes the clocks of the content to those of the route.
@@ -93,11 +107,12 @@ impl ClientConnection {
         self.exchange.pace = Pace::new(idle, min_rate);
     }
 
-    /// The final head is about to be written: from here informational
-    /// responses are dropped.
-    pub(crate) fn commit(&mut self) {
-        self.exchange.takes_informational = false;
+    /// Commits the final head; a hint still unwritten goes first, in the same
+    /// write.
+    pub(crate) fn commit(&mut self, fresh: Fresh, write: impl FnOnce(&mut BytesMut)) -> Content {
         self.mid_reply = true;
+        write(self.outbox.head());
+        fresh.commit(&mut self.exchange.interim)
     }
 
     /// The reply was written whole.
@@ -115,16 +130,35 @@ impl ClientConnection {
         self.exchange.failure == Some(BodyFailure::ClientGone)
     }
 
-    /// Discards the rest of the request's content as far as it has come, never
-    /// waits. Only where nobody will ask for it any more: an answer can begin
-    /// while its request is still being sent.
-    pub(crate) fn discard_body(&mut self) {
-        let mut discarded = 0;
-        while discarded < READ_AHEAD_BYTES {
+    /// Reads on through content that nobody wants, as far as it has come;
+    /// never waits.
+    pub(crate) fn skip_body(&mut self) {
+        let mut skipped = 0;
+        while !self.exchange.body.is_done() && skipped < READ_AHEAD_BYTES {
             match self.exchange.body.decode(&mut self.inbox.bytes) {
-                Ok(Decoded::Data(data)) => discarded += data.len(),
-                Ok(Decoded::Trailers(_)) => {}
-                Ok(Decoded::NeedMore | Decoded::End) | Err(_) => return,
+                Ok(Decoded::Data(data)) => skipped += data.len(),
+                Ok(Decoded::Trailers(_) | Decoded::End) => {}
+                Ok(Decoded::NeedMore) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Throws away what the client sends, so that one that sends all before
+    /// it reads gets to reading; `most_bytes` over the connection's life, after
+    /// which its input is left where it is. For a connection about to close.
+    /// Ready when the client has closed its side.
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, most_bytes: u64) -> Poll<()> {
+        loop {
+            if self.inbox.ended() {
+                return Poll::Ready(());
+            }
+            if self.discarded_bytes >= most_bytes {
+                return self.poll_departure(cx);
+            }
+            self.discarded_bytes += self.inbox.bytes.len() as u64;
+            self.inbox.bytes.clear();
+            if ready!(self.inbox.poll_fill(&mut *self.stream, cx)).is_err() {
+                return Poll::Ready(());
             }
         }
     }
@@ -230,7 +264,7 @@ impl Drop for ClientConnection {
 }
 
 impl Exchange {
-    fn new(terms: &BodyTerms, version: Version) -> Self {
+    fn new(terms: &BodyTerms) -> Self {
         Self {
             body: BodyDecoder::new(terms.framing, terms.trailers),
             pace: Pace::new(terms.idle, terms.min_rate),
@@ -238,7 +272,7 @@ impl Exchange {
             body_bytes: 0,
             body_limit_bytes: terms.limit_bytes,
             failure: None,
-            takes_informational: version == Version::Http11,
+            interim: InterimGate::closed(),
         }
     }
 
@@ -261,13 +295,16 @@ impl BodySource for ClientBody {
 }
 
 impl InterimSink for Mutex<ClientConnection> {
-    fn send(&self, status: StatusCode, fields: FieldLines) -> bool {
+    fn send(&self, status: StatusCode, fields: FieldLines) -> Result<(), InterimDropped> {
         let mut connection = self.lock();
-        // A client that takes nothing gets no more than fits: these are hints.
-        if !connection.exchange.takes_informational || !connection.outbox.has_room() {
-            return false;
+        connection.exchange.interim.admit()?;
+        if !connection.outbox.has_room() {
+            return Err(InterimDropped::Backlog);
         }
         encode_informational(connection.outbox.head(), status, &fields);
-        true
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,15 +15,16 @@ use tokio::time::Instant;
 use crate::listen::http1::connection::ClientConnection;
 use crate::sync::Mutex;
 
-/// Shuts the write side, then discards input until the client has closed too,
-/// `patience` has passed or `most_bytes` have come.
+/// Shuts the write side, then discards input until the client has closed too
+/// or `patience` has passed. Past `most_bytes` input is no longer taken: the
+/// reset would overtake what the client has not read yet, so a client that
+/// sends without end is held back for the rest of the time.
 pub(crate) async fn close(
     connection: &Mutex<ClientConnection>,
     patience: Duration,
     most_bytes: u64,
 ) {
     let due = Instant::now() + patience;
-    let mut discarded = 0;
     let mut shut = false;
     poll_fn(|cx| {
         let mut connection = connection.lock();
@@ -35,17 +36,8 @@ pub(crate) async fn close(
                 Poll::Pending => {}
             }
         }
-        loop {
-            discarded += client.inbox.bytes.len() as u64;
-            client.inbox.bytes.clear();
-            if client.inbox.ended() || discarded > most_bytes {
-                return Poll::Ready(());
-            }
-            match client.inbox.poll_fill(&mut *client.stream, cx) {
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Pending => break,
-            }
+        if client.poll_discard(cx, most_bytes).is_ready() {
+            return Poll::Ready(());
         }
         ready!(client.clock.poll_until(cx, due));
         Poll::Ready(())

@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http::Method;
 use tokio::time::Instant;
 
 use crate::config::Settings;
@@ -17,6 +18,7 @@ use crate::http1::{Framing, HeadLimits, HeadReader, ParsedRequest, Refusal, Vers
 use crate::listen::connections::ConnectionEntry;
 use crate::request::{Arrival, ClientAddress, InterimSink, RequestBody};
 use crate::respond::Reply;
+use crate::respond::commit::Fresh;
 use crate::router::Router;
 use crate::sync::Mutex;
 use crate::transport::Transport;
@@ -52,28 +54,35 @@ pub(crate) async fn serve(
     loop {
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
-        let (mut reply, terms) = match next_request(&connection, settings, entry).await {
+        let (mut reply, terms, fresh) = match next_request(&connection, settings, entry).await {
             Next::Closed => return,
-            Next::HeadTimeout => (router.time_out_head(&client), ReplyTerms::closing()),
-            Next::Refused(refusal) => (router.refuse(refusal, &client), ReplyTerms::closing()),
+            Next::HeadTimeout => {
+                let fresh = connection.lock().begin_refusal();
+                (router.time_out_head(&client), ReplyTerms::closing(settings), fresh)
+            }
+            Next::Refused(refusal) => {
+                let fresh = connection.lock().begin_refusal();
+                (router.refuse(refusal, &client), ReplyTerms::closing(settings), fresh)
+            }
             Next::Request(request) => {
                 entry.active();
-                let terms = ReplyTerms::new(&request.method, request.version, request.keep_alive);
+                let terms = ReplyTerms {
+                    version: request.version,
+                    head_only: request.method == Method::HEAD,
+                    keep_alive: request.keep_alive,
+                    discard_bytes: settings.limits.linger_bytes,
+                };
                 let serving = exchange(&connection, request, &client, &router, settings);
-                let Some(reply) = serving.await else { return };
-                (reply, terms)
+                let Some((reply, fresh)) = serving.await else { return };
+                (reply, terms, fresh)
             }
         };
-        if !reply.body.is_uploading() {
-            connection.lock().discard_body();
-        }
-        // A body still on its way would be taken for the next request.
-        let persist = terms.keep_alive
-            && !reply.close
-            && !entry.is_draining()
-            && connection.lock().body_is_read();
-        let terms = ReplyTerms { keep_alive: persist, ..terms };
-        match write_reply(&connection, &mut reply, &terms).await {
+        let stays = !reply.close && !entry.is_draining() && !entry.is_evicted();
+        let terms = ReplyTerms {
+            keep_alive: terms.keep_alive && stays && is_read(&connection, &reply),
+            ..terms
+        };
+        match write_reply(&connection, fresh, &mut reply, &terms).await {
             Ok(true) => {}
             Ok(false) => {
                 drop(reply);
@@ -91,6 +100,17 @@ pub(crate) async fn serve(
     }
 }
 
+/// Whether the request's content is out of the way: what is still coming would
+/// be taken for the next request. An endpoint that answers early may still
+/// want the rest, which then must not be thrown away.
+fn is_read(connection: &Mutex<ClientConnection>, reply: &Reply) -> bool {
+    let mut connection = connection.lock();
+    if !reply.body.takes_upload() {
+        connection.skip_body();
+    }
+    connection.body_is_read()
+}
+
 /// Answers `overloaded` on a connection there is no room for, without waiting
 /// for its request.
 pub(crate) async fn refuse_crowded(
@@ -102,23 +122,26 @@ pub(crate) async fn refuse_crowded(
     entry.active();
     let snapshot = router.pin();
     let settings = &*snapshot.settings;
+    let fresh = connection.lock().begin_refusal();
     let mut reply = router.refuse_crowded(&client);
-    if write_reply(&connection, &mut reply, &ReplyTerms::closing()).await.is_ok() {
+    let terms = ReplyTerms::closing(settings);
+    if write_reply(&connection, fresh, &mut reply, &terms).await.is_ok() {
         drop(reply);
         let limits = &settings.limits;
         linger::close(&connection, settings.timeouts.linger, limits.linger_bytes).await;
     }
 }
 
-/// Serves one request up to its reply; `None` if the client left meanwhile.
+/// Serves one request up to its reply, which is still to be committed; `None`
+/// if the client left meanwhile.
 async fn exchange(
     connection: &SharedConnection,
     request: ParsedRequest,
     client: &ClientAddress,
     router: &Router,
     settings: &Settings,
-) -> Option<Reply> {
-    connection.lock().begin_exchange(
+) -> Option<(Reply, Fresh)> {
+    let fresh = connection.lock().begin_exchange(
         &BodyTerms {
             framing: request.framing,
             trailers: HeadLimits {
@@ -138,12 +161,12 @@ async fn exchange(
     let interim: Option<Arc<dyn InterimSink>> = Some(connection.clone());
     let arrival = Arrival { request, client: *client, body, interim };
     let mut serving = pin!(router.serve(arrival));
-    poll_fn(|cx| match serving.as_mut().poll(cx) {
+    let reply = poll_fn(|cx| match serving.as_mut().poll(cx) {
         // Who left within the request would not read the reply.
         Poll::Ready(reply) => Poll::Ready((!connection.lock().client_left()).then_some(reply)),
         Poll::Pending => connection.lock().poll_waiting(cx).map(|()| None),
-    })
-    .await
+    });
+    Some((reply.await?, fresh))
 }
 
 /// Waits for the next head under the connection's clocks.
@@ -233,8 +256,13 @@ impl HeadWait {
 
 impl ReplyTerms {
     /// For a reply to a head that could not be read.
-    fn closing() -> Self {
-        Self { version: Version::Http11, head_only: false, keep_alive: false }
+    fn closing(settings: &Settings) -> Self {
+        Self {
+            version: Version::Http11,
+            head_only: false,
+            keep_alive: false,
+            discard_bytes: settings.limits.linger_bytes,
+        }
     }
 }
 
@@ -259,8 +287,8 @@ mod tests {
         let stream = TcpStream::from_std(accepted).unwrap();
         let connection = Mutex::new(ClientConnection::new(Box::new(stream), false));
         let connections = Connections::new(Metrics::new(1).worker(0));
-        let entry = connections.enter();
-        connections.close_idle();
+        let entry = connections.enter(([127, 0, 0, 1], 40_000).into());
+        connections.close_silent();
         let settings =
             crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
         let next = next_request(&connection, &settings, &entry).await;

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::clock::earliest;
@@ -17,6 +17,7 @@ use crate::http1::{
 use crate::listen::http1::connection::ClientConnection;
 use crate::request::BodyFrame;
 use crate::respond::Reply;
+use crate::respond::commit::{Content, Fresh};
 use crate::sync::Mutex;
 
 /// What the request said about how its reply may be written.
@@ -25,13 +26,12 @@ pub(crate) struct ReplyTerms {
     pub(crate) version: Version,
     pub(crate) head_only: bool,
     pub(crate) keep_alive: bool,
+    /// Input thrown away at most while the client takes no output, if the
+    /// connection is to close anyway.
+    pub(crate) discard_bytes: u64,
 }
 
 impl ReplyTerms {
-    pub(crate) fn new(method: &Method, version: Version, keep_alive: bool) -> Self {
-        Self { version, head_only: *method == Method::HEAD, keep_alive }
-    }
-
     /// The framing towards the client (RFC 9112 section 6.3). What has no
     /// length is chunked, or ends with the connection for HTTP/1.0.
     fn framing(&self, status: StatusCode, length: Option<u64>) -> Framing {
@@ -52,18 +52,16 @@ impl ReplyTerms {
 /// failure if it must be cut.
 pub(crate) async fn write_reply(
     connection: &Mutex<ClientConnection>,
+    fresh: Fresh,
     reply: &mut Reply,
     terms: &ReplyTerms,
 ) -> Result<bool, Code> {
     let framing = terms.framing(reply.status, reply.length);
     let keep_alive = terms.keep_alive && framing != Framing::UntilClose;
-    {
-        let mut connection = connection.lock();
-        connection.commit();
+    let mut content = connection.lock().commit(fresh, |out| {
         let reason = reply.reason.as_deref();
-        // A hint still unwritten goes first, in the same write.
         encode_response_head(
-            connection.outbox.head(),
+            out,
             terms.version,
             reply.status,
             reason,
@@ -71,11 +69,14 @@ pub(crate) async fn write_reply(
             framing,
             keep_alive,
         );
+    });
+    if framing == Framing::None {
+        content.finish();
     }
     let mut writer = Writer {
         framing,
-        ended: framing == Framing::None,
-        failed: None,
+        content,
+        discard_bytes: (!keep_alive).then_some(terms.discard_bytes),
         write_idle: reply.write_idle,
         deadline: reply.deadline,
         stalled_since: None,
@@ -88,12 +89,11 @@ pub(crate) async fn write_reply(
 
 struct Writer {
     framing: Framing,
-    /// Whether all content is in the outbox.
-    ended: bool,
-    /// Why the content will not be whole. What came before is written first:
-    /// how much a client gets must not hang on how the endpoint's bytes and
-    /// its failure fell into reads.
-    failed: Option<Code>,
+    /// Ended when all of it is in the outbox. When it will not be whole, what
+    /// came before is written first: how much a client gets must not hang on
+    /// how the endpoint's bytes and its failure fell into reads.
+    content: Content,
+    discard_bytes: Option<u64>,
     write_idle: Option<Duration>,
     deadline: Option<Instant>,
     stalled_since: Option<Instant>,
@@ -110,11 +110,8 @@ impl Writer {
             self.gather(cx, connection, reply);
             let mut client = connection.lock();
             if client.outbox.is_empty() {
-                if let Some(code) = self.failed {
-                    return Poll::Ready(Err(code));
-                }
-                if self.ended {
-                    return Poll::Ready(Ok(()));
+                if let Some(end) = self.content.end() {
+                    return Poll::Ready(end);
                 }
                 return client.poll_departure(cx).map(|()| Err(Code::ClientClosed));
             }
@@ -122,16 +119,20 @@ impl Writer {
             match client.outbox.poll_write(&mut *client.stream, cx) {
                 Poll::Ready(Ok(_)) => self.stalled_since = None,
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(Code::ClientClosed)),
-                Poll::Pending => {
-                    if client.poll_departure(cx).is_ready() {
-                        return Poll::Ready(Err(Code::ClientClosed));
-                    }
-                    break;
-                }
+                Poll::Pending => break,
             }
         }
-        // The client takes nothing for now; what it still sends goes on. The
-        // lock is not held here: the upload reads through it.
+        // The client takes nothing for now; what it still sends goes on, or
+        // away.
+        let discard_bytes = self.discard_bytes.filter(|_| !reply.body.takes_upload());
+        let left = match discard_bytes {
+            Some(most_bytes) => connection.lock().poll_discard(cx, most_bytes),
+            None => connection.lock().poll_departure(cx),
+        };
+        if left.is_ready() {
+            return Poll::Ready(Err(Code::ClientClosed));
+        }
+        // The lock is not held here: the upload reads through it.
         reply.body.poll_upload(cx).map_err(|failure| failure.code())?;
         self.poll_stalled(cx, connection)
     }
@@ -144,13 +145,13 @@ impl Writer {
         connection: &Mutex<ClientConnection>,
         reply: &mut Reply,
     ) {
-        while !self.ended && self.failed.is_none() && connection.lock().outbox.has_room() {
+        while self.content.flows() && connection.lock().outbox.has_room() {
             let frame = match reply.body.poll_frame(cx) {
                 Poll::Pending => return,
                 Poll::Ready(None) => None,
                 Poll::Ready(Some(Ok(frame))) => Some(frame),
                 Poll::Ready(Some(Err(failure))) => {
-                    self.failed = Some(failure.code());
+                    self.content.fail(failure.code());
                     return;
                 }
             };
@@ -168,13 +169,13 @@ impl Writer {
                     if chunked {
                         encode_last_chunk(outbox.head(), Some(&fields));
                     }
-                    self.ended = true;
+                    self.content.finish();
                 }
                 None => {
                     if chunked {
                         encode_last_chunk(outbox.head(), None);
                     }
-                    self.ended = true;
+                    self.content.finish();
                 }
             }
         }
@@ -193,5 +194,70 @@ impl Writer {
         }
         let over = self.deadline.is_some_and(|deadline| deadline <= due);
         Poll::Ready(Err(if over { Code::DeadlineExceeded } else { Code::ClientStalled }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::request::ClientAddress;
+    use crate::router::{NO_ADDRESS, Router};
+    use crate::transport::{Departure, Transport};
+
+    impl Transport for DuplexStream {
+        fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            // It cannot say; the read that follows can.
+            Poll::Ready(Ok(()))
+        }
+
+        fn is_disturbed(&self) -> bool {
+            false
+        }
+
+        fn departure(&self) -> io::Result<Option<Departure>> {
+            Ok(None)
+        }
+
+        fn reset_on_close(&self) {}
+    }
+
+    /// Writes a refusal through a pipe that holds 64 bytes each way, to a
+    /// client that sends `sent_bytes` before it reads.
+    async fn refuse(sent_bytes: usize, discard_bytes: u64) -> Result<bool, Code> {
+        let (ours, mut client) = duplex(64);
+        let connection = Mutex::new(ClientConnection::new(Box::new(ours), false));
+        let text = "[[listener]]\naddress = \"127.0.0.1:0\"";
+        let router = Router::new(crate::config::parse(text, "test.toml").unwrap()).unwrap();
+        let address = ClientAddress { peer: NO_ADDRESS, local: NO_ADDRESS, secure: false };
+        let mut reply = router.refuse_crowded(&address);
+        let terms = ReplyTerms {
+            version: Version::Http11,
+            head_only: false,
+            keep_alive: false,
+            discard_bytes,
+        };
+        let fresh = connection.lock().begin_refusal();
+        let sending = async {
+            client.write_all(&vec![b'x'; sent_bytes]).await?;
+            client.read_to_end(&mut Vec::new()).await
+        };
+        tokio::select! {
+            written = write_reply(&connection, fresh, &mut reply, &terms) => written,
+            _ = sending => unreachable!("the router's end is open"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_written_to_a_client_that_sends_before_it_reads() {
+        assert_eq!(refuse(1_000_000, 1 << 20).await, Ok(false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_is_thrown_away_meanwhile_than_may_be() {
+        assert_eq!(refuse(1_000_000, 1 << 10).await, Err(Code::ClientStalled));
     }
 }

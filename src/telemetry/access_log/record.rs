@@ -32,7 +32,7 @@ pub struct AccessRecord<'r> {
     pub route: Option<&'r str>,
     /// The endpoint of the last attempt.
     pub endpoint: Option<SocketAddr>,
-    /// How many attempts there were.
+    /// How many attempts were begun.
     pub attempts: u32,
     /// Bytes of body received from the client.
     pub bytes_in: u64,

@@ -1,7 +1,7 @@
 //! Lines of hostile requests, and sinks that are slow, broken or moved away.
 
 use std::io::{self, BufRead, BufReader, PipeWriter, Read, Write};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::sink::Sink;
@@ -119,7 +119,7 @@ impl Sink for PipeWriter {
 #[test]
 fn a_sink_nobody_reads_costs_lines_and_no_time() {
     let (mut reader, writer) = io::pipe().unwrap();
-    let log = AccessLog::to(Box::new(writer), AccessLogFormat::Json, 1).unwrap();
+    let log = AccessLog::to(Box::new(writer), AccessLogFormat::Json, 1, &Arc::default()).unwrap();
     let handle = log.worker(0);
     const LINES: u64 = 20_000;
     let begin = Instant::now();
@@ -143,7 +143,7 @@ fn a_sink_nobody_reads_costs_lines_and_no_time() {
 #[test]
 fn a_stuck_sink_does_not_hold_up_the_shutdown() {
     let (_reader, writer) = io::pipe().unwrap();
-    let log = AccessLog::to(Box::new(writer), AccessLogFormat::Json, 1).unwrap();
+    let log = AccessLog::to(Box::new(writer), AccessLogFormat::Json, 1, &Arc::default()).unwrap();
     let handle = log.worker(0);
     for _ in 0..10_000 {
         handle.write(&record(b"/"));
@@ -154,7 +154,7 @@ fn a_stuck_sink_does_not_hold_up_the_shutdown() {
 #[test]
 fn a_line_is_written_without_waiting_for_more_or_for_the_end() {
     let (reader, writer) = io::pipe().unwrap();
-    let log = AccessLog::to(Box::new(writer), AccessLogFormat::Json, 2).unwrap();
+    let log = AccessLog::to(Box::new(writer), AccessLogFormat::Json, 2, &Arc::default()).unwrap();
     log.worker(1).write(&record(b"/now"));
     let mut line = String::new();
     BufReader::new(reader).read_line(&mut line).unwrap();
@@ -197,7 +197,7 @@ impl Sink for Flaky {
 fn a_full_disk_costs_the_lines_it_met_and_later_lines_stand_alone() {
     let (taken, seen) = mpsc::channel();
     let sink = Flaky { taken, room: 10, failures: 1 };
-    let log = AccessLog::to(Box::new(sink), AccessLogFormat::Json, 1).unwrap();
+    let log = AccessLog::to(Box::new(sink), AccessLogFormat::Json, 1, &Arc::default()).unwrap();
     let handle = log.worker(0);
     handle.write(&record(b"/lost"));
     assert_eq!(seen.recv_timeout(LONG).unwrap().len(), 10);
@@ -222,7 +222,7 @@ fn a_file_moved_away_is_opened_again_on_request() {
         target: AccessLogTarget::File(path.clone()),
         format: AccessLogFormat::Json,
     };
-    let log = AccessLog::start(&settings, 1).unwrap();
+    let log = AccessLog::start(&settings, 1, &Arc::default()).unwrap();
     let moved = folder.path().join("access.log.1");
     std::fs::rename(&path, &moved).unwrap();
     log.reopen();
@@ -240,7 +240,7 @@ fn a_file_moved_away_is_opened_again_on_request() {
 #[test]
 fn a_log_that_is_off_has_handles_that_say_so() {
     let settings = AccessLogSettings { target: AccessLogTarget::Off, ..Default::default() };
-    let log = AccessLog::start(&settings, 1).unwrap();
+    let log = AccessLog::start(&settings, 1, &Arc::default()).unwrap();
     assert!(!log.worker(0).enabled());
     log.worker(0).write(&record(b"/"));
     assert_eq!((log.dropped(), log.shutdown(Duration::ZERO)), (0, Flush::Complete));
@@ -250,5 +250,5 @@ fn a_log_that_is_off_has_handles_that_say_so() {
 fn a_folder_that_is_not_there_is_an_error_at_start() {
     let target = AccessLogTarget::File("/nonexistent/access.log".into());
     let settings = AccessLogSettings { target, ..Default::default() };
-    assert!(AccessLog::start(&settings, 1).is_err());
+    assert!(AccessLog::start(&settings, 1, &Arc::default()).is_err());
 }

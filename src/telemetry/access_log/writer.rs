@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::config::{AccessLogFormat, AccessLogSettings};
+use crate::lifecycle::{TaskKind, Tasks};
 
 use super::lane::{AccessLogHandle, Lane, Lanes};
 use super::sink::{self, Sink};
@@ -51,9 +52,13 @@ impl AccessLog {
     ///
     /// # Errors
     /// If the file cannot be opened or the thread cannot be started.
-    pub fn start(settings: &AccessLogSettings, workers: usize) -> io::Result<Self> {
+    pub(crate) fn start(
+        settings: &AccessLogSettings,
+        workers: usize,
+        tasks: &Arc<Tasks>,
+    ) -> io::Result<Self> {
         match sink::open(&settings.target)? {
-            Some(sink) => Self::to(sink, settings.format, workers),
+            Some(sink) => Self::to(sink, settings.format, workers, tasks),
             None => Ok(Self { running: None }),
         }
     }
@@ -63,6 +68,7 @@ impl AccessLog {
         sink: Box<dyn Sink>,
         format: AccessLogFormat,
         workers: usize,
+        tasks: &Arc<Tasks>,
     ) -> io::Result<Self> {
         let lanes = (0..workers).map(|_| Lane::default()).collect();
         let lanes = Arc::new(Lanes { lanes, format, writer: OnceLock::new() });
@@ -73,7 +79,7 @@ impl AccessLog {
             control: Arc::clone(&control),
             state: State::new(sink),
         };
-        let thread = thread::Builder::new().name("access-log".into()).spawn(move || {
+        let thread = tasks.spawn_thread(TaskKind::AccessLog, "access-log".into(), move || {
             writer.run();
             // The owner may have stopped waiting.
             let _ = finished.send(());

@@ -1,5 +1,7 @@
 //! The small label sets.
 
+use crate::request::InterimDropped;
+
 /// Which side of the router a connection is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -40,11 +42,13 @@ pub enum InformationalDrop {
     Limit,
     /// The client speaks HTTP/1.0, which has none.
     Version,
+    /// The client had not taken what was sent to it before.
+    Backlog,
 }
 
 impl InformationalDrop {
     /// Every reason.
-    pub const ALL: [Self; 3] = [Self::Late, Self::Limit, Self::Version];
+    pub const ALL: [Self; 4] = [Self::Late, Self::Limit, Self::Version, Self::Backlog];
 
     /// The value of the label `reason`.
     pub const fn as_str(self) -> &'static str {
@@ -52,6 +56,17 @@ impl InformationalDrop {
             Self::Late => "late",
             Self::Limit => "limit",
             Self::Version => "version",
+            Self::Backlog => "backlog",
+        }
+    }
+}
+
+impl From<InterimDropped> for InformationalDrop {
+    fn from(why: InterimDropped) -> Self {
+        match why {
+            InterimDropped::Late => Self::Late,
+            InterimDropped::Version => Self::Version,
+            InterimDropped::Backlog => Self::Backlog,
         }
     }
 }

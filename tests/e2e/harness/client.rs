@@ -145,6 +145,18 @@ impl Connection {
             .expect("a socket's buffer can be made small");
     }
 
+    /// Whether the other side has ended or reset, with nothing before it that
+    /// was not read yet, without waiting for it.
+    pub(crate) fn ended(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket can be made non-blocking");
+        let came = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a socket can be made blocking");
+        match came {
+            Ok(bytes) => bytes == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+
     /// Ends the sending side.
     pub(crate) fn finish_sending(&self) {
         self.stream.shutdown(Shutdown::Write).expect("a connected socket can be shut down");

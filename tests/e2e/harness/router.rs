@@ -84,9 +84,24 @@ impl Router {
         self.process.stdout()
     }
 
+    /// What it wrote to stderr so far, as one text.
+    pub(crate) fn stderr(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// Its configuration file.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.directory.path().join(CONFIG_FILE)
+    }
+
     /// Sends it SIGTERM.
     pub(crate) fn terminate(&self) {
         self.process.signal("TERM");
+    }
+
+    /// Sends it a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name);
     }
 
     /// Holds it still: what is sent meanwhile waits in the system.
@@ -123,6 +138,19 @@ impl Router {
         held::sockets(self.process.child.id())
     }
 
+    /// The names of its threads.
+    #[track_caller]
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let path = format!("/proc/{}/task", self.process.child.id());
+        let threads = fs::read_dir(path).expect("a running process has threads");
+        // A thread may end between the listing and the reading.
+        let name = |thread: std::io::Result<fs::DirEntry>| {
+            let name = fs::read_to_string(thread.ok()?.path().join("comm")).ok()?;
+            Some(name.trim().to_owned())
+        };
+        threads.filter_map(name).collect()
+    }
+
     /// A line of `/proc/PID/status` that counts KiB, such as `VmRSS`.
     #[track_caller]
     pub(crate) fn memory_kib(&self, line: &str) -> u64 {
@@ -134,10 +162,13 @@ impl Router {
     }
 }
 
+/// What its file is called.
+const CONFIG_FILE: &str = "pointsman.toml";
+
 /// Writes `config` into `directory` and says where.
 pub(crate) fn write_config(directory: &Path, config: &Config) -> PathBuf {
     // In one step, so that a router that watches the file never reads half.
-    let (file, new) = (directory.join("pointsman.toml"), directory.join("pointsman.toml.new"));
+    let (file, new) = (directory.join(CONFIG_FILE), directory.join("pointsman.toml.new"));
     fs::write(&new, config.text()).expect("a temporary directory takes files");
     fs::rename(&new, &file).expect("a file can be renamed");
     file
@@ -151,9 +182,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command`.
+    /// Starts `command`, which reads nothing.
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn_reading(command.stdin(Stdio::null()))
+    }
+
+    /// Starts `command` with the stdin it was given.
+    pub(crate) fn spawn_reading(command: &mut Command) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
         let stdout = collect(child.stdout.take().expect("stdout is a pipe"));
         let stderr = collect(child.stderr.take().expect("stderr is a pipe"));
@@ -163,6 +199,11 @@ impl Process {
     /// The lines of stdout so far.
     pub(crate) fn stdout(&self) -> Vec<String> {
         self.stdout.lock().clone()
+    }
+
+    /// What it wrote to stderr so far, as one text.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.lock().join("\n")
     }
 
     /// Waits for a line of stdout that starts with `prefix` and for the

@@ -1,0 +1,46 @@
+//! What the control side does by itself, besides answering the admin side.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::lifecycle::control::ControlSide;
+use crate::lifecycle::reload::Reload;
+use crate::lifecycle::signals::Signals;
+use crate::lifecycle::{Drain, Phase, TaskKind, watchdog};
+use crate::router::Shared;
+
+/// Starts them all on the runtime that calls; they end with the set.
+pub(crate) fn start(
+    shared: &Arc<Shared>,
+    control: &Arc<ControlSide>,
+    drain: &Drain,
+    signals: Signals,
+    reload: Option<Arc<Reload>>,
+) -> JoinSet<()> {
+    let tasks = &shared.tasks;
+    let mut jobs = JoinSet::new();
+    let attending = signals.attend(control.clone());
+    jobs.spawn(tasks.track(TaskKind::Signals, "TERM, INT, HUP, USR1".into(), attending));
+    let draining = control.clone().drain_when_asked();
+    jobs.spawn(tasks.track(TaskKind::Drain, "waits to be asked".into(), draining));
+    let watched = shared.clone();
+    let watching = async move { watchdog::watch(&watched).await };
+    jobs.spawn(tasks.track(TaskKind::Watchdog, "workers".into(), watching));
+    let watched = shared.clone();
+    let reassuring = async move { watchdog::reassure_systemd(&watched.health).await };
+    jobs.spawn(tasks.track(TaskKind::Watchdog, "systemd".into(), reassuring));
+    if let Some(reload) = reload {
+        let file = reload.path().display().to_string();
+        let mut phase = drain.watch();
+        let reloading = async move {
+            tokio::select! {
+                () = reload.attend() => {}
+                // What ends takes no news any more.
+                _ = phase.wait_for(Phase::is_draining) => {}
+            }
+        };
+        jobs.spawn(tasks.track(TaskKind::Reload, file, reloading));
+    }
+    jobs
+}

@@ -1,0 +1,440 @@
+//! The access log: what a line says, and that no sink, however slow, costs a
+//! request anything but its line.
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::router::{binary, write_config};
+use crate::harness::wait::eventually;
+use crate::harness::{
+    Config, Connection, Gate, RefusingEndpoint, Router, ScriptedEndpoint, Step, get, script,
+};
+use crate::metrics::{scrape, sum};
+
+const DROPPED: &str = "pointsman_access_log_lines_dropped_total";
+
+/// A directory, and the file in it that the log goes to.
+fn log_file() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let file = directory.path().join("access.log");
+    (directory, file)
+}
+
+/// A configuration that logs to `file`.
+fn logging_to(file: &Path) -> Config {
+    Config::new().set("access_log.path", file.to_str().expect("temporary paths are text"))
+}
+
+/// The whole lines of a file, if it is there.
+fn lines(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+    whole.lines().map(str::to_owned).collect()
+}
+
+/// Waits for the one line of `file`.
+#[track_caller]
+fn only_line(file: &Path) -> Value {
+    let line = eventually("a line in the log", || lines(file).into_iter().next());
+    serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"))
+}
+
+/// Asserts that a line has exactly the fields of the design.
+#[track_caller]
+fn assert_fields(line: &Value) {
+    let mut expected = vec![
+        "time",
+        "request_id",
+        "client",
+        "method",
+        "host",
+        "path",
+        "version",
+        "status",
+        "code",
+        "route",
+        "endpoint",
+        "attempts",
+        "bytes_in",
+        "bytes_out",
+        "duration_ms",
+        "head_ms",
+        "queue_ms",
+        "user_agent",
+        "referer",
+        "tls",
+        "trace_id",
+    ];
+    expected.sort_unstable();
+    let mut fields: Vec<&str> =
+        line.as_object().expect("a line is an object").keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    assert_eq!(fields, expected);
+}
+
+/// Asserts that these fields of a line have these values.
+#[track_caller]
+fn assert_says(line: &Value, expected: &[(&str, Value)]) {
+    for (field, value) in expected {
+        assert_eq!(line[*field], *value, "{field} in {line}");
+    }
+}
+
+fn ms(line: &Value, field: &str) -> f64 {
+    line[field].as_f64().unwrap_or_else(|| panic!("{field} is no number in {line}"))
+}
+
+#[test]
+fn a_line_says_everything_about_a_get() {
+    let (_directory, file) = log_file();
+    let (held, gate) = (Gate::default(), Gate::default());
+    let gates = (held.clone(), gate.clone());
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        vec![
+            Step::ReadHead,
+            Step::WaitFor(gates.0.clone()),
+            Step::Send(b"HTTP/1.1 201 Created\r\ncontent-length: 5\r\n\r\nhe".to_vec()),
+            Step::WaitFor(gates.1.clone()),
+            Step::Send(b"llo".to_vec()),
+        ]
+    });
+    let config = logging_to(&file).route_with("a.test", &[endpoint.address()], "path = \"/api\"");
+    let router = Router::start(&config);
+    let mut client = Connection::open(router.address());
+    client.send(
+        "GET /api/x%20y?token=secret HTTP/1.1\r\nHost: A.test:80\r\nUser-Agent: a \"b\"\r\n\
+         Referer: http://r.test/from?token=secret\r\n\
+         traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n",
+    );
+    endpoint.request_head(0);
+    // The time before and after the head is time the line must show.
+    let pause = Duration::from_millis(30);
+    std::thread::sleep(pause);
+    held.open();
+    let head = client.answer_head().expect("the head comes");
+    std::thread::sleep(pause);
+    assert!(lines(&file).is_empty(), "a line is written when the last byte has gone");
+    gate.open();
+    assert_eq!(client.bytes(5), b"hello");
+    let line = only_line(&file);
+    assert_fields(&line);
+    let text = |text: &str| Value::from(text);
+    assert_says(
+        &line,
+        &[
+            ("request_id", text(head.field("x-request-id"))),
+            ("client", text(&client.local().to_string())),
+            ("method", text("GET")),
+            ("host", text("a.test")),
+            ("path", text("/api/x%20y")),
+            ("version", text("HTTP/1.1")),
+            ("status", 201.into()),
+            ("code", Value::Null),
+            ("route", text("a.test/api")),
+            ("endpoint", text(&endpoint.address().to_string())),
+            ("attempts", 1.into()),
+            ("bytes_in", 0.into()),
+            ("bytes_out", 5.into()),
+            ("queue_ms", 0.0.into()),
+            ("user_agent", text("a \"b\"")),
+            ("referer", text("http://r.test/from")),
+            ("tls", Value::Null),
+            ("trace_id", text("4bf92f3577b34da6a3ce929d0e0e4736")),
+        ],
+    );
+    let pause_ms = pause.as_secs_f64() * 1e3;
+    assert!(ms(&line, "head_ms") >= pause_ms, "{line}");
+    assert!(ms(&line, "duration_ms") >= ms(&line, "head_ms") + pause_ms, "{line}");
+    assert_is_recent(&line);
+}
+
+/// RFC 3339 in UTC with milliseconds, less than a minute ago.
+fn assert_is_recent(line: &Value) {
+    let time = line["time"].as_str().expect("the time is text");
+    let now = humantime(SystemTime::now());
+    let earlier = humantime(SystemTime::now() - Duration::from_secs(60));
+    assert_eq!(time.len(), "2026-01-01T00:00:00.000Z".len(), "{time}");
+    assert!(time.ends_with('Z') && (&*earlier..=&*now).contains(&&time[..19]), "{time}");
+}
+
+/// A time as `date` writes it: an independent clock and an independent
+/// calendar.
+fn humantime(time: SystemTime) -> String {
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).expect("it is past 1970").as_secs();
+    let date = ["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%dT%H:%M:%S"];
+    let output = Command::new("date").args(date).output().expect("date can be run");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn a_line_counts_the_content_of_a_post_and_nothing_else() {
+    let (_directory, file) = log_file();
+    let endpoint = ScriptedEndpoint::start(|_| script::answering(script::ok("thanks")));
+    let router = Router::start(&logging_to(&file).route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n\
+         6;x=y\r\nhello \r\n4\r\nwrld\r\n0\r\nX-Sum: 1\r\n\r\n",
+    );
+    assert_eq!(client.answer("POST").status, 200);
+    let line = only_line(&file);
+    let expected = [("bytes_in", 10.into()), ("bytes_out", 6.into()), ("status", 200.into())];
+    assert_says(&line, &expected);
+    assert_says(&line, &[("user_agent", Value::Null), ("trace_id", Value::Null)]);
+}
+
+#[test]
+fn a_line_counts_the_attempts_and_names_the_last_endpoint() {
+    let (_directory, file) = log_file();
+    let (bad, good) = (RefusingEndpoint::start(), ScriptedEndpoint::echo("good"));
+    let endpoints = [bad.address(), good.address()];
+    let router = Router::start(&logging_to(&file).route("a.test", &endpoints));
+    // Which one is asked first is the balance's choice; the second request
+    // then begins with the other.
+    let wanted = eventually("a request that began at the endpoint that refuses", || {
+        assert_eq!(get(router.address(), "a.test", "/").status, 200);
+        let logged = || lines(&file).len() == good.count();
+        eventually("a line for every request", || logged().then_some(()));
+        let lines = lines(&file).into_iter().map(|l| serde_json::from_str::<Value>(&l));
+        lines.map(|line| line.expect("a line is JSON")).find(|line| line["attempts"] == 2)
+    });
+    assert_says(&wanted, &[("code", Value::Null), ("status", 200.into())]);
+    assert_says(&wanted, &[("endpoint", good.address().to_string().into())]);
+}
+
+#[test]
+fn an_answer_of_the_routers_own_has_its_code_and_no_endpoint() {
+    let (_directory, file) = log_file();
+    let router = Router::start(&logging_to(&file));
+    let mut client = Connection::open(router.address());
+    client.send("GET /x HTTP/1.0\r\nHost: none.test\r\n\r\n");
+    let answer = client.answer("GET");
+    let line = only_line(&file);
+    assert_fields(&line);
+    let null = [("route", Value::Null), ("endpoint", Value::Null), ("queue_ms", Value::Null)];
+    assert_says(&line, &null);
+    assert_says(&line, &[("status", 404.into()), ("code", "no-route".into())]);
+    assert_says(&line, &[("attempts", 0.into()), ("version", "HTTP/1.0".into())]);
+    assert_says(&line, &[("bytes_out", answer.body.len().into())]);
+    assert!(ms(&line, "head_ms") <= ms(&line, "duration_ms"), "{line}");
+}
+
+#[test]
+fn a_head_that_cannot_be_read_has_a_line_too() {
+    let (_directory, file) = log_file();
+    let router = Router::start(&logging_to(&file));
+    let mut client = Connection::open(router.address());
+    client.send("GET /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1, 1\r\n\r\n");
+    assert_eq!(client.answer("GET").status, 400);
+    let line = only_line(&file);
+    assert_fields(&line);
+    assert_says(&line, &[("status", 400.into()), ("code", "bad-framing".into())]);
+    assert_says(&line, &[("method", "GET".into()), ("path", "/x".into())]);
+}
+
+#[test]
+fn a_client_that_leaves_before_the_answer_is_logged_as_499_with_what_it_sent() {
+    let (_directory, file) = log_file();
+    let endpoint = ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::UntilPeerLeaves]);
+    let router = Router::start(&logging_to(&file).route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send("PUT /up HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000\r\n\r\n0123456789");
+    eventually("the content to be on its way", || {
+        let listed = crate::admin::ask(&router, "/requests").text();
+        listed.contains("\"bytes_in\":10").then_some(())
+    });
+    drop(client);
+    let line = only_line(&file);
+    assert_says(&line, &[("status", 499.into()), ("code", "client-closed".into())]);
+    assert_says(&line, &[("bytes_in", 10.into()), ("bytes_out", 0.into())]);
+    assert_says(&line, &[("head_ms", Value::Null), ("attempts", 1.into())]);
+    assert_says(&line, &[("endpoint", endpoint.address().to_string().into())]);
+}
+
+#[test]
+fn an_answer_cut_on_its_way_has_the_status_sent_and_the_code_of_the_cut() {
+    let half = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
+    let cut = |last: Step, leave: bool| {
+        let (_directory, file) = log_file();
+        let gate = Gate::default();
+        let held = gate.clone();
+        let endpoint = ScriptedEndpoint::start(move |_| {
+            let mut script = script::answering_then(half, Step::WaitFor(held.clone()));
+            script.push(last.clone());
+            script
+        });
+        let router = Router::start(&logging_to(&file).route("a.test", &[endpoint.address()]));
+        let mut client = Connection::open(router.address());
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        assert_eq!(client.answer_head().expect("the head comes").status, 200);
+        assert_eq!(client.bytes(4), b"half");
+        gate.open();
+        if leave {
+            drop(client);
+        }
+        only_line(&file)
+    };
+    let truncated = cut(Step::Close, false);
+    assert_says(&truncated, &[("status", 200.into()), ("code", "upstream-truncated".into())]);
+    assert_says(&truncated, &[("bytes_out", 4.into())]);
+    let left = cut(Step::UntilPeerLeaves, true);
+    assert_says(&left, &[("status", 200.into()), ("code", "client-closed".into())]);
+    assert_says(&left, &[("bytes_out", 4.into())]);
+}
+
+#[test]
+fn common_format_is_what_log_tools_read() {
+    let (_directory, file) = log_file();
+    let endpoint = ScriptedEndpoint::start(|_| script::answering(script::ok("12345")));
+    let config = logging_to(&file).set("access_log.format", "common");
+    let router = Router::start(&config.route("a.test", &[endpoint.address()]));
+    get(router.address(), "a.test", "/p\"q?token=secret");
+    let line = eventually("a line in the log", || lines(&file).into_iter().next());
+    let (client, rest) = line.split_once(" - - [").expect("client, no ident, no user");
+    assert_eq!(client, "127.0.0.1");
+    let (date, rest) = rest.split_once("] ").expect("a date in brackets");
+    assert!(date.ends_with(" +0000") && date.matches('/').count() == 2, "{date}");
+    assert_eq!(rest, r#""GET /p\"q HTTP/1.1" 200 5"#);
+}
+
+#[test]
+fn lines_on_stdout_come_after_the_ready_lines() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let config = Config::new().set("access_log.path", "-");
+    let router = Router::start(&config.route("a.test", &[endpoint.address()]));
+    get(router.address(), "a.test", "/x");
+    let line = eventually("a line on stdout", || router.stdout().into_iter().nth(2));
+    let line: Value = serde_json::from_str(&line).expect("the line is JSON");
+    assert_says(&line, &[("path", "/x".into()), ("status", 200.into())]);
+}
+
+#[test]
+fn a_file_moved_away_is_opened_again_at_sigusr1_and_no_line_is_lost() {
+    const ROUNDS: usize = 5;
+    const EACH: usize = 40;
+    let (directory, file) = log_file();
+    let endpoint = ScriptedEndpoint::echo("one");
+    let router = Router::start(&logging_to(&file).route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    let mut ask = |path: &str| {
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        assert_eq!(client.answer("GET").status, 200);
+    };
+    let mut moved = Vec::new();
+    for round in 0..ROUNDS {
+        (0..EACH).for_each(|_| ask("/before"));
+        let old = directory.path().join(format!("access.log.{round}"));
+        fs::rename(&file, &old).expect("a file can be moved");
+        moved.push(old);
+        router.signal("USR1");
+        // Between the signal and the opening lines still go to the old file.
+        (0..EACH).for_each(|_| ask("/between"));
+        eventually("the file to be there again", || file.exists().then_some(()));
+        ask("/after");
+        eventually("the line in the new file", || {
+            lines(&file).iter().any(|line| line.contains("/after")).then_some(())
+        });
+    }
+    assert!(router.stop().success());
+    moved.push(file);
+    let written: usize = moved.iter().map(|file| lines(file).len()).sum();
+    assert_eq!(written, ROUNDS * (2 * EACH + 1));
+}
+
+#[test]
+fn what_waits_is_written_before_the_process_ends() {
+    let (_directory, file) = log_file();
+    let endpoint = ScriptedEndpoint::echo("one");
+    let router = Router::start(&logging_to(&file).route("a.test", &[endpoint.address()]));
+    for _ in 0..20 {
+        get(router.address(), "a.test", "/");
+    }
+    assert!(router.stop().success());
+    assert_eq!(lines(&file).len(), 20);
+}
+
+/// Requests whose lines fill any buffer between the router and a sink that
+/// takes nothing.
+const FILLING: usize = 700;
+
+/// Sends them one after another, on one connection; each must be answered.
+fn fill(address: SocketAddr) {
+    let path = "x".repeat(4_000);
+    let mut client = Connection::open(address);
+    for _ in 0..FILLING {
+        client.send(format!("GET /{path} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        assert_eq!(client.answer("GET").status, 200);
+    }
+}
+
+#[test]
+fn a_pipe_nobody_reads_loses_lines_and_counts_them_and_delays_no_request() {
+    let (_directory, fifo) = log_file();
+    let made = Command::new("mkfifo").arg(&fifo).status().expect("mkfifo can be run");
+    assert!(made.success());
+    // Open, so that the router finds a reader; not blocking, so that this
+    // does not wait for the router.
+    const O_NONBLOCK: i32 = 0o4000;
+    let mut options = OpenOptions::new();
+    let reader = options.read(true).custom_flags(O_NONBLOCK).open(&fifo);
+    let mut reader = reader.expect("a FIFO can be opened");
+    let endpoint = ScriptedEndpoint::start(|_| script::answering(script::ok("hi")));
+    let router = Router::start(&logging_to(&fifo).route("a.test", &[endpoint.address()]));
+    assert_eq!(sum(&scrape(&router), DROPPED, &[]), 0.0);
+    fill(router.address());
+    let dropped = sum(&scrape(&router), DROPPED, &[]);
+    assert!(dropped > 0.0 && dropped < FILLING as f64, "{dropped}");
+    // Once somebody reads, what was kept comes, whole, and nothing else.
+    let mut text = String::new();
+    let wanted = FILLING - dropped as usize;
+    eventually("the lines that were kept", || {
+        let mut piece = [0; 64 << 10];
+        while let Ok(read @ 1..) = reader.read(&mut piece) {
+            text.push_str(std::str::from_utf8(&piece[..read]).expect("lines are UTF-8"));
+        }
+        (text.matches('\n').count() >= wanted).then_some(())
+    });
+    let parsed = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok());
+    assert_eq!(parsed.count(), wanted, "every line kept is whole");
+    assert_eq!(sum(&scrape(&router), DROPPED, &[]), dropped, "and no more are lost");
+}
+
+/// A child whose output nobody reads, killed when dropped.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn a_stdout_nobody_reads_holds_up_neither_a_request_nor_the_end() {
+    let endpoint = ScriptedEndpoint::start(|_| script::answering(script::ok("hi")));
+    let config = Config::new().set("access_log.path", "-").route("a.test", &[endpoint.address()]);
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let file = write_config(directory.path(), &config);
+    let mut command = binary();
+    command.arg("run").arg("-c").arg(&file).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = Killed(command.spawn().expect("the binary can be run"));
+    let mut stdout = BufReader::new(child.0.stdout.take().expect("stdout is a pipe"));
+    let mut ready = String::new();
+    stdout.read_line(&mut ready).expect("the ready line comes");
+    let address = ready.trim().strip_prefix("listening http://").expect("it is the ready line");
+    fill(address.parse().expect("it ends in an address"));
+    let id = child.0.id().to_string();
+    assert!(Command::new("kill").arg(&id).status().expect("kill can be run").success());
+    let status = eventually("the process to end, its last lines unread", || {
+        child.0.try_wait().expect("a child can be asked")
+    });
+    assert!(status.success(), "{status}");
+}

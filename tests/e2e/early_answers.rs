@@ -1,0 +1,120 @@
+//! Answers that come while the client still uploads, to clients that send
+//! all they can before they read.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::harness::{Answer, Config, Connection, Gate, Router, ScriptedEndpoint, Step};
+
+/// Larger than what a client's socket takes in before anyone reads it.
+const REFUSAL_BYTES: usize = 300_000;
+/// More than `limits.linger_bytes`.
+const SENT_FIRST_BYTES: usize = 4_000_000;
+
+fn refusal(bytes: usize) -> Vec<u8> {
+    let body = "x".repeat(bytes);
+    let head = format!("HTTP/1.1 413 Content Too Large\r\ncontent-length: {bytes}\r\n\r\n");
+    (head + &body).into_bytes()
+}
+
+/// Sends part of a large upload, not looking at what comes, then reads.
+#[track_caller]
+fn send_much_then_read(router: SocketAddr, framing: &str, content: &[u8]) -> Answer {
+    let mut client = Connection::open(router);
+    client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\n{framing}\r\n\r\n"));
+    client.send(content);
+    client.answer("POST")
+}
+
+#[test]
+fn a_large_refusal_by_the_app_reaches_a_client_that_sends_before_it_reads() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let refusal = refusal(REFUSAL_BYTES);
+        vec![Step::ReadHead, Step::ReadBytes(1000), Step::Send(refusal), Step::UntilPeerLeaves]
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    for _ in 0..5 {
+        let content = vec![b'x'; SENT_FIRST_BYTES];
+        let framing = "Content-Length: 100000000";
+        let answer = send_much_then_read(router.address(), framing, &content);
+        assert_eq!((answer.status, answer.body.len()), (413, REFUSAL_BYTES));
+    }
+}
+
+#[test]
+fn a_refusal_by_an_app_that_reads_no_more_and_stays_reaches_the_client() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        vec![Step::ReadHead, Step::Send(refusal(REFUSAL_BYTES)), Step::Stall]
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let content = vec![b'x'; SENT_FIRST_BYTES];
+    let answer = send_much_then_read(router.address(), "Content-Length: 100000000", &content);
+    assert_eq!((answer.status, answer.body.len()), (413, REFUSAL_BYTES));
+}
+
+#[test]
+fn a_refusal_by_an_app_that_closes_with_input_unread_reaches_the_client() {
+    for last in [Step::Close, Step::Reset] {
+        let endpoint = ScriptedEndpoint::start(move |_| {
+            let refusal = refusal(3);
+            vec![Step::ReadHead, Step::ReadBytes(1000), Step::Send(refusal), last.clone()]
+        });
+        let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+        for _ in 0..20 {
+            let content = vec![b'x'; SENT_FIRST_BYTES];
+            let framing = "Content-Length: 100000000";
+            let answer = send_much_then_read(router.address(), framing, &content);
+            assert_eq!((answer.status, answer.text().as_str()), (413, "xxx"));
+        }
+    }
+}
+
+#[test]
+fn the_routers_own_refusals_reach_a_client_that_sends_before_it_reads() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let config =
+        Config::new().set("limits.request_body_bytes", 1000).route("a.test", &[endpoint.address()]);
+    let router = Router::start(&config);
+    let content = vec![b'x'; SENT_FIRST_BYTES];
+    let chunk = [b"3d0900\r\n", &content[..], b"\r\n"].concat();
+    let garbage = [b"zzz\r\n", &content[..]].concat();
+    let cases: [(&str, &[u8], u16, &str); 4] = [
+        ("Content-Length: 100000000", &content, 413, "request-body-too-large"),
+        ("Transfer-Encoding: chunked", &chunk, 413, "request-body-too-large"),
+        ("Transfer-Encoding: chunked", &garbage, 400, "bad-framing"),
+        ("Content-Length: 1\r\nTransfer-Encoding: chunked", &content, 400, "bad-framing"),
+    ];
+    for (framing, content, status, code) in cases {
+        let answer = send_much_then_read(router.address(), framing, content);
+        assert_eq!((answer.status, answer.code()), (status, Some(code)), "{framing}");
+    }
+}
+
+#[test]
+fn an_upload_goes_on_whole_although_its_answer_has_begun() {
+    const CONTENT: u64 = 64 << 20;
+    let [answer, read] = [Gate::default(), Gate::default()];
+    let gates = [answer.clone(), read.clone()];
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        let begun = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        vec![
+            Step::ReadHead,
+            Step::WaitFor(gates[0].clone()),
+            Step::Send(begun.into()),
+            Step::WaitFor(gates[1].clone()),
+            Step::ReadBody,
+            Step::Send(b"4\r\ndone\r\n0\r\n\r\n".to_vec()),
+        ]
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {CONTENT}\r\n\r\n"));
+    // Every buffer on the way is full when the answer begins.
+    let sent = client.send_until_it_stops(Duration::from_millis(500), CONTENT);
+    answer.open();
+    assert_eq!(client.answer_head().expect("the answer begins").status, 200);
+    read.open();
+    client.send(vec![b'x'; usize::try_from(CONTENT - sent).expect("it fits")]);
+    assert_eq!(client.bytes(14), b"4\r\ndone\r\n0\r\n\r\n"[..14]);
+    assert_eq!(endpoint.request(0).content_bytes, CONTENT);
+}
