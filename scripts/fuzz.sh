@@ -14,8 +14,7 @@ else
     mapfile -t targets < <(cargo +nightly fuzz list)
 fi
 
-# One build for all, from the locked versions.
-cargo +nightly fetch --locked --manifest-path fuzz/Cargo.toml
+# One build for all.
 cargo +nightly fuzz build
 
 binaries=fuzz/target/x86_64-unknown-linux-gnu/release
