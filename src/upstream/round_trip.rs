@@ -10,13 +10,14 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use http::Method;
+use http::header::EXPECT;
 use tokio::time::Instant;
 
 use crate::attempt::{AttemptHead, Exchange, Failure, ReplayBody};
 use crate::clock::earliest;
 use crate::config::Timeouts;
 use crate::error::Code;
-use crate::http1::{HeadLimits, HeadReader, ParsedResponse, Refusal, encode_request_head};
+use crate::http1::{Framing, HeadLimits, HeadReader, ParsedResponse, Refusal, encode_request_head};
 use crate::request::{BodyFailure, InterimSink};
 use crate::respond::fields::informational_fields;
 use crate::telemetry::metrics::{InformationalDrop, WorkerMetrics};
@@ -69,7 +70,9 @@ pub(crate) async fn round_trip(
         &parts.fields,
         parts.framing,
     );
+    let holds_back = parts.framing != Framing::None && parts.fields.contains(&EXPECT);
     let mut trip = Trip {
+        awaits_continue: holds_back,
         upload: Upload::new(parts.framing),
         method: parts.method,
         connection,
@@ -84,6 +87,9 @@ pub(crate) async fn round_trip(
 }
 
 struct Trip {
+    /// The client sends no content before a 100, so that the endpoint is the
+    /// one to be waited for.
+    awaits_continue: bool,
     connection: Box<EndpointConnection>,
     upload: Upload,
     method: Method,
@@ -118,8 +124,14 @@ impl Trip {
             }
         }
         loop {
+            let held_back = self.awaits_continue;
             if let Some(head) = self.read_head(interim, terms)? {
                 return Poll::Ready(Ok(head));
+            }
+            if held_back && !self.awaits_continue {
+                // From now on the client's own clock runs, and it starts when
+                // its content is asked for again.
+                cx.waker().wake_by_ref();
             }
             let connection = &mut *self.connection;
             match connection.inbox.poll_fill(&mut *connection.stream, cx) {
@@ -153,6 +165,7 @@ impl Trip {
             }
             self.reader = HeadReader::new();
             self.informational += 1;
+            self.awaits_continue &= head.status != http::StatusCode::CONTINUE;
             if head.status == http::StatusCode::SWITCHING_PROTOCOLS {
                 return Err(self.broke("the endpoint switched protocols without being asked"));
             }
@@ -196,8 +209,10 @@ impl Trip {
         terms: &Terms<'_>,
     ) -> Poll<Result<ParsedResponse, RoundTripError>> {
         let now = Instant::now();
-        if self.sent {
+        if self.sent || self.awaits_continue && !self.upload.content_came() {
             self.waiting_since.get_or_insert(now);
+        } else {
+            self.waiting_since = None;
         }
         let head_due = self.waiting_since.map(|since| since + terms.timeouts.attempt_head);
         let Some(due) = earliest(head_due, terms.deadline) else { return Poll::Pending };

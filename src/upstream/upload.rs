@@ -22,6 +22,7 @@ pub(crate) struct Upload {
     left_bytes: u64,
     phase: Phase,
     written_bytes: u64,
+    content_came: bool,
     stalled_since: Option<Instant>,
 }
 
@@ -51,12 +52,24 @@ impl Upload {
     pub(crate) fn new(framing: Framing) -> Self {
         let phase = if framing == Framing::None { Phase::Flush } else { Phase::Content };
         let left_bytes = if let Framing::Length(length) = framing { length } else { 0 };
-        Self { framing, left_bytes, phase, written_bytes: 0, stalled_since: None }
+        Self {
+            framing,
+            left_bytes,
+            phase,
+            written_bytes: 0,
+            content_came: false,
+            stalled_since: None,
+        }
     }
 
     /// Whether every byte was written.
     pub(crate) fn is_done(&self) -> bool {
         self.phase == Phase::Done
+    }
+
+    /// Whether any content has come from the client.
+    pub(crate) fn content_came(&self) -> bool {
+        self.content_came
     }
 
     /// Whether nothing more will be written: all was, or the endpoint refuses.
@@ -144,6 +157,7 @@ impl Upload {
         data: Bytes,
     ) -> Result<(), UploadFailure> {
         let Some(length) = NonZeroUsize::new(data.len()) else { return Ok(()) };
+        self.content_came = true;
         if self.framing == Framing::Chunked {
             encode_chunk_head(connection.outbox.head(), length);
             connection.outbox.push(data, CHUNK_TAIL);

@@ -51,6 +51,7 @@ struct Exchange {
     body_bytes: u64,
     body_limit_bytes: u64,
     failure: Option<BodyFailure>,
+    awaits_continue: bool,
     interim: InterimGate,
 }
 
@@ -61,6 +62,9 @@ pub(crate) struct BodyTerms {
     pub(crate) limit_bytes: u64,
     pub(crate) idle: Option<Duration>,
     pub(crate) min_rate: Option<u64>,
+    /// Whether the client holds its content back for a 100 (RFC 9110 section
+    /// 10.1.1): until then it is not slow.
+    pub(crate) awaits_continue: bool,
 }
 
 impl BodyTerms {
@@ -71,6 +75,7 @@ impl BodyTerms {
         limit_bytes: 0,
         idle: None,
         min_rate: None,
+        awaits_continue: false,
     };
 }
 
@@ -224,6 +229,7 @@ impl ClientConnection {
 
     fn count(&mut self, data: bytes::Bytes) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
         let exchange = &mut self.exchange;
+        exchange.awaits_continue = false;
         exchange.body_bytes += data.len() as u64;
         if exchange.body_limit_bytes > 0 && exchange.body_bytes > exchange.body_limit_bytes {
             return self.fail(BodyFailure::TooLarge);
@@ -238,6 +244,10 @@ impl ClientConnection {
     }
 
     fn poll_pace(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+        if self.exchange.awaits_continue {
+            // The endpoint's clock runs: it is asked to say something.
+            return Poll::Pending;
+        }
         let now = self.exchange.pace_now();
         let Some(due) = self.exchange.pace.waiting(now) else { return Poll::Pending };
         ready!(self.clock.poll_until(cx, Instant::now() + due.saturating_sub(now)));
@@ -269,6 +279,7 @@ impl Exchange {
             body_bytes: 0,
             body_limit_bytes: terms.limit_bytes,
             failure: None,
+            awaits_continue: terms.awaits_continue,
             interim: InterimGate::closed(),
         }
     }
@@ -297,6 +308,9 @@ impl InterimSink for Mutex<ClientConnection> {
         connection.exchange.interim.admit()?;
         if !connection.outbox.has_room() {
             return Err(InterimDropped::Backlog);
+        }
+        if status == StatusCode::CONTINUE {
+            connection.exchange.awaits_continue = false;
         }
         encode_informational(connection.outbox.head(), status, &fields);
         Ok(())

@@ -155,6 +155,7 @@ async fn exchange(
             limit_bytes: settings.limits.request_body_bytes,
             idle: settings.timeouts.request_body_idle,
             min_rate: settings.timeouts.request_body_min_rate,
+            awaits_continue: request.expect_continue,
         },
         request.version,
     );

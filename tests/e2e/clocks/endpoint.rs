@@ -206,3 +206,40 @@ fn a_route_may_have_clocks_of_its_own_for_its_endpoints() {
     assert_eq!(get(router.address(), "hasty.test", "/").code(), Some("upstream-head-timeout"));
     watch.stopped_by(SHORT_TIME);
 }
+
+#[test]
+fn an_endpoint_that_leaves_an_expectation_unanswered_is_the_one_to_blame() {
+    let endpoint = ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::UntilPeerLeaves]);
+    let config = Config::new()
+        .set("timeouts.request_body_idle", "100ms")
+        .set("timeouts.attempt_head", "1s")
+        .route("a.test", &[endpoint.address()]);
+    let router = Router::start(&config);
+    let mut client = Connection::open(router.address());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\
+         Expect: 100-continue\r\n\r\n",
+    );
+    let answer = client.answer("POST");
+    assert_eq!((answer.status, answer.code()), (504, Some("upstream-head-timeout")));
+}
+
+#[test]
+fn a_client_that_was_told_to_continue_and_does_not_is_the_one_to_blame() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+        vec![Step::ReadHead, Step::Send(go_on.into()), Step::UntilPeerLeaves]
+    });
+    let config = Config::new()
+        .set("timeouts.request_body_idle", "300ms")
+        .set("timeouts.attempt_head", "60s")
+        .route("a.test", &[endpoint.address()]);
+    let router = Router::start(&config);
+    let mut client = Connection::open(router.address());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\
+         Expect: 100-continue\r\n\r\n",
+    );
+    let answer = client.answer("POST");
+    assert_eq!((answer.status, answer.code()), (408, Some("request-body-timeout")));
+}
