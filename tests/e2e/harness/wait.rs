@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take before a test calls it broken. Long, because a
 /// loaded machine is no failure, and it only costs time when something is.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at a condition.
 pub(crate) const PACE: Duration = Duration::from_millis(2);
