@@ -207,4 +207,10 @@ mod tests {
             assert_eq!(failure.progress(), Progress::ResponseBegun);
         }
     }
+
+    #[test]
+    fn what_happened_is_told_in_the_words_of_who_saw_it() {
+        let failure = Failure::protocol_error(FRESH, "a bare LF in the status line");
+        assert_eq!(failure.detail(), "a bare LF in the status line");
+    }
 }

@@ -121,6 +121,7 @@ mod tests {
         let _own = in_flight.lease(0);
         assert_eq!(in_flight.seen_by(0, 109), 1);
         assert_eq!(in_flight.seen_by(0, 110), 2);
+        assert_eq!(in_flight.seen_by(0, 111), 2, "what was seen of the others is added");
     }
 
     #[test]

@@ -120,4 +120,13 @@ mod tests {
         let weights = Weights::new([1u16, 1].into_iter());
         assert_eq!(choose(&weights, 2, 1, |_| false, |_| 0), None);
     }
+
+    #[test]
+    fn lots_are_spun_as_splitmix64_spins_them() {
+        // The reference generator's first numbers for the seed 0.
+        let numbers = [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f];
+        let mut lots = Lots(0);
+        // The greatest bound takes one from each.
+        assert_eq!(numbers.map(|_| lots.below(u64::MAX) + 1), numbers);
+    }
 }

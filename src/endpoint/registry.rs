@@ -71,6 +71,8 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &second));
         assert!(second.is_passed_over(1_001));
         assert!(!Arc::ptr_eq(&first, &registry.resolve(address(2))));
+        let in_use = registry.in_use();
+        assert!(in_use.len() == 1 && Arc::ptr_eq(&in_use[0], &first), "{in_use:?}");
     }
 
     #[test]

@@ -114,12 +114,15 @@ mod tests {
     fn workers_start_apart() {
         let weights = Weights::new([1u16; 8].into_iter());
         let round_robin = RoundRobin::new(&weights);
-        let mut starts: Vec<_> = (0..4)
-            .map(|worker| round_robin.choose(&weights, worker, 4, 77, |_| true).unwrap())
-            .collect();
-        starts.sort_unstable();
-        starts.dedup();
-        assert_eq!(starts.len(), 4);
+        let mut start = |worker| round_robin.choose(&weights, worker, 4, 77, |_| true).unwrap();
+        assert_eq!([0, 1, 2, 3].map(&mut start), [5, 7, 1, 3], "a quarter of the set apart");
+        assert_eq!(start(6), 2, "a worker beyond the count goes on where another is");
+    }
+
+    #[test]
+    fn the_stride_is_the_next_above_the_golden_section_that_meets_every_point() {
+        let strides = [1, 2, 3, 7, 40, 512, 513].map(golden_stride);
+        assert_eq!(strides, [1, 1, 1, 4, 27, 317, 317]);
     }
 
     #[test]
@@ -167,13 +170,22 @@ mod tests {
     #[test]
     fn a_choice_among_the_closed_looks_a_bounded_number_of_times() {
         let weights = Weights::new([1u16, 255, 256, 256].into_iter());
-        let looks = std::cell::Cell::new(0);
-        let closed = |_| {
-            looks.set(looks.get() + 1);
+        let looks = std::cell::RefCell::new(Vec::new());
+        let closed = |index| {
+            looks.borrow_mut().push(index);
             false
         };
-        assert_eq!(RoundRobin::new(&weights).choose(&weights, 0, 1, 0, closed), None);
-        assert_eq!(looks.get(), 4 * 4 + 4);
+        assert_eq!(RoundRobin::new(&weights).choose(&weights, 0, 1, 5, closed), None);
+        let looks = looks.into_inner();
+        assert_eq!(looks.len(), 4 * 4 + 4);
+        // First as the walk goes, then each once, from where it has come to.
+        let open = RoundRobin::new(&weights);
+        let walk: Vec<_> =
+            (0..17).map(|_| open.choose(&weights, 0, 1, 5, |_| true).unwrap()).collect();
+        assert_eq!(looks[..17], walk);
+        let mut last = looks[16..].to_vec();
+        last.sort_unstable();
+        assert_eq!(last, [0, 1, 2, 3]);
     }
 
     #[test]

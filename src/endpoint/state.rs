@@ -57,3 +57,19 @@ impl EndpointState {
         Some(self.pass_over.left_ms(now_ms)).filter(|left| *left > 0)
     }
 }
+
+#[cfg(all(test, not(pointsman_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_sees_what_is_in_flight_and_how_long_an_endpoint_is_passed_over() {
+        let state = EndpointState::new(SocketAddr::from(([192, 0, 2, 1], 80)), 2);
+        assert_eq!((state.in_flight(), state.passed_over_for_ms(10)), (0, None));
+        let leases = [state.lease(0), state.lease(1)];
+        state.pass_over(10);
+        assert_eq!((state.in_flight(), state.passed_over_for_ms(11)), (2, Some(4_999)));
+        drop(leases);
+        assert_eq!((state.in_flight(), state.passed_over_for_ms(5_010)), (0, None));
+    }
+}

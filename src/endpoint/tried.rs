@@ -53,6 +53,7 @@ mod tests {
         let mut tried = Tried::new();
         assert!(tried.is_empty());
         tried.insert(3);
+        assert!(!tried.is_empty());
         tried.insert(3);
         tried.insert(0);
         assert_eq!(tried.len(), 2);

@@ -44,7 +44,7 @@ impl Default for Case {
 impl Case {
     fn head(&self, received: Lines<'_>) -> RequestHead {
         RequestHead::new(RequestHeadParts {
-            method: Method::GET,
+            method: Method::PUT,
             target: "/a?b#c".into(),
             path: "/a".into(),
             host: crate::request::RequestHost::from_authority(b"shop.example").unwrap(),
@@ -113,7 +113,7 @@ fn the_head_knows_its_endpoint_and_number() {
     let endpoint = "192.0.2.9:8080".parse().unwrap();
     let head = derive(&case.head(&[]), &case.policy(), endpoint, 2);
     assert_eq!((head.endpoint(), head.number()), (endpoint, 2));
-    assert_eq!((head.method(), head.framing()), (&Method::GET, Framing::Length(3)));
+    assert_eq!((head.method(), head.framing()), (&Method::PUT, Framing::Length(3)));
 }
 
 #[test]
