@@ -122,7 +122,7 @@ mod lifecycle;
 #[cfg(feature = "router")]
 mod listen;
 #[cfg(feature = "router")]
-mod registry;
+pub mod registry;
 pub mod request;
 pub mod respond;
 pub mod route;
