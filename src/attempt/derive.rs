@@ -12,13 +12,11 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE, VIA};
 
 use crate::attempt::head::{AttemptHead, AttemptParts};
-use crate::attempt::hygiene::{
-    connection_names, ends_here, may_trail, members, names_nothing_that_passes,
-};
+use crate::attempt::hygiene::{connection_names, ends_here, members, names_nothing_that_passes};
 use crate::attempt::policy::{
     Forwarded, HeadPolicy, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO,
 };
-use crate::http1::{FieldLines, Version};
+use crate::http1::{FieldLines, Version, may_trail};
 use crate::request::RequestHead;
 
 /// How many lines the router may add of its own: Host, three X-Forwarded, the

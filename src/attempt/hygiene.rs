@@ -31,36 +31,6 @@ pub(crate) fn ends_here(name: &HeaderName) -> bool {
     )
 }
 
-/// Whether a field may stand in a trailer section that is passed on.
-///
-/// RFC 9110 section 6.5.1 keeps out what frames, routes, authenticates or says
-/// how content is read: a recipient that merges trailers into the head would
-/// act on it after the decision was made. `If-*` modifies the request likewise.
-pub(crate) fn may_trail(name: &HeaderName) -> bool {
-    let name_str = name.as_str();
-    !(ends_here(name)
-        || name_str.starts_with("if-")
-        || matches!(
-            name_str,
-            "authorization"
-                | "cache-control"
-                | "content-encoding"
-                | "content-range"
-                | "content-type"
-                | "cookie"
-                | "expect"
-                | "forwarded"
-                | "host"
-                | "max-forwards"
-                | "pragma"
-                | "range"
-                | "set-cookie"
-                | "trailer"
-                | "via"
-                | "www-authenticate"
-        ))
-}
-
 /// Whether the members of a `Connection` value are only those that name no
 /// field that would pass: the common case, told without splitting the list.
 pub(crate) fn names_nothing_that_passes(connection: &[u8]) -> bool {

@@ -52,3 +52,4 @@ pub use refusal::{Refusal, RefusalKind};
 pub use request::{MAX_METHOD_BYTES, ParsedRequest};
 pub use response::ParsedResponse;
 pub use seen::{MAX_SEEN_TARGET_BYTES, SeenHead};
+pub(crate) use trailers::may_trail;

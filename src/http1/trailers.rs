@@ -41,44 +41,46 @@ impl TrailerReader {
             }
             Ok(())
         })?;
-        fields.retain(|name, _| may_be_trailer(name));
+        fields.retain(|name, _| may_trail(name));
         Ok(Some(fields))
     }
 }
 
 /// Whether a field may come after the content. RFC 9110 section 6.5.1 forbids
-/// those that a recipient needs before it: for routing, as modifiers of the
-/// request, for authentication, to understand the content, to control the
+/// those that a recipient needs before it: for framing and routing, as modifiers
+/// of the request, for authentication, to understand the content, to control the
 /// answer or the connection. A recipient that merges trailers into the head
-/// could be steered with them, so they are dropped; and so are those by which
-/// proxies say where a request came from.
-fn may_be_trailer(name: &HeaderName) -> bool {
+/// could be steered with them after the decision was made, so they are dropped;
+/// and so are those by which proxies say where a request came from.
+pub(crate) fn may_trail(name: &HeaderName) -> bool {
     let name = name.as_str();
     let forbidden = matches!(
         name,
-        "host"
+        // framing, routing, this connection
+        "content-length"
+            | "transfer-encoding"
+            | "trailer"
+            | "host"
             | "connection"
             | "keep-alive"
             | "proxy-connection"
             | "te"
-            | "trailer"
             | "upgrade"
+            | "http2-settings"
+            // modifiers of the request, besides `If-*`
             | "cache-control"
             | "expect"
             | "max-forwards"
             | "pragma"
             | "range"
-            | "if-match"
-            | "if-none-match"
-            | "if-modified-since"
-            | "if-unmodified-since"
-            | "if-range"
+            // authentication
             | "authorization"
             | "proxy-authorization"
             | "www-authenticate"
             | "proxy-authenticate"
             | "cookie"
             | "set-cookie"
+            // control of the answer
             | "age"
             | "date"
             | "expires"
@@ -86,14 +88,16 @@ fn may_be_trailer(name: &HeaderName) -> bool {
             | "retry-after"
             | "vary"
             | "warning"
+            // how content is read
             | "content-encoding"
             | "content-range"
             | "content-type"
+            // where a request came from
             | "forwarded"
             | "via"
             | "x-real-ip"
     );
-    !forbidden && !name.starts_with("x-forwarded-")
+    !(forbidden || name.starts_with("if-") || name.starts_with("x-forwarded-"))
 }
 
 #[cfg(test)]
@@ -129,7 +133,20 @@ mod tests {
 
     #[test]
     fn fields_that_steer_are_dropped_from_trailers_and_others_stay() {
-        for name in ["Host", "Connection", "Authorization", "Trailer", "X-Forwarded-For", "Via"] {
+        for name in [
+            "Host",
+            "Connection",
+            "HTTP2-Settings",
+            "If-Match",
+            "Range",
+            "Authorization",
+            "Set-Cookie",
+            "Trailer",
+            "Location",
+            "Content-Type",
+            "X-Forwarded-For",
+            "Via",
+        ] {
             let fields = read(&format!("{name}: a\r\ngrpc-status: 0\r\n\r\n"));
             let kept = vec![("grpc-status".to_owned(), "0".to_owned())];
             assert_eq!(fields, Ok(Some(kept)), "{name}");

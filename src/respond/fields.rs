@@ -9,9 +9,9 @@
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderName, HeaderValue};
 
-use crate::attempt::hygiene::{connection_names, ends_here, may_trail, names_nothing_that_passes};
+use crate::attempt::hygiene::{connection_names, ends_here, names_nothing_that_passes};
 use crate::attempt::{HeaderEdits, PolicyError, intern};
-use crate::http1::{FieldLines, Framing};
+use crate::http1::{FieldLines, Framing, may_trail};
 
 /// What a route does to the heads of its responses.
 #[derive(Clone, Debug)]
