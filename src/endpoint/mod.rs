@@ -6,6 +6,7 @@
 //! - [`EndpointSet`]: the endpoints of one route, and how one is chosen
 //! - [`Tried`]: the ones a request need not go to again
 
+mod balance_words;
 mod in_flight;
 mod least_requests;
 mod pass_over;
@@ -16,6 +17,7 @@ mod state;
 mod tried;
 mod weights;
 
+pub use balance_words::UnknownBalance;
 pub use in_flight::Lease;
 pub use registry::EndpointRegistry;
 pub use set::{Balance, Choice, EndpointSet};

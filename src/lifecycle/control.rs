@@ -8,7 +8,6 @@ use crate::admin::{
     RouteView, TaskView,
 };
 use crate::config;
-use crate::endpoint::Balance;
 #[cfg(feature = "profiling")]
 use crate::lifecycle::TaskGuard;
 use crate::lifecycle::reload::Reload;
@@ -201,10 +200,7 @@ fn view(route: &Route, now_ms: u64) -> RouteView {
         host: route.settings.host.clone(),
         path: route.settings.path.clone(),
         source: "file".into(),
-        balance: match route.settings.balance {
-            Balance::RoundRobin => "round-robin".into(),
-            Balance::LeastRequests => "least-requests".into(),
-        },
+        balance: route.settings.balance.to_string(),
         endpoints: endpoints
             .map(|(state, settings)| EndpointView {
                 address: state.address(),
