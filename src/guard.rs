@@ -16,6 +16,8 @@ pub(crate) enum Guard {
     CleanReuse,
     /// Idle endpoint connections are looked through now and then.
     Sweep,
+    /// A probe ends, and its connection with it, however long its answer is.
+    ProbeEnd,
     /// A silent client connection is closed after `keep_alive`.
     KeepAlive,
 }
@@ -36,6 +38,7 @@ pub(crate) fn is_on(guard: Guard) -> bool {
         Guard::Departure => "departure",
         Guard::CleanReuse => "clean-reuse",
         Guard::Sweep => "sweep",
+        Guard::ProbeEnd => "probe-end",
         Guard::KeepAlive => "keep-alive",
     };
     let read = || std::env::var("POINTSMAN_UNGUARDED").unwrap_or_default();

@@ -82,6 +82,7 @@
 //! | [`error`] | everything that can go wrong: code, status, blame, what to do |
 //! | `config` | from TOML to checked settings, with diagnostics |
 //! | `registry` | where routes come from: the file, and noticing that it changed |
+//! | `probes` | asking endpoints whether they are well |
 //! | `lifecycle` | start, reload, health, drain, the end |
 //! | `admin` | the operator's HTTP side |
 //! | `telemetry` | access log, metrics, recent errors |
@@ -121,6 +122,8 @@ pub mod http1;
 mod lifecycle;
 #[cfg(feature = "router")]
 mod listen;
+#[cfg(feature = "router")]
+mod probes;
 #[cfg(feature = "router")]
 pub mod registry;
 pub mod request;

@@ -44,6 +44,7 @@ fn route(host: &str) -> RouteView {
             state: EndpointState::PassedOver,
             in_flight: 3,
             passed_over_for_ms: Some(1_200),
+            probe: None,
         }],
     }
 }

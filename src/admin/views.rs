@@ -35,6 +35,22 @@ pub struct EndpointView {
     pub in_flight: u64,
     /// For how many more milliseconds it is passed over.
     pub passed_over_for_ms: Option<u64>,
+    /// What probes have shown, if the route has a health check.
+    pub probe: Option<ProbeView>,
+}
+
+/// What probes have shown of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeView {
+    /// `unproven`, `up` or `down`.
+    pub state: String,
+    /// Since when it is that, in milliseconds since 1970; absent before the
+    /// first probe.
+    pub since_unix_ms: Option<u64>,
+    /// When the last probe ended, in milliseconds since 1970.
+    pub last_unix_ms: Option<u64>,
+    /// Why the last probe failed, if it did.
+    pub fault: Option<String>,
 }
 
 /// Whether an endpoint is chosen.
@@ -45,6 +61,8 @@ pub enum EndpointState {
     Available,
     /// Only if no other is left: it failed an attempt a moment ago.
     PassedOver,
+    /// Only if all others are so too: probes found it ill.
+    Down,
 }
 
 impl EndpointState {
@@ -53,6 +71,7 @@ impl EndpointState {
         match self {
             Self::Available => "available",
             Self::PassedOver => "passed-over",
+            Self::Down => "down",
         }
     }
 }

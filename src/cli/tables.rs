@@ -63,6 +63,9 @@ pub fn requests(requests: &[RequestView]) -> String {
 }
 
 fn state(endpoint: &EndpointView) -> String {
+    if let Some(fault) = endpoint.probe.as_ref().and_then(|probe| probe.fault.as_deref()) {
+        return format!("{} ({fault})", endpoint.state.as_str());
+    }
     match endpoint.passed_over_for_ms {
         Some(ms) => format!("{} ({})", endpoint.state.as_str(), age(Duration::from_millis(ms))),
         None => endpoint.state.as_str().to_owned(),
@@ -151,7 +154,7 @@ mod tests {
             None => EndpointState::Available,
         };
         let address = ([10, 0, 0, 1], port).into();
-        EndpointView { address, weight: 1, state, in_flight: 7, passed_over_for_ms }
+        EndpointView { address, weight: 1, state, in_flight: 7, passed_over_for_ms, probe: None }
     }
 
     fn route(host: &str, endpoints: Vec<EndpointView>) -> RouteView {

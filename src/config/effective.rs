@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::restart::NEEDS_RESTART;
 use super::settings::{
-    AccessLogFormat, AccessLogTarget, EndpointSettings, HeaderEdits, ListenerSettings,
+    AccessLogFormat, AccessLogTarget, EndpointSettings, HeaderEdits, HealthCheck, ListenerSettings,
     RouteSettings, Settings, Timeouts,
 };
 use super::units::format_duration;
@@ -94,11 +94,25 @@ fn route(route: &RouteSettings) -> Value {
         "request_headers": edits(&route.request_headers),
         "response_headers": edits(&route.response_headers),
         "metrics": route.metrics,
+        "health_check": route.health_check.as_ref().map(health_check),
     })
 }
 
 fn endpoint(endpoint: &EndpointSettings) -> Value {
     json!({ "address": endpoint.address, "weight": endpoint.weight })
+}
+
+fn health_check(check: &HealthCheck) -> Value {
+    json!({
+        "path": check.path,
+        "host": check.host,
+        "interval": format_duration(check.interval),
+        "timeout": format_duration(check.timeout),
+        "rise": check.rise,
+        "fall": check.fall,
+        "expect": check.expect.to_string(),
+        "expect_body": check.expect_body,
+    })
 }
 
 fn edits(edits: &HeaderEdits) -> Value {

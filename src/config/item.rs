@@ -266,6 +266,16 @@ impl<'a> Item<'a> {
         self.value.as_str() == Some(word)
     }
 
+    /// Whether the value is an array.
+    pub(super) fn is_array(&self) -> bool {
+        self.value.is_array()
+    }
+
+    /// Whether the value is a whole number.
+    pub(super) fn is_integer(&self) -> bool {
+        self.value.is_integer()
+    }
+
     /// Whether the value is a table.
     pub(super) fn is_table(&self) -> bool {
         self.value.is_table()

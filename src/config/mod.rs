@@ -16,6 +16,7 @@ mod document;
 mod effective;
 mod findings;
 mod headers;
+mod health_check;
 mod host;
 mod item;
 mod limits;

@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use super::address::{Role, socket_address};
 use super::findings::{Fault, Findings, quoted};
 use super::headers::edits;
+use super::health_check::health_check;
 use super::host::normalise_host;
 use super::item::{Item, Section, choose};
 use super::path::normalise_prefix;
 use super::settings::{Balance, EndpointSettings, HeaderSettings, RouteSettings, Timeouts};
-use super::shape::{ENDPOINT, ROUTE_TIMEOUTS};
+use super::shape::{ENDPOINT, HEALTH_CHECK, ROUTE_TIMEOUTS};
 use super::timeouts;
 
 const WEIGHTS: std::ops::RangeInclusive<u64> = 1..=256;
@@ -68,6 +69,8 @@ fn route(
     let request_headers = edits(section.item("request_headers"), request_id, findings);
     let response_headers = edits(section.item("response_headers"), request_id, findings);
     let metrics = section.item("metrics").and_then(|item| item.flag(findings));
+    let check = section.item("health_check").and_then(|i| i.section(&HEALTH_CHECK, findings));
+    let health_check = check.map(|check| health_check(&check, findings));
     Some(RouteSettings {
         host: host?,
         path: path?,
@@ -77,6 +80,7 @@ fn route(
         request_headers,
         response_headers,
         metrics: metrics.unwrap_or(false),
+        health_check,
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::HeaderName;
 
 pub use crate::attempt::{Forwarded, HeaderEdits};
-pub use crate::endpoint::Balance;
+pub use crate::endpoint::{Balance, HealthCheck};
 
 /// Everything a router needs to run, as one immutable value.
 #[derive(Clone, Debug, PartialEq)]
@@ -337,4 +337,6 @@ pub struct RouteSettings {
     pub response_headers: HeaderEdits,
     /// Whether it is named in metric labels first.
     pub metrics: bool,
+    /// The question its endpoints are asked now and then.
+    pub health_check: Option<HealthCheck>,
 }

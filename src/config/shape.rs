@@ -58,10 +58,14 @@ shapes! {
         "host", "path", "endpoints", "balance", "metrics", "request_headers", "response_headers",
         "timeouts", "request_body_idle", "request_body_min_rate", "queue", "connect",
         "request_write_idle", "attempt_head", "response_body_idle", "request", "tunnel_idle",
-    ] later ["health_check", "sticky", "max_requests", "tls"];
+        "health_check",
+    ] later ["sticky", "max_requests", "tls"];
     ROUTE_TIMEOUTS = "[route.timeouts]" [
         "request_body_idle", "request_body_min_rate", "queue", "connect", "request_write_idle",
         "attempt_head", "response_body_idle", "request", "tunnel_idle",
+    ] later [];
+    HEALTH_CHECK = "health_check" [
+        "path", "host", "interval", "timeout", "rise", "fall", "expect", "expect_body",
     ] later [];
     ENDPOINT = "an endpoint" ["address", "weight"] later ["tls", "max_requests"];
     HEADER_EDITS = "request_headers and response_headers" ["set", "remove"] later [];

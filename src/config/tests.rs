@@ -5,6 +5,7 @@ use super::{Settings, parse};
 
 mod accepted;
 mod headers;
+mod health_checks;
 mod names;
 mod places;
 mod properties;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::endpoint::least_requests;
+use crate::endpoint::probed::Probed;
 use crate::endpoint::round_robin::RoundRobin;
 use crate::endpoint::state::EndpointState;
 use crate::endpoint::tried::Tried;
@@ -23,6 +24,8 @@ pub struct EndpointSet {
     endpoints: Box<[Arc<EndpointState>]>,
     weights: Weights,
     balancer: Balancer,
+    /// What probes say of each, in the same order; empty without a check.
+    probed: Box<[Arc<Probed>]>,
     workers: usize,
 }
 
@@ -56,7 +59,35 @@ impl EndpointSet {
             Balance::LeastRequests => Balancer::LeastRequests,
         };
         let endpoints = endpoints.into_iter().map(|(endpoint, _)| endpoint).collect();
-        Self { endpoints, weights, balancer, workers: workers.max(1) }
+        Self { endpoints, weights, balancer, probed: Box::default(), workers: workers.max(1) }
+    }
+
+    /// The same set under a health check: what probes know of each endpoint, in
+    /// the order of their indices.
+    ///
+    /// # Panics
+    /// If there are not as many as endpoints.
+    pub fn with_probes(mut self, probed: Vec<Arc<Probed>>) -> Self {
+        assert_eq!(probed.len(), self.endpoints.len(), "each endpoint is probed");
+        self.probed = probed.into();
+        self
+    }
+
+    /// What probes know of the endpoints, in the order of their indices; empty
+    /// without a health check.
+    pub fn probed(&self) -> &[Arc<Probed>] {
+        &self.probed
+    }
+
+    /// Whether no probe speaks against this endpoint.
+    fn is_up(&self, index: usize) -> bool {
+        self.probed.get(index).is_none_or(|probed| !probed.is_down())
+    }
+
+    /// Whether probes took every endpoint out. Then more likely the check is
+    /// wrong than every endpoint ill, and they say nothing.
+    fn all_are_down(&self) -> bool {
+        !self.probed.is_empty() && self.probed.iter().all(|probed| probed.is_down())
     }
 
     /// The endpoints, in the order of their indices.
@@ -75,7 +106,8 @@ impl EndpointSet {
     }
 
     /// Chooses an endpoint that was not tried; one that is passed over only if
-    /// there is no other. None if all were tried. It allocates nothing, but for a
+    /// there is no other; one that probes took out only if they took out all.
+    /// None if all that are left were tried. It allocates nothing, but for a
     /// first choice on a worker; `random` should be a fresh draw.
     pub fn choose(
         &self,
@@ -92,10 +124,15 @@ impl EndpointSet {
             return None;
         }
         let untried = |index: usize| !tried.contains(index);
-        let well = |index: usize| !self.endpoints[index].is_passed_over(now_ms) && untried(index);
+        let up = |index: usize| untried(index) && self.is_up(index);
+        let well = |index: usize| !self.endpoints[index].is_passed_over(now_ms) && up(index);
+        let among = |may_be_chosen: &dyn Fn(usize) -> bool| {
+            self.choose_among(worker, now_ms, random, may_be_chosen)
+        };
         let index = self
             .choose_among(worker, now_ms, random, well)
-            .or_else(|| self.choose_among(worker, now_ms, random, untried))?;
+            .or_else(|| among(&up))
+            .or_else(|| if self.all_are_down() { among(&untried) } else { None })?;
         Some(Choice { index, endpoint: &self.endpoints[index] })
     }
 
@@ -121,6 +158,7 @@ impl EndpointSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::{HealthCheck, LastProbe, ProbeRegistry, Standing};
 
     fn set(count: u16, balance: Balance) -> EndpointSet {
         let endpoints = (0..count)
@@ -171,6 +209,52 @@ mod tests {
             };
             assert!(!seen(4_999));
             assert!(seen(5_000));
+        }
+    }
+
+    /// The set under a check, with these endpoints found ill.
+    fn probed(set: EndpointSet, down: &[usize]) -> EndpointSet {
+        let registry = ProbeRegistry::default();
+        let check = HealthCheck::default().of_route("a");
+        let probed: Vec<_> =
+            set.endpoints().iter().map(|e| registry.resolve(e.address(), &check)).collect();
+        for index in down {
+            let probe = LastProbe { at_ms: 0, fault: Some("refused".into()) };
+            probed[*index].note(probe, Some(Standing::Down));
+        }
+        set.with_probes(probed)
+    }
+
+    #[test]
+    fn an_endpoint_that_probes_took_out_is_not_chosen_even_if_the_others_are_passed_over_or_tried()
+    {
+        for balance in BOTH {
+            let set = probed(set(3, balance), &[1]);
+            set.endpoints()[0].pass_over(1_000);
+            set.endpoints()[2].pass_over(1_000);
+            for random in 0..20 {
+                let index = |tried: &[usize]| {
+                    set.choose(0, &self::tried(tried), 1_001, random).map(|choice| choice.index)
+                };
+                assert!(index(&[]).is_some_and(|index| index != 1));
+                assert_eq!(index(&[0]), Some(2));
+                assert_eq!(index(&[0, 2]), None);
+            }
+        }
+    }
+
+    #[test]
+    fn if_probes_took_all_out_they_say_nothing() {
+        for balance in BOTH {
+            let set = probed(set(2, balance), &[0, 1]);
+            let mut seen: Vec<_> = (0..20)
+                .filter_map(|random| set.choose(0, &Tried::new(), 0, random))
+                .map(|choice| choice.index)
+                .collect();
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!(seen, [0, 1]);
+            assert_eq!(set.choose(0, &tried(&[0]), 0, 0).map(|choice| choice.index), Some(1));
         }
     }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admin::{
-    Control, EndpointState as Shown, EndpointView, Page, RequestFilter, RequestView, RouteFilter,
-    RouteView, TaskView,
+    Control, EndpointState as Shown, EndpointView, Page, ProbeView, RequestFilter, RequestView,
+    RouteFilter, RouteView, TaskView,
 };
 use crate::config;
+use crate::endpoint::{Probed, Standing};
 #[cfg(feature = "profiling")]
 use crate::lifecycle::TaskGuard;
 use crate::lifecycle::reload::Reload;
@@ -135,7 +136,7 @@ impl Control for ControlSide {
         let now_ms = self.shared.now_ms(std::time::Instant::now());
         filter
             .select(snapshot.routes(), |route| (&route.settings.host, &route.settings.path))
-            .map(|route| view(route, now_ms))
+            .map(|route| view(route, &self.shared, now_ms))
     }
 
     fn requests(&self, filter: &RequestFilter) -> Page<RequestView> {
@@ -174,13 +175,17 @@ impl Control for ControlSide {
         let inputs = self.shared.health.inputs();
         let now_ms = self.shared.now_ms(std::time::Instant::now());
         let states = self.shared.endpoints.in_use();
-        let passed = states.iter().filter(|state| state.is_passed_over(now_ms)).count() as u64;
+        let down = self.shared.probes.down();
+        let (down, not_down): (Vec<_>, Vec<_>) =
+            states.iter().partition(|state| down.contains(&state.address()));
+        let passed = not_down.iter().filter(|state| state.is_passed_over(now_ms)).count() as u64;
         let snapshot = self.shared.snapshots.current();
         self.shared.metrics.render(Observed {
             routes: snapshot.routes().len() as u64,
             endpoints: vec![
-                (Shown::Available.as_str(), states.len() as u64 - passed),
+                (Shown::Available.as_str(), not_down.len() as u64 - passed),
                 (Shown::PassedOver.as_str(), passed),
+                (Shown::Down.as_str(), down.len() as u64),
             ],
             tasks: self.task_counts(),
             source_ages: inputs.sources.iter().filter_map(SourceHealth::age).collect(),
@@ -194,7 +199,7 @@ impl Control for ControlSide {
     }
 }
 
-fn view(route: &Route, now_ms: u64) -> RouteView {
+fn view(route: &Route, shared: &Shared, now_ms: u64) -> RouteView {
     let endpoints = route.endpoints.endpoints().iter().zip(&route.settings.endpoints);
     RouteView {
         host: route.settings.host.clone(),
@@ -202,17 +207,41 @@ fn view(route: &Route, now_ms: u64) -> RouteView {
         source: "file".into(),
         balance: route.settings.balance.to_string(),
         endpoints: endpoints
-            .map(|(state, settings)| EndpointView {
-                address: state.address(),
-                weight: settings.weight,
-                state: if state.is_passed_over(now_ms) {
-                    Shown::PassedOver
-                } else {
-                    Shown::Available
-                },
-                in_flight: state.in_flight(),
-                passed_over_for_ms: state.passed_over_for_ms(now_ms),
+            .enumerate()
+            .map(|(index, (state, settings))| {
+                let probed = route.endpoints.probed().get(index);
+                EndpointView {
+                    address: state.address(),
+                    weight: settings.weight,
+                    state: if probed.is_some_and(|probed| probed.is_down()) {
+                        Shown::Down
+                    } else if state.is_passed_over(now_ms) {
+                        Shown::PassedOver
+                    } else {
+                        Shown::Available
+                    },
+                    in_flight: state.in_flight(),
+                    passed_over_for_ms: state.passed_over_for_ms(now_ms),
+                    probe: probed.map(|probed| probe_view(probed, shared)),
+                }
             })
             .collect(),
+    }
+}
+
+fn probe_view(probed: &Probed, shared: &Shared) -> ProbeView {
+    let (standing, since_ms) = probed.standing();
+    let last = probed.last();
+    let unix_ms = |at_ms| shared.unix_ms(shared.start + Duration::from_millis(at_ms));
+    ProbeView {
+        state: match standing {
+            Standing::Unproven => "unproven",
+            Standing::Up => "up",
+            Standing::Down => "down",
+        }
+        .into(),
+        since_unix_ms: (standing != Standing::Unproven).then(|| unix_ms(since_ms)),
+        last_unix_ms: last.as_ref().map(|last| unix_ms(last.at_ms)),
+        fault: last.and_then(|last| last.fault),
     }
 }

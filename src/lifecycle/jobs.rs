@@ -8,6 +8,7 @@ use crate::lifecycle::control::ControlSide;
 use crate::lifecycle::reload::Reload;
 use crate::lifecycle::signals::Signals;
 use crate::lifecycle::{Drain, Phase, TaskKind, watchdog};
+use crate::probes;
 use crate::router::Shared;
 
 /// Starts them all on the runtime that calls; they end with the set.
@@ -30,6 +31,8 @@ pub(crate) fn start(
     let watched = shared.clone();
     let reassuring = async move { watchdog::reassure_systemd(&watched.health).await };
     jobs.spawn(tasks.track(TaskKind::Watchdog, "systemd".into(), reassuring));
+    let keeping = probes::keep(shared.clone(), drain.watch());
+    jobs.spawn(tasks.track(TaskKind::ProbeKeeper, "health checks".into(), keeping));
     if let Some(reload) = reload {
         let file = reload.path().display().to_string();
         let mut phase = drain.watch();

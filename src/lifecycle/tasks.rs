@@ -41,13 +41,17 @@ pub(crate) enum TaskKind {
     Watchdog,
     /// Reloads the configuration when its file changes.
     Reload,
+    /// Ends and starts probers as the table has it.
+    ProbeKeeper,
+    /// Probes one endpoint.
+    Probe,
     /// The thread that writes the access log.
     AccessLog,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Worker,
         Self::Accept,
         Self::Heartbeat,
@@ -60,6 +64,8 @@ impl TaskKind {
         Self::Drain,
         Self::Watchdog,
         Self::Reload,
+        Self::ProbeKeeper,
+        Self::Probe,
         Self::AccessLog,
     ];
 
@@ -78,6 +84,8 @@ impl TaskKind {
             Self::Drain => "drain",
             Self::Watchdog => "watchdog",
             Self::Reload => "reload",
+            Self::ProbeKeeper => "probe-keeper",
+            Self::Probe => "probe",
             Self::AccessLog => "access-log",
         }
     }

@@ -66,7 +66,7 @@ pub(super) async fn run(
     });
     let take_retry = |now_ms| shared.budget.take_retry(now_ms);
     let mut action = planner.step(Event::Start, started_ms, take_retry);
-    let mut last = None;
+    let (mut last, mut failed) = (None, None);
     loop {
         let event = match action {
             Action::GiveUp(give_up) => {
@@ -91,8 +91,11 @@ pub(super) async fn run(
                 let now_ms = shared.now_ms(now);
                 let choice = route.endpoints.choose(worker.index, tried, now_ms, random);
                 let Some(choice) = choice else {
-                    let detail = "every endpoint of the route has been tried";
-                    let error = RouterError::new(Code::NoEndpoint, detail);
+                    // The others are taken out by probes, or were tried.
+                    let error = failed.unwrap_or_else(|| {
+                        let detail = "every endpoint of the route has been tried";
+                        RouterError::new(Code::NoEndpoint, detail)
+                    });
                     return Err(with_attempts(error, scope, last));
                 };
                 last = Some(choice.endpoint.address());
@@ -117,8 +120,11 @@ pub(super) async fn run(
                 }
             }
         };
-        let reason =
-            if let Event::Failed { failure, .. } = &event { Some(failure.code()) } else { None };
+        let mut reason = None;
+        if let Event::Failed { failure, .. } = &event {
+            reason = Some(failure.code());
+            failed = Some(RouterError::new(failure.code(), failure.detail().clone()));
+        }
         action = planner.step(event, now_ms(), take_retry);
         if let (Some(reason), Action::Attempt { .. } | Action::Wait { .. }) = (reason, &action) {
             worker.metrics.retried(reason);

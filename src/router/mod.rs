@@ -15,9 +15,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use tokio::sync::watch;
+
 use crate::attempt::RetryBudget;
 use crate::config::Settings;
-use crate::endpoint::EndpointRegistry;
+use crate::endpoint::{EndpointRegistry, ProbeRegistry};
 use crate::error::{Code, RouterError};
 use crate::http1::Refusal;
 use crate::lifecycle::Health;
@@ -120,16 +122,25 @@ impl Shared {
         health: Health,
     ) -> Result<Self, SnapshotError> {
         let endpoints = EndpointRegistry::new(workers);
+        let probes = ProbeRegistry::default();
         let metrics = Metrics::new(workers);
         let node = format!("{:08x}", fastrand::u32(..));
         let retry = settings.retry.clone();
         let snapshot = Snapshot::new(
             Arc::new(settings),
-            &Makings { endpoints: &endpoints, metrics: &metrics, workers, node: &node },
+            &Makings {
+                endpoints: &endpoints,
+                probes: &probes,
+                metrics: &metrics,
+                workers,
+                node: &node,
+            },
         )?;
         Ok(Self {
             snapshots: Publisher::new(Arc::new(snapshot)),
             endpoints,
+            probes,
+            published: watch::Sender::new(()),
             budget: RetryBudget::new(retry.budget_percent, retry.budget_min, workers),
             metrics,
             recent_errors: RecentErrors::new(),
@@ -147,6 +158,7 @@ impl Shared {
     pub(crate) fn reload(&self, settings: Settings) -> Result<(), SnapshotError> {
         let makings = Makings {
             endpoints: &self.endpoints,
+            probes: &self.probes,
             metrics: &self.metrics,
             workers: self.workers,
             node: &self.node,
@@ -156,6 +168,7 @@ impl Shared {
         let result = if made.is_ok() { ReloadResult::Applied } else { ReloadResult::Refused };
         self.metrics.reloaded(result);
         self.snapshots.publish(Arc::new(made?));
+        self.published.send_replace(());
         self.budget.set_terms(retry.budget_percent, retry.budget_min);
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::attempt::{HeadPolicy, PolicyError, Via};
 use crate::config::{RouteSettings, Settings, Timeouts};
-use crate::endpoint::{EndpointRegistry, EndpointSet};
+use crate::endpoint::{EndpointRegistry, EndpointSet, EndpointState, ProbeRegistry};
 use crate::respond::fields::ResponsePolicy;
 use crate::route::{Duplicate, HostPattern, InvalidHostPattern, InvalidPathPrefix};
 use crate::route::{PathPrefix, RouteTable};
@@ -60,6 +60,7 @@ pub enum SnapshotError {
 /// What outlives every snapshot and is needed to make one.
 pub(crate) struct Makings<'a> {
     pub(crate) endpoints: &'a EndpointRegistry,
+    pub(crate) probes: &'a ProbeRegistry,
     pub(crate) metrics: &'a Metrics,
     pub(crate) workers: usize,
     /// This node's name unless the settings have one.
@@ -149,8 +150,16 @@ impl Route {
             .iter()
             .map(|endpoint| (makings.endpoints.resolve(endpoint.address), endpoint.weight))
             .collect();
+        let mut endpoints = EndpointSet::new(endpoints, route.balance.clone(), makings.workers);
+        if let Some(check) = &route.health_check {
+            let check = check.of_route(&route.host);
+            let probed =
+                |state: &Arc<EndpointState>| makings.probes.resolve(state.address(), &check);
+            let probed = endpoints.endpoints().iter().map(probed).collect();
+            endpoints = endpoints.with_probes(probed);
+        }
         Ok(Self {
-            endpoints: EndpointSet::new(endpoints, route.balance.clone(), makings.workers),
+            endpoints,
             request,
             response,
             timeouts: route.timeouts.clone(),

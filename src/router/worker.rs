@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Instant, SystemTime};
 
+use tokio::sync::watch;
+
 use crate::attempt::RetryBudget;
-use crate::endpoint::EndpointRegistry;
+use crate::endpoint::{EndpointRegistry, ProbeRegistry};
 use crate::error::Code;
 use crate::lifecycle::{Health, Tasks};
 use crate::request::{InFlightRecords, Record};
@@ -23,6 +25,9 @@ const SUM_EVERY_MS: u64 = 10;
 pub(crate) struct Shared {
     pub(crate) snapshots: Publisher<Snapshot>,
     pub(crate) endpoints: EndpointRegistry,
+    pub(crate) probes: ProbeRegistry,
+    /// Told of every table put in force.
+    pub(crate) published: watch::Sender<()>,
     pub(crate) budget: RetryBudget,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) recent_errors: Arc<RecentErrors>,

@@ -12,7 +12,7 @@ mod upload;
 pub(crate) use answer::Answer;
 pub use answer::AnswerFailure;
 pub(crate) use connection::EndpointConnection;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use connector::Connecting;
 pub(crate) use connector::{Connect, ConnectError, Tcp, connect};
 pub(crate) use pool::{Pool, Reuse};

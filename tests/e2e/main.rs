@@ -29,6 +29,7 @@ mod lifecycle;
 mod limits;
 mod metrics;
 mod pooling;
+mod probes;
 mod real_servers;
 mod reload;
 mod restart;

@@ -72,10 +72,13 @@ endpoints = [{ address = "10.0.0.1:80", tls = {} }]"#,
             r#"timeouts = { drain = "3s" }"#,
             "p:5:14: route[0].timeouts.drain: this clock is global only; set it in [timeouts]",
         ),
-        ("health_check = {}", "p:5:1: route[0].health_check: not supported by this version"),
+        (
+            "health_check = { pth = \"/\" }",
+            "p:5:18: route[0].health_check.pth: unknown key; did you mean \"path\"?",
+        ),
         (
             "banana = 1",
-            "p:5:1: route[0].banana: unknown key; [[route]] can have: host, path, endpoints, balance, metrics, request_headers, response_headers, timeouts, request_body_idle, request_body_min_rate, queue, connect, request_write_idle, attempt_head, response_body_idle, request, tunnel_idle",
+            "p:5:1: route[0].banana: unknown key; [[route]] can have: host, path, endpoints, balance, metrics, request_headers, response_headers, timeouts, request_body_idle, request_body_min_rate, queue, connect, request_write_idle, attempt_head, response_body_idle, request, tunnel_idle, health_check",
         ),
         ("weight = 3", "p:5:1: route[0].weight: unknown key; it belongs in an endpoint"),
         (

@@ -13,7 +13,9 @@ use crate::error::Code;
 
 use super::Metrics;
 use super::histogram::HistogramSum;
-use super::kinds::{ConnectionState, InformationalDrop, ReloadResult, STATUS_CLASSES, Side};
+use super::kinds::{
+    ConnectionState, InformationalDrop, PROBE_RESULTS, ReloadResult, STATUS_CLASSES, Side,
+};
 use super::labels::RouteLabels;
 use super::process::ProcessFigures;
 use super::shard::{self, WorkerMetrics};
@@ -206,6 +208,22 @@ impl Scrape {
                 let count = self.metrics.reloads[result as usize].load(Relaxed);
                 ([("result", result.as_str())], count)
             }),
+        )?;
+        out.counters(
+            "pointsman_probes",
+            "Probes of endpoints, by what they came to",
+            PROBE_RESULTS
+                .iter()
+                .zip(&self.metrics.probes)
+                .map(|(result, count)| ([("result", *result)], count.load(Relaxed))),
+        )?;
+        out.counters(
+            "pointsman_probe_transitions",
+            "Endpoints that probes took out or brought back",
+            ["up", "down"]
+                .iter()
+                .zip(&self.metrics.turns)
+                .map(|(to, count)| ([("to", *to)], count.load(Relaxed))),
         )?;
         out.gauges(
             "pointsman_tasks",

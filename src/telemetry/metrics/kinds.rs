@@ -93,6 +93,10 @@ impl ReloadResult {
     }
 }
 
+/// What a probe came to, as the label `result` has it.
+pub const PROBE_RESULTS: [&str; 8] =
+    ["passed", "refused", "unreachable", "timeout", "closed", "not-http", "status", "content"];
+
 /// The values of the label `status_class`: a status divided by 100, and
 /// `none` where no status was sent.
 pub(super) const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use prometheus_client::registry::Registry;
 
 pub use collector::Observed;
-pub use kinds::{ConnectionState, InformationalDrop, ReloadResult, Side};
+pub use kinds::{ConnectionState, InformationalDrop, PROBE_RESULTS, ReloadResult, Side};
 pub use labels::{RouteLabel, RouteLabels};
 pub use shard::WorkerMetrics;
 
@@ -41,6 +41,9 @@ pub struct Metrics {
     workers: Box<[Arc<WorkerMetrics>]>,
     labels: Mutex<RouteLabels>,
     reloads: [AtomicU64; ReloadResult::ALL.len()],
+    probes: [AtomicU64; PROBE_RESULTS.len()],
+    /// Verdicts of probes that have changed: to up, to down.
+    turns: [AtomicU64; 2],
 }
 
 impl Metrics {
@@ -50,6 +53,8 @@ impl Metrics {
             workers: (0..workers).map(|_| Arc::new(WorkerMetrics::new())).collect(),
             labels: Mutex::new(RouteLabels::new()),
             reloads: Default::default(),
+            probes: Default::default(),
+            turns: Default::default(),
         })
     }
 
@@ -84,6 +89,18 @@ impl Metrics {
     /// Counts a reload.
     pub fn reloaded(&self, result: ReloadResult) {
         self.reloads[result as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Counts a probe by its result, one of [`PROBE_RESULTS`].
+    pub fn probed(&self, result: &str) {
+        if let Some(index) = PROBE_RESULTS.iter().position(|known| *known == result) {
+            self.probes[index].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts a verdict of probes that has changed.
+    pub fn verdict_turned(&self, to_down: bool) {
+        self.turns[usize::from(to_down)].fetch_add(1, Relaxed);
     }
 
     /// Requests in flight on all workers, for the limit and for health.

@@ -1,0 +1,176 @@
+//! What probes have found out, by address and check.
+//!
+//! The same rules as for what requests have found out
+//! ([`EndpointRegistry`](crate::endpoint::EndpointRegistry)): a new table asks
+//! for its checks while the old one still stands, so what is known is kept;
+//! and the registry keeps nothing alive.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+
+use crate::endpoint::check::HealthCheck;
+use crate::endpoint::rise_fall::Standing;
+use crate::endpoint::verdict::Verdict;
+use crate::sync::Mutex;
+
+/// One address under one check, shared by all routes that have both.
+#[derive(Debug)]
+pub struct Probed {
+    address: SocketAddr,
+    check: Arc<HealthCheck>,
+    verdict: Verdict,
+    last: Mutex<Option<LastProbe>>,
+}
+
+/// The last probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastProbe {
+    /// When it ended.
+    pub at_ms: u64,
+    /// Why it failed; `None` if it passed.
+    pub fault: Option<String>,
+}
+
+impl Probed {
+    fn new(address: SocketAddr, check: Arc<HealthCheck>, known: Option<&Self>) -> Self {
+        let (standing, since_ms) = known.map_or((Standing::Unproven, 0), Self::standing);
+        let last = known.and_then(Self::last);
+        let verdict = Verdict::new(standing, since_ms);
+        Self { address, check, verdict, last: Mutex::new(last) }
+    }
+
+    /// Where the endpoint listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it is asked.
+    pub fn check(&self) -> &Arc<HealthCheck> {
+        &self.check
+    }
+
+    /// Whether probes took it out.
+    pub fn is_down(&self) -> bool {
+        self.verdict.is_down()
+    }
+
+    /// What probes have shown, and since when.
+    pub fn standing(&self) -> (Standing, u64) {
+        self.verdict.read()
+    }
+
+    /// Its last probe.
+    pub fn last(&self) -> Option<LastProbe> {
+        self.last.lock().clone()
+    }
+
+    /// Notes a probe that ended. Only its one prober calls this.
+    pub fn note(&self, probe: LastProbe, turn: Option<Standing>) {
+        let at_ms = probe.at_ms;
+        *self.last.lock() = Some(probe);
+        if let Some(standing) = turn {
+            self.verdict.set(standing, at_ms);
+        }
+    }
+}
+
+/// Everything that is probed, by address.
+#[derive(Debug, Default)]
+pub struct ProbeRegistry {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    probed: HashMap<SocketAddr, Vec<Weak<Probed>>>,
+    /// The number of addresses at which those without a check are swept out.
+    sweep_at: usize,
+}
+
+impl ProbeRegistry {
+    /// An address under a check: what is in use, else a new one. A new one
+    /// knows what was found out about the address by the same question asked
+    /// at another pace.
+    pub fn resolve(&self, address: SocketAddr, check: &Arc<HealthCheck>) -> Arc<Probed> {
+        let mut known = self.known.lock();
+        if known.probed.len() >= known.sweep_at {
+            known.probed.retain(|_, checks| checks.iter().any(|c| c.strong_count() > 0));
+            known.sweep_at = (2 * known.probed.len()).max(64);
+        }
+        let checks = known.probed.entry(address).or_default();
+        checks.retain(|probed| probed.strong_count() > 0);
+        let in_use: Vec<_> = checks.iter().filter_map(Weak::upgrade).collect();
+        if let Some(same) = in_use.iter().find(|probed| probed.check == *check) {
+            return Arc::clone(same);
+        }
+        let alike = in_use.iter().find(|probed| probed.check.asks_as(check));
+        let probed = Arc::new(Probed::new(address, Arc::clone(check), alike.map(|p| &**p)));
+        checks.push(Arc::downgrade(&probed));
+        probed
+    }
+}
+
+impl ProbeRegistry {
+    /// The addresses that probes have taken out, under whatever check.
+    pub fn down(&self) -> HashSet<SocketAddr> {
+        let known = self.known.lock();
+        let is_down = |probed: &Weak<Probed>| probed.upgrade().is_some_and(|p| p.is_down());
+        let down = known.probed.iter().filter(|(_, checks)| checks.iter().any(is_down));
+        down.map(|(address, _)| *address).collect()
+    }
+}
+
+#[cfg(all(test, not(pointsman_loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    fn fail(probed: &Probed) {
+        let probe = LastProbe { at_ms: 7, fault: Some("refused".into()) };
+        probed.note(probe, Some(Standing::Down));
+    }
+
+    #[test]
+    fn an_address_under_one_check_is_one_whatever_routes_ask() {
+        let registry = ProbeRegistry::default();
+        let check = HealthCheck::default().of_route("a");
+        let one = registry.resolve(address(1), &check);
+        fail(&one);
+        let same = registry.resolve(address(1), &HealthCheck::default().of_route("a"));
+        assert!(Arc::ptr_eq(&one, &same) && same.is_down());
+        assert_eq!(registry.down(), HashSet::from([address(1)]));
+        assert!(!registry.resolve(address(2), &check).is_down());
+        assert!(!registry.resolve(address(1), &HealthCheck::default().of_route("b")).is_down());
+    }
+
+    #[test]
+    fn another_pace_keeps_what_is_known() {
+        let registry = ProbeRegistry::default();
+        let slow = HealthCheck::default();
+        let fast = HealthCheck { interval: Duration::from_millis(10), ..slow.clone() };
+        let known = registry.resolve(address(1), &slow.of_route("a"));
+        fail(&known);
+        let new = registry.resolve(address(1), &fast.of_route("a"));
+        assert!(!Arc::ptr_eq(&known, &new));
+        assert_eq!(new.standing(), (Standing::Down, 7));
+        assert_eq!(new.last().and_then(|last| last.fault).as_deref(), Some("refused"));
+    }
+
+    #[test]
+    fn what_nobody_wants_any_more_is_forgotten() {
+        let registry = ProbeRegistry::default();
+        let check = HealthCheck::default().of_route("a");
+        fail(&registry.resolve(address(1), &check));
+        assert!(!registry.resolve(address(1), &check).is_down());
+        for port in 1..10_000 {
+            drop(registry.resolve(address(port), &check));
+        }
+        assert!(registry.known.lock().probed.len() <= 64);
+    }
+}

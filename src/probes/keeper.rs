@@ -1,0 +1,167 @@
+//! The one owner of all probers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::endpoint::{HealthCheck, Probed};
+use crate::lifecycle::{Phase, TaskKind};
+use crate::probes::prober;
+use crate::router::{Shared, Snapshot};
+
+/// Between two looks at the table: tables may come faster than it makes sense
+/// to compare them.
+const LEAST_PACE: Duration = Duration::from_millis(20);
+
+/// Keeps one prober for each address and check of the table in force, until
+/// the router drains or this is dropped.
+pub(crate) async fn keep(shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
+    let mut published = shared.published.subscribe();
+    let mut probers = Probers { running: HashMap::new(), tasks: JoinSet::new() };
+    let attending = async {
+        loop {
+            published.mark_unchanged();
+            probers.reconcile(&shared);
+            tokio::time::sleep(LEAST_PACE).await;
+            tokio::select! {
+                changed = published.changed() => if changed.is_err() { return },
+                // One that was ended, or has panicked: then the next look
+                // starts another.
+                Some(_) = probers.tasks.join_next() => {}
+            }
+        }
+    };
+    tokio::select! {
+        () = attending => {}
+        // A router that is about to end needs no news of endpoints.
+        _ = phase.wait_for(Phase::is_draining) => {}
+    }
+    probers.tasks.shutdown().await;
+}
+
+struct Probers {
+    /// By what they probe: there is one [`Probed`] for each address and check,
+    /// and it stays where it is while it is held here.
+    running: HashMap<usize, Running>,
+    tasks: JoinSet<()>,
+}
+
+struct Running {
+    _probed: Arc<Probed>,
+    task: AbortHandle,
+}
+
+impl Probers {
+    /// Starts what is wanted and does not run; ends what runs and is not.
+    fn reconcile(&mut self, shared: &Arc<Shared>) {
+        let wanted = wanted(&shared.snapshots.current());
+        self.running.retain(|name, running| {
+            let stays = wanted.contains_key(name) && !running.task.is_finished();
+            if !stays {
+                running.task.abort();
+            }
+            stays
+        });
+        for (name, probed) in wanted {
+            self.running.entry(name).or_insert_with(|| {
+                let prober = prober::run(shared.clone(), probed.clone());
+                let listed = shared.tasks.track(TaskKind::Probe, url(&probed), prober);
+                Running { task: self.tasks.spawn(listed), _probed: probed }
+            });
+        }
+        // What was aborted has ended by the next look, and nobody else asks.
+        while self.tasks.try_join_next().is_some() {}
+    }
+}
+
+fn wanted(snapshot: &Snapshot) -> HashMap<usize, Arc<Probed>> {
+    let probed = snapshot.routes().iter().flat_map(|route| route.endpoints.probed());
+    probed.map(|probed| (Arc::as_ptr(probed) as usize, probed.clone())).collect()
+}
+
+/// What is asked, and in whose name if that is another.
+fn url(probed: &Probed) -> String {
+    let HealthCheck { path, host, .. } = &**probed.check();
+    let address = probed.address();
+    match host {
+        Some(host) => format!("http://{address}{path} (host {host})"),
+        None => format!("http://{address}{path}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+    use crate::config::{self, Settings};
+    use crate::lifecycle::{Drain, Health};
+    use crate::upstream::{Connect, Connecting};
+
+    /// Refuses, and counts how often it was asked.
+    #[derive(Default)]
+    struct Refusing(Arc<AtomicUsize>);
+
+    impl Connect for Refusing {
+        fn connect(&self, _: SocketAddr) -> Connecting<'_> {
+            self.0.fetch_add(1, Relaxed);
+            Box::pin(async { Err(std::io::ErrorKind::ConnectionRefused.into()) })
+        }
+    }
+
+    fn settings(routes: usize) -> Settings {
+        let mut text = "[[listener]]\naddress = \"127.0.0.1:0\"\n".to_owned();
+        for route in 0..routes {
+            text += &format!(
+                "[[route]]\nhost = \"a.test\"\npath = \"/{route}\"\n\
+                 endpoints = [\"192.0.2.1:80\", \"192.0.2.2:80\"]\n\
+                 health_check = {{ interval = \"1h\" }}\n"
+            );
+        }
+        config::parse(&text, "test").unwrap()
+    }
+
+    fn probers(shared: &Shared) -> Vec<crate::lifecycle::Task> {
+        let tasks = shared.tasks.all().into_iter();
+        tasks.filter(|task| task.kind == TaskKind::Probe).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_thousand_tables_leave_the_one_prober_of_each_endpoint_and_what_it_found() {
+        let asked = Arc::<AtomicUsize>::default();
+        let mut shared = Shared::new(settings(1), 1, Health::embedded()).unwrap();
+        shared.connector = Box::new(Refusing(asked.clone()));
+        let shared = Arc::new(shared);
+        let drain = Drain::new();
+        let keeping = tokio::spawn(keep(shared.clone(), drain.watch()));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!((probers(&shared).len(), asked.load(Relaxed)), (2, 2));
+        let mut before: Vec<_> = probers(&shared).iter().map(|task| task.since).collect();
+        before.sort();
+        for swap in 0..10_000 {
+            shared.reload(settings(1 + swap % 3)).unwrap();
+            if swap % 100 == 0 {
+                tokio::time::sleep(LEAST_PACE).await;
+            }
+            assert_eq!(shared.probes.down().len(), 2, "what is known is kept");
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let mut after: Vec<_> = probers(&shared).iter().map(|task| task.since).collect();
+        after.sort();
+        assert_eq!(before, after, "the same probers");
+        assert_eq!(asked.load(Relaxed), 2, "and none has begun anew");
+        shared.reload(settings(0)).unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(probers(&shared).is_empty(), "nobody wants them");
+        shared.reload(settings(1)).unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(probers(&shared).len(), 2);
+        drain.begin();
+        keeping.await.unwrap();
+        assert!(probers(&shared).is_empty());
+    }
+}
