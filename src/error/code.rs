@@ -245,6 +245,13 @@ mod tests {
     }
 
     #[test]
+    fn only_the_failure_of_an_attempt_says_how_far_it_got() {
+        assert_eq!(Code::ConnectRefused.retry_class(), Some(RetryClass::NothingSent));
+        assert_eq!(Code::UpstreamTruncated.retry_class(), Some(RetryClass::ResponseBegun));
+        assert_eq!(Code::NoRoute.retry_class(), None);
+    }
+
+    #[test]
     fn a_status_of_the_4xx_class_blames_the_client() {
         for code in Code::ALL {
             if code.status().is_some_and(|status| status.is_client_error()) {

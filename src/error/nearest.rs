@@ -105,6 +105,7 @@ mod tests {
         assert_eq!(UnknownCode::of("conect-refused").nearest, [Code::ConnectRefused]);
         assert_eq!(UnknownCode::of("Connect_Refused").nearest, [Code::ConnectRefused]);
         assert_eq!(UnknownCode::of("no-rout").nearest, [Code::NoRoute]);
+        assert_eq!(UnknownCode::of("conect-refusd").nearest, [Code::ConnectRefused]);
     }
 
     #[test]

@@ -107,6 +107,13 @@ mod tests {
     }
 
     #[test]
+    fn what_an_answers_connection_names_ends_here_and_the_rest_passes() {
+        let received = [("connection", "X-Hop"), ("x-hop", "1"), ("x-end", "2")];
+        let want = lines(&[("x-end", "2"), ("x-request-id", "id-1")]);
+        assert_eq!(passed(&received, StatusCode::OK, Framing::Length(3)), want);
+    }
+
+    #[test]
     fn an_answer_passes_in_order_and_set_cookie_lines_stay_apart() {
         let received = [
             ("server", "app"),

@@ -48,4 +48,11 @@ mod tests {
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
         assert!(!json.bytes().any(|b| b.is_ascii_control()));
     }
+
+    #[test]
+    fn what_has_a_short_escape_is_written_with_it() {
+        let mut json = String::new();
+        push_string(&mut json, "\n\r\t\u{1}");
+        assert_eq!(json, r#""\n\r\t\u0001""#);
+    }
 }

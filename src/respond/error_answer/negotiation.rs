@@ -215,6 +215,19 @@ mod tests {
     }
 
     #[test]
+    fn the_closest_range_counts_and_of_two_as_close_the_first() {
+        assert_eq!(chosen(&["text/*;q=0.1, */*;q=0.9"]), Media::Problem);
+        let twice = "text/html;q=0.1, application/problem+json;q=0.5, text/html;q=0.9";
+        assert_eq!(chosen(&[twice]), Media::Problem);
+    }
+
+    #[test]
+    fn a_backslash_escapes_within_quotes_alone() {
+        let parts: Vec<_> = split(br#"a\,b;c="\",d",e"#, b',').collect();
+        assert_eq!(parts, [br"a\".as_slice(), br#"b;c="\",d""#, b"e"]);
+    }
+
+    #[test]
     fn browsers_get_the_page() {
         for accept in [
             "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
