@@ -34,13 +34,25 @@ impl<T> Page<T> {
         order: impl Fn(&T, &T) -> Ordering,
         cursor: impl Fn(&T) -> String,
     ) -> Self {
-        let mut items: Vec<T> = items.collect();
-        let more = items.len() > limit;
-        if more {
-            // Linear in the list; only the page itself is then sorted.
-            items.select_nth_unstable_by(limit, &order);
-            items.truncate(limit);
+        // Twice a page at most is kept of however long a list: whenever it is
+        // full the later half goes, which is linear in the list altogether.
+        let room = 2 * (limit + 1);
+        let (mut page, mut more) = (Vec::new(), false);
+        let mut cut = |page: &mut Vec<T>| {
+            if page.len() > limit {
+                more = true;
+                page.select_nth_unstable_by(limit, &order);
+                page.truncate(limit);
+            }
+        };
+        for item in items {
+            if page.len() == room {
+                cut(&mut page);
+            }
+            page.push(item);
         }
+        cut(&mut page);
+        let mut items = page;
         items.sort_unstable_by(&order);
         let next = items.last().filter(|_| more).map(cursor);
         Self { items, next }

@@ -37,6 +37,8 @@ fn route(host: &str) -> RouteView {
         host: host.into(),
         path: "/".into(),
         source: "file".into(),
+        overrides: Vec::new(),
+        without_endpoints_for_ms: None,
         balance: "round-robin".into(),
         endpoints: vec![EndpointView {
             address: ([10, 0, 0, 1], 80).into(),
@@ -45,6 +47,10 @@ fn route(host: &str) -> RouteView {
             in_flight: 3,
             passed_over_for_ms: Some(1_200),
             probe: None,
+            age_ms: 61_000,
+            ttl_left_ms: None,
+            instance_id: None,
+            tls: false,
         }],
     }
 }

@@ -16,8 +16,15 @@ pub struct RouteView {
     pub path: String,
     /// Where it came from, such as `file`.
     pub source: String,
+    /// The sources that have a route for the same host and path, which this
+    /// one overrides.
+    #[serde(default)]
+    pub overrides: Vec<String>,
     /// How an endpoint is chosen, such as `round-robin`.
     pub balance: String,
+    /// For how long it has had no endpoint, if its last one expired.
+    #[serde(default)]
+    pub without_endpoints_for_ms: Option<u64>,
     /// Its endpoints.
     pub endpoints: Vec<EndpointView>,
 }
@@ -37,6 +44,18 @@ pub struct EndpointView {
     pub passed_over_for_ms: Option<u64>,
     /// What probes have shown, if the route has a health check.
     pub probe: Option<ProbeView>,
+    /// How long ago it was registered, or read from the file.
+    #[serde(default)]
+    pub age_ms: u64,
+    /// How long it stays unless its source confirms it; absent if for ever.
+    #[serde(default)]
+    pub ttl_left_ms: Option<u64>,
+    /// Which instance of the app it is, if the source said so.
+    #[serde(default)]
+    pub instance_id: Option<String>,
+    /// Whether it speaks TLS.
+    #[serde(default)]
+    pub tls: bool,
 }
 
 /// What probes have shown of an endpoint.

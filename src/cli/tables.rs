@@ -13,12 +13,30 @@ const MAX_CELL: usize = 60;
 
 /// Routes, a line for each endpoint.
 pub fn routes(routes: &[RouteView]) -> String {
-    let mut table =
-        Table::new(["HOST", "PATH", "SOURCE", "ENDPOINT", "WEIGHT", "STATE", "IN FLIGHT"]);
+    let mut table = Table::new([
+        "HOST",
+        "PATH",
+        "SOURCE",
+        "ENDPOINT",
+        "WEIGHT",
+        "STATE",
+        "IN FLIGHT",
+        "AGE",
+        "TTL LEFT",
+    ]);
+    let ms = |ms| age(Duration::from_millis(ms));
     for route in routes {
-        let own = [route.host.as_str(), route.path.as_str(), route.source.as_str()];
+        let source = match &*route.overrides {
+            [] => route.source.clone(),
+            overridden => format!("{} (over {})", route.source, overridden.join(", ")),
+        };
+        let own = [route.host.as_str(), route.path.as_str(), &source];
         if route.endpoints.is_empty() {
-            table.row([own[0], own[1], own[2], "none", "", "", ""]);
+            let none = match route.without_endpoints_for_ms {
+                Some(empty) => format!("none (expired {} ago)", ms(empty)),
+                None => "none".into(),
+            };
+            table.row([own[0], own[1], own[2], &none, "", "", "", "", ""]);
         }
         for (index, endpoint) in route.endpoints.iter().enumerate() {
             // The route's own columns stand in its first line only.
@@ -31,6 +49,8 @@ pub fn routes(routes: &[RouteView]) -> String {
                 &endpoint.weight.to_string(),
                 &state(endpoint),
                 &endpoint.in_flight.to_string(),
+                &ms(endpoint.age_ms),
+                &endpoint.ttl_left_ms.map_or("-".into(), ms),
             ]);
         }
     }
@@ -154,7 +174,18 @@ mod tests {
             None => EndpointState::Available,
         };
         let address = ([10, 0, 0, 1], port).into();
-        EndpointView { address, weight: 1, state, in_flight: 7, passed_over_for_ms, probe: None }
+        EndpointView {
+            address,
+            weight: 1,
+            state,
+            in_flight: 7,
+            passed_over_for_ms,
+            probe: None,
+            age_ms: 61_000,
+            ttl_left_ms: passed_over_for_ms.map(|_| 90_000),
+            instance_id: None,
+            tls: false,
+        }
     }
 
     fn route(host: &str, endpoints: Vec<EndpointView>) -> RouteView {
@@ -162,6 +193,8 @@ mod tests {
             host: host.into(),
             path: "/".into(),
             source: "file".into(),
+            overrides: Vec::new(),
+            without_endpoints_for_ms: None,
             balance: "round-robin".into(),
             endpoints,
         }
@@ -169,15 +202,24 @@ mod tests {
 
     #[test]
     fn a_route_shows_its_endpoints_in_columns() {
+        let mut live = route("live.example", vec![endpoint(80, None)]);
+        live.source = "admin".into();
+        live.overrides = vec!["nats".into()];
+        let mut expired = route("gone.example", vec![]);
+        expired.without_endpoints_for_ms = Some(3_000);
         let list = [
             route("shop.example", vec![endpoint(80, None), endpoint(8080, Some(1_250))]),
             route("empty.example", vec![]),
+            live,
+            expired,
         ];
         let expected = "\
-HOST           PATH  SOURCE  ENDPOINT       WEIGHT  STATE               IN FLIGHT
-shop.example   /     file    10.0.0.1:80    1       available           7
-                             10.0.0.1:8080  1       passed-over (1.2s)  7
-empty.example  /     file    none
+HOST           PATH  SOURCE             ENDPOINT                 WEIGHT  STATE               IN FLIGHT  AGE    TTL LEFT
+shop.example   /     file               10.0.0.1:80              1       available           7          1m01s  -
+                                        10.0.0.1:8080            1       passed-over (1.2s)  7          1m01s  1m30s
+empty.example  /     file               none
+live.example   /     admin (over nats)  10.0.0.1:80              1       available           7          1m01s  -
+gone.example   /     file               none (expired 3.0s ago)
 ";
         assert_eq!(routes(&list), expected);
     }

@@ -44,6 +44,7 @@ pub(super) fn read(root: &Spanned<DeTable<'_>>, findings: &mut Findings<'_>) -> 
         errors: errors(open("errors", &shape::ERRORS, findings), findings),
         health: health(open("health", &shape::HEALTH, findings), findings),
         access_log: access_log(open("access_log", &shape::ACCESS_LOG, findings), findings),
+        registry: limits::registry(open("registry", &shape::REGISTRY, findings), findings),
         listeners,
         timeouts,
         headers,

@@ -70,6 +70,10 @@ pub fn effective(settings: &Settings) -> Value {
                 AccessLogFormat::Common => "common",
             },
         },
+        "registry": {
+            "grace": format_duration(settings.registry.grace),
+            "endpoints": settings.registry.endpoints,
+        },
         "route": settings.routes.iter().map(route).collect::<Vec<_>>(),
     })
 }

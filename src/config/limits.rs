@@ -1,4 +1,5 @@
-//! `[limits]`, `[retry]` and `[workers]`: numbers, each with its range.
+//! `[limits]`, `[retry]`, `[registry]` and `[workers]`: numbers, each with its
+//! range.
 //!
 //! The upper ends are not what a router should be set to, but what a slip of
 //! the keyboard must not get past.
@@ -7,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use super::findings::Findings;
 use super::item::Section;
-use super::settings::{Limits, RetrySettings, WorkerSettings};
+use super::settings::{Limits, RegistrySettings, RetrySettings, WorkerSettings};
 
 /// A head must hold a plain request, and is parsed in one piece.
 const HEAD_BYTES: RangeInclusive<u64> = (1 << 10)..=(1 << 20);
@@ -22,6 +23,7 @@ const INFORMATIONAL: RangeInclusive<u64> = 0..=1_000;
 const ATTEMPTS: RangeInclusive<u64> = 1..=10;
 const PERCENT: RangeInclusive<u64> = 0..=100;
 const BUDGET_MIN: RangeInclusive<u64> = 0..=1_000_000;
+const ENDPOINTS: RangeInclusive<u64> = 0..=100_000_000;
 const THREADS: RangeInclusive<u64> = 0..=1_024;
 
 /// Reads `[limits]` over the defaults.
@@ -50,6 +52,21 @@ pub(super) fn retry(section: Option<Section<'_>>, findings: &mut Findings<'_>) -
     number.count("budget_percent", PERCENT, &mut retry.budget_percent);
     number.count("budget_min", BUDGET_MIN, &mut retry.budget_min);
     retry
+}
+
+/// Reads `[registry]` over the defaults.
+pub(super) fn registry(
+    section: Option<Section<'_>>,
+    findings: &mut Findings<'_>,
+) -> RegistrySettings {
+    let mut registry = RegistrySettings::default();
+    let Some(section) = section else { return registry };
+    if let Some(item) = section.item("grace") {
+        registry.grace = item.duration(true, findings).unwrap_or(registry.grace);
+    }
+    let mut number = Numbers { section, findings };
+    number.count("endpoints", ENDPOINTS, &mut registry.endpoints);
+    registry
 }
 
 /// Reads `[workers]` over the default, one thread per core.

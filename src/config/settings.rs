@@ -32,8 +32,26 @@ pub struct Settings {
     pub health: HealthSettings,
     /// Where the access log goes.
     pub access_log: AccessLogSettings,
+    /// Routes that come from elsewhere.
+    pub registry: RegistrySettings,
     /// The routes of the file, in its order.
     pub routes: Vec<RouteSettings>,
+}
+
+/// `[registry]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrySettings {
+    /// How long a route whose last endpoint has expired answers `no-endpoint`;
+    /// afterwards it is gone, and answers `no-route`.
+    pub grace: Duration,
+    /// Endpoints that all sources but the file may register together.
+    pub endpoints: usize,
+}
+
+impl Default for RegistrySettings {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(120), endpoints: 4_000_000 }
+    }
 }
 
 /// `[[listener]]`
@@ -339,4 +357,22 @@ pub struct RouteSettings {
     pub metrics: bool,
     /// The question its endpoints are asked now and then.
     pub health_check: Option<HealthCheck>,
+}
+
+impl RouteSettings {
+    /// The options of a route that says nothing of any: what live routes have.
+    /// Its host and path stand for none in particular.
+    pub fn plain(timeouts: &Timeouts) -> Self {
+        Self {
+            host: "*".into(),
+            path: "/".into(),
+            endpoints: Vec::new(),
+            balance: Balance::RoundRobin,
+            timeouts: timeouts.clone(),
+            request_headers: HeaderEdits::default(),
+            response_headers: HeaderEdits::default(),
+            metrics: false,
+            health_check: None,
+        }
+    }
 }

@@ -29,8 +29,8 @@ macro_rules! shapes {
 shapes! {
     FILE = "" [
         "listener", "admin", "workers", "timeouts", "limits", "retry", "headers", "errors",
-        "health", "access_log", "route",
-    ] later ["registry"];
+        "health", "access_log", "registry", "route",
+    ] later [];
     LISTENER = "[[listener]]" ["address", "client_half_close"] later [
         "tls", "http2", "proxy_protocol"
     ];
@@ -54,6 +54,7 @@ shapes! {
     ERRORS = "[errors]" ["expose_endpoints"] later [];
     HEALTH = "[health]" ["path", "user_agents"] later [];
     ACCESS_LOG = "[access_log]" ["path", "format"] later [];
+    REGISTRY = "[registry]" ["grace", "endpoints"] later ["nats", "snapshot"];
     ROUTE = "[[route]]" [
         "host", "path", "endpoints", "balance", "metrics", "request_headers", "response_headers",
         "timeouts", "request_body_idle", "request_body_min_rate", "queue", "connect",

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admin::{
-    Control, EndpointState as Shown, EndpointView, Page, ProbeView, RequestFilter, RequestView,
-    RouteFilter, RouteView, TaskView,
+    Control, EndpointState as Shown, Page, RequestFilter, RequestView, RouteFilter, RouteView,
+    TaskView,
 };
 use crate::config;
-use crate::endpoint::{Probed, Standing};
 #[cfg(feature = "profiling")]
 use crate::lifecycle::TaskGuard;
 use crate::lifecycle::reload::Reload;
+use crate::lifecycle::route_views;
 use crate::lifecycle::{Drain, HealthReport, Phase, SourceHealth, Task, TaskKind, systemd};
 use crate::listen::connections::Connections;
-use crate::router::{Route, Router, Shared, WorkerRouter};
+use crate::router::{Router, Shared, WorkerRouter};
 use crate::sync::Mutex;
 use crate::telemetry::RecentError;
 use crate::telemetry::access_log::{AccessLog, AccessLogHandle, Flush};
@@ -132,11 +132,7 @@ impl Control for ControlSide {
     }
 
     fn routes(&self, filter: &RouteFilter) -> Page<RouteView> {
-        let snapshot = self.shared.snapshots.current();
-        let now_ms = self.shared.now_ms(std::time::Instant::now());
-        filter
-            .select(snapshot.routes(), |route| (&route.settings.host, &route.settings.path))
-            .map(|route| view(route, &self.shared, now_ms))
+        route_views::page(&self.shared, filter, std::time::Instant::now())
     }
 
     fn requests(&self, filter: &RequestFilter) -> Page<RequestView> {
@@ -180,15 +176,20 @@ impl Control for ControlSide {
             states.iter().partition(|state| down.contains(&state.address()));
         let passed = not_down.iter().filter(|state| state.is_passed_over(now_ms)).count() as u64;
         let snapshot = self.shared.snapshots.current();
+        // What no request has needed yet has no state, and nothing against it.
+        let registered = self.shared.live.lock().ledger.endpoints() as u64;
+        let unused = registered.saturating_sub(states.len() as u64);
+        let mut source_ages: Vec<_> = inputs.sources.iter().filter_map(SourceHealth::age).collect();
+        source_ages.extend(route_views::source_ages(&self.shared));
         self.shared.metrics.render(Observed {
-            routes: snapshot.routes().len() as u64,
+            routes: snapshot.len() as u64,
             endpoints: vec![
-                (Shown::Available.as_str(), not_down.len() as u64 - passed),
+                (Shown::Available.as_str(), not_down.len() as u64 - passed + unused),
                 (Shown::PassedOver.as_str(), passed),
                 (Shown::Down.as_str(), down.len() as u64),
             ],
             tasks: self.task_counts(),
-            source_ages: inputs.sources.iter().filter_map(SourceHealth::age).collect(),
+            source_ages,
             heartbeat_ages: inputs.heartbeat_ages,
             access_log_lines_dropped: self.access_log.lock().dropped(),
         })
@@ -196,52 +197,5 @@ impl Control for ControlSide {
 
     fn drain(&self) {
         self.drain.begin();
-    }
-}
-
-fn view(route: &Route, shared: &Shared, now_ms: u64) -> RouteView {
-    let endpoints = route.endpoints.endpoints().iter().zip(&route.settings.endpoints);
-    RouteView {
-        host: route.settings.host.clone(),
-        path: route.settings.path.clone(),
-        source: "file".into(),
-        balance: route.settings.balance.to_string(),
-        endpoints: endpoints
-            .enumerate()
-            .map(|(index, (state, settings))| {
-                let probed = route.endpoints.probed().get(index);
-                EndpointView {
-                    address: state.address(),
-                    weight: settings.weight,
-                    state: if probed.is_some_and(|probed| probed.is_down()) {
-                        Shown::Down
-                    } else if state.is_passed_over(now_ms) {
-                        Shown::PassedOver
-                    } else {
-                        Shown::Available
-                    },
-                    in_flight: state.in_flight(),
-                    passed_over_for_ms: state.passed_over_for_ms(now_ms),
-                    probe: probed.map(|probed| probe_view(probed, shared)),
-                }
-            })
-            .collect(),
-    }
-}
-
-fn probe_view(probed: &Probed, shared: &Shared) -> ProbeView {
-    let (standing, since_ms) = probed.standing();
-    let last = probed.last();
-    let unix_ms = |at_ms| shared.unix_ms(shared.start + Duration::from_millis(at_ms));
-    ProbeView {
-        state: match standing {
-            Standing::Unproven => "unproven",
-            Standing::Up => "up",
-            Standing::Down => "down",
-        }
-        .into(),
-        since_unix_ms: (standing != Standing::Unproven).then(|| unix_ms(since_ms)),
-        last_unix_ms: last.as_ref().map(|last| unix_ms(last.at_ms)),
-        fault: last.and_then(|last| last.fault),
     }
 }

@@ -1,14 +1,17 @@
 //! What the control side does by itself, besides answering the admin side.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::lifecycle::control::ControlSide;
 use crate::lifecycle::reload::Reload;
 use crate::lifecycle::signals::Signals;
 use crate::lifecycle::{Drain, Phase, TaskKind, watchdog};
 use crate::probes;
+use crate::registry::LiveRoutes;
 use crate::router::Shared;
 
 /// Starts them all on the runtime that calls; they end with the set.
@@ -31,6 +34,8 @@ pub(crate) fn start(
     let watched = shared.clone();
     let reassuring = async move { watchdog::reassure_systemd(&watched.health).await };
     jobs.spawn(tasks.track(TaskKind::Watchdog, "systemd".into(), reassuring));
+    let expiring = expire(LiveRoutes::of(shared));
+    jobs.spawn(tasks.track(TaskKind::Expiry, "registered routes".into(), expiring));
     let keeping = probes::keep(shared.clone(), drain.watch());
     jobs.spawn(tasks.track(TaskKind::ProbeKeeper, "health checks".into(), keeping));
     if let Some(reload) = reload {
@@ -46,4 +51,19 @@ pub(crate) fn start(
         jobs.spawn(tasks.track(TaskKind::Reload, file, reloading));
     }
     jobs
+}
+
+/// Between two looks at what is due.
+const EXPIRE_EVERY: Duration = Duration::from_millis(50);
+
+/// Ends what is due, in pieces that let others have their turn.
+async fn expire(live: LiveRoutes) {
+    let mut ticks = tokio::time::interval(EXPIRE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        while live.expire(Instant::now()) {
+            tokio::task::yield_now().await;
+        }
+    }
 }

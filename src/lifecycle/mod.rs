@@ -6,6 +6,7 @@ pub(crate) mod health;
 mod jobs;
 mod phase;
 mod reload;
+mod route_views;
 mod server;
 mod signals;
 mod state;

@@ -41,6 +41,8 @@ pub(crate) enum TaskKind {
     Watchdog,
     /// Reloads the configuration when its file changes.
     Reload,
+    /// Ends what registered routes are due for.
+    Expiry,
     /// Ends and starts probers as the table has it.
     ProbeKeeper,
     /// Probes one endpoint.
@@ -51,7 +53,7 @@ pub(crate) enum TaskKind {
 
 impl TaskKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Worker,
         Self::Accept,
         Self::Heartbeat,
@@ -64,6 +66,7 @@ impl TaskKind {
         Self::Drain,
         Self::Watchdog,
         Self::Reload,
+        Self::Expiry,
         Self::ProbeKeeper,
         Self::Probe,
         Self::AccessLog,
@@ -84,6 +87,7 @@ impl TaskKind {
             Self::Drain => "drain",
             Self::Watchdog => "watchdog",
             Self::Reload => "reload",
+            Self::Expiry => "expiry",
             Self::ProbeKeeper => "probe-keeper",
             Self::Probe => "probe",
             Self::AccessLog => "access-log",

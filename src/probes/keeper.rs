@@ -78,7 +78,8 @@ impl Probers {
 }
 
 fn wanted(snapshot: &Snapshot) -> HashMap<usize, Arc<Probed>> {
-    let probed = snapshot.routes().iter().flat_map(|route| route.endpoints.probed());
+    let sets = snapshot.of_file().filter_map(|route| route.entry().set_in_use());
+    let probed = sets.flat_map(|set| set.probed());
     probed.map(|probed| (Arc::as_ptr(probed) as usize, probed.clone())).collect()
 }
 

@@ -4,13 +4,28 @@
 //! and NATS. What the last two say comes as [`Change`]s, one endpoint of one
 //! route each.
 
+mod calendar;
+mod details;
+mod endpoint;
+mod entry;
+mod expiry;
 mod file;
+mod file_routes;
+mod ledger;
+mod live;
 mod registration;
 mod source;
+mod term;
 mod watch;
 
+pub use live::LiveRoutes;
 pub use registration::{Change, Heard, Outcome, Registration, Tags};
 pub use source::Source;
+
+pub(crate) use endpoint::Endpoint;
+pub(crate) use entry::Entry;
+pub(crate) use ledger::{Bounds, Ledger};
+pub(crate) use live::{Entries, LastHeard, Live};
 
 pub(crate) use file::{FileSource, Stamp};
 pub(crate) use watch::Watch;

@@ -291,7 +291,7 @@ impl Record {
         self.live.lock().bytes_in += bytes;
     }
 
-    fn route(&self, live: &Live) -> Option<&Route> {
+    fn route(&self, live: &Live) -> Option<Route<'_>> {
         live.route.map(|id| self.snapshot.route(id))
     }
 
@@ -344,7 +344,7 @@ impl Record {
             version: live.subject.version().map_or("", Version::as_str),
             status,
             code: live.code,
-            route: self.route(live).map(|route| &*route.name),
+            route: self.route(live).map(|route| &**route.name),
             endpoint: live.endpoint,
             attempts: live.attempt,
             bytes_in: live.bytes_in,
@@ -367,7 +367,7 @@ impl Record {
             method: live.subject.method().map(Method::to_string).unwrap_or_default(),
             host: text(live.subject.host()),
             path: text(live.subject.target()),
-            route: self.route(live).map(|route| route.name.clone()),
+            route: self.route(live).map(|route| Arc::clone(route.name)),
             endpoint: live.endpoint,
             code,
             status,

@@ -1,26 +1,27 @@
-//! The routing table: built whole, then only read.
+//! The routing table, in versions: a copy costs nothing, and to change one
+//! leaves the others as they were.
 //!
 //! Order of a lookup: the exact host, then wildcards from the longest to the
 //! shortest, then `*`; within one of them the longest path prefix; if none of
 //! its prefixes fits, on to the next. So `*.example.com` with `/` catches what
 //! `shop.example.com` with `/api` leaves.
 //!
-//! A hash map from host to routes, because a million routes are a million hosts
-//! with one route each: a lookup is one bucket away from its route, whatever the
-//! size, because a bucket holds the host itself (`HostName`). Wildcards are a second map, asked once per label
-//! and only for as many labels as its longest name has: neither a table without
-//! wildcards nor a host of a hundred labels pays for them.
+//! A map from host to routes, because a million routes are a million hosts
+//! with one route each, and they come and go by the thousand: see `trie` for
+//! how a change leaves the versions alone that requests hold. A lookup is one
+//! leaf away from its route, because a leaf holds the host itself
+//! (`HostName`). Wildcards are a second map, asked once per label and only for
+//! as many labels as its longest name has: neither a table without wildcards
+//! nor a host of a hundred labels pays for them.
 //!
 //! The hasher is the standard library's keyed SipHash with random keys. Hosts
 //! come from clients, and in the tables of a platform from its tenants too, who
 //! could otherwise register names that collide. The faster hashers do not
-//! promise to withstand that, and there is little to save: a whole lookup that
-//! hits the cache takes 20 ns, and a large table waits for memory.
-//!
-//! Nothing outside knows of the maps, so that another structure under the same
-//! questions (shards, a persistent map) stays possible.
+//! promise to withstand that, and there is little to save: a large table waits
+//! for memory.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -28,21 +29,38 @@ use crate::request::HostName;
 
 use super::host_pattern::{HostPattern, Kind};
 use super::path_prefix::PathPrefix;
-use super::path_routes::PathRoutes;
+use super::path_routes::{PathRoutes, PathSlot};
+use super::trie::{Key, Slot, Trie};
 
-/// Which `R` a host and a path lead to. Immutable; `R` is whatever a route
-/// stands for, and is best kept to a pointer.
-#[derive(Debug)]
+/// Which `R` a host and a path lead to. `R` is whatever a route stands for,
+/// and is best kept to a pointer.
+///
+/// A clone is another version: both may be changed, and neither sees the
+/// other's changes.
+#[derive(Clone, Debug)]
 pub struct RouteTable<R> {
-    exact: Hosts<PathRoutes<R>>,
-    below: Hosts<PathRoutes<R>>,
+    exact: Trie<HostName, PathRoutes<R>>,
+    below: Trie<HostName, PathRoutes<R>>,
     any: Option<PathRoutes<R>>,
-    /// Labels of the longest name in `below`; 0 without wildcards.
-    most_labels_below: usize,
+    /// How many names of `below` have one label, two, and so on.
+    labels_below: Arc<Vec<u32>>,
     len: usize,
 }
 
-type Hosts<V> = HashMap<HostName, V>;
+/// Where a route is in one version of a table: by it the route is found again
+/// without its host and path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    host: HostSlot,
+    path: PathSlot,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HostSlot {
+    Exact(Slot),
+    Below(Slot),
+    Any,
+}
 
 /// Two routes with the same host pattern and path prefix, after normalisation.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -58,46 +76,153 @@ pub struct Duplicate {
     pub second: usize,
 }
 
-impl<R> RouteTable<R> {
+impl<R: Clone> RouteTable<R> {
     /// Builds the table of all these routes; their order makes no difference.
     ///
     /// # Errors
     ///
-    /// [`Duplicate`], if one host pattern has the same path prefix twice. If
-    /// several do, it is unspecified which is reported.
+    /// [`Duplicate`], if one host pattern has the same path prefix twice.
     pub fn build(
         routes: impl IntoIterator<Item = (HostPattern, PathPrefix, R)>,
     ) -> Result<Self, Duplicate> {
-        let mut exact: Hosts<Vec<_>> = HashMap::new();
-        let mut below: Hosts<Vec<_>> = HashMap::new();
-        let mut any = Vec::new();
-        let mut len = 0;
-        for (at, (host, path, route)) in routes.into_iter().enumerate() {
-            let of_host = match host.0 {
-                Kind::Exact(name) => exact.entry(name).or_insert_with(room_for_one),
-                Kind::Below(name) => below.entry(name).or_insert_with(room_for_one),
-                Kind::Any => &mut any,
-            };
-            of_host.push((path, at, route));
-            len = at + 1;
+        let mut table = Self::default();
+        let hasher = RandomState::new();
+        let mut hashes = Vec::new();
+        for (second, (host, path, route)) in routes.into_iter().enumerate() {
+            let hash = hasher.hash_one((&host, &path));
+            if table.get(&host, &path).is_some() {
+                // Equal hashes of unequal keys are as good as impossible, and
+                // would do no more than name another line.
+                let first = hashes.iter().position(|own| *own == hash).unwrap_or(second);
+                return Err(Duplicate { host, path, first, second });
+            }
+            hashes.push(hash);
+            table.insert(host, path, route);
         }
-        let most_labels_below = below.keys().map(|name| labels(name.as_bytes())).max().unwrap_or(0);
-        Ok(Self {
-            exact: build_hosts(exact, Kind::Exact)?,
-            below: build_hosts(below, Kind::Below)?,
-            any: if any.is_empty() { None } else { Some(build_paths(any, || Kind::Any)?) },
-            most_labels_below,
-            len,
-        })
+        Ok(table)
     }
 
+    /// Sets the route of a host and a path; the one they had. Costs the same
+    /// whatever the size of the table; see the type for other versions.
+    pub fn insert(&mut self, host: HostPattern, path: PathPrefix, route: R) -> Option<R> {
+        let old = match host.0 {
+            Kind::Exact(name) => insert(&mut self.exact, name, path, route).0,
+            Kind::Below(name) => {
+                let labels = labels(name.as_bytes());
+                let (old, is_new) = insert(&mut self.below, name, path, route);
+                if is_new {
+                    let counts = Arc::make_mut(&mut self.labels_below);
+                    counts.resize(counts.len().max(labels), 0);
+                    counts[labels - 1] += 1;
+                }
+                old
+            }
+            Kind::Any => match &mut self.any {
+                Some(routes) => routes.insert(path, route),
+                None => {
+                    self.any = Some(PathRoutes::new(path, route));
+                    None
+                }
+            },
+        };
+        self.len += usize::from(old.is_none());
+        old
+    }
+
+    /// Removes the route of a host and a path, and gives it back.
+    pub fn remove(&mut self, host: &HostPattern, path: &PathPrefix) -> Option<R> {
+        let path = path.as_bytes();
+        let removed = match &host.0 {
+            Kind::Exact(name) => remove(&mut self.exact, name, path)?.0,
+            Kind::Below(name) => {
+                let (removed, host_is_gone) = remove(&mut self.below, name, path)?;
+                if host_is_gone {
+                    let counts = Arc::make_mut(&mut self.labels_below);
+                    counts[labels(name.as_bytes()) - 1] -= 1;
+                    while counts.pop_if(|count| *count == 0).is_some() {}
+                }
+                removed
+            }
+            Kind::Any => {
+                let (removed, host_is_gone) = self.any.as_mut()?.remove(path)?;
+                if host_is_gone {
+                    self.any = None;
+                }
+                removed
+            }
+        };
+        self.len -= 1;
+        Some(removed)
+    }
+}
+
+impl<R: Clone> RouteTable<R> {
+    /// A copy of every route, in no particular order, made as it is asked for.
+    pub fn into_values(self) -> impl Iterator<Item = R> {
+        let hosts = self.exact.into_values().chain(self.below.into_values()).chain(self.any);
+        hosts.flat_map(|routes| {
+            let copies = routes.values().cloned();
+            copies.collect::<Vec<_>>()
+        })
+    }
+}
+
+impl<R> RouteTable<R> {
     /// The route for a host in lookup form
     /// ([`RequestHost::lookup`](crate::request::RequestHost::lookup)) and a path
     /// in the form for matching
     /// ([`MatchPath::matching`](crate::request::MatchPath::matching)). Allocates
     /// nothing.
     pub fn lookup(&self, host: &str, path: &[u8]) -> Option<&R> {
-        self.candidates(host).find_map(|routes| routes.lookup(path))
+        self.find(host, path).map(|(_, route)| route)
+    }
+
+    /// As [`lookup`](Self::lookup), and where the route is.
+    pub fn find(&self, host: &str, path: &[u8]) -> Option<(Place, &R)> {
+        self.candidates(host).find_map(|(host, routes)| {
+            let (path, route) = routes.lookup(path)?;
+            Some((Place { host, path }, route))
+        })
+    }
+
+    /// The route in a place that this version gave.
+    pub fn at(&self, place: Place) -> Option<&R> {
+        let routes = match place.host {
+            HostSlot::Exact(slot) => self.exact.at(slot)?,
+            HostSlot::Below(slot) => self.below.at(slot)?,
+            HostSlot::Any => self.any.as_ref()?,
+        };
+        routes.at(place.path)
+    }
+
+    /// The route of just this host pattern and path prefix.
+    pub fn get(&self, host: &HostPattern, path: &PathPrefix) -> Option<&R> {
+        self.of_host(host)?.get(path.as_bytes())
+    }
+
+    /// As [`get`](Self::get), for texts that were not read yet: those that are
+    /// not in the form [`HostPattern`] and [`PathPrefix`] are shown in have no
+    /// route, but that the root may be written as nothing.
+    pub fn get_text(&self, host: &str, path: &str) -> Option<&R> {
+        let routes = match host.strip_prefix('*') {
+            None => self.exact.get(host.as_bytes())?,
+            Some("") => self.any.as_ref()?,
+            Some(rest) => self.below.get(rest.strip_prefix('.')?.as_bytes())?,
+        };
+        routes.get(if path == "/" { b"" } else { path.as_bytes() })
+    }
+
+    /// The routes of just this host pattern, sorted by path.
+    pub fn routes_of(&self, host: &HostPattern) -> impl Iterator<Item = (PathPrefix, &R)> {
+        self.of_host(host).into_iter().flat_map(PathRoutes::iter)
+    }
+
+    fn of_host(&self, host: &HostPattern) -> Option<&PathRoutes<R>> {
+        match &host.0 {
+            Kind::Exact(name) => self.exact.get(name.as_bytes()),
+            Kind::Below(name) => self.below.get(name.as_bytes()),
+            Kind::Any => self.any.as_ref(),
+        }
     }
 
     /// Whether any route is for this host, given in lookup form, under whatever
@@ -116,6 +241,12 @@ impl<R> RouteTable<R> {
         self.len == 0
     }
 
+    /// Every route, in no particular order.
+    pub fn values(&self) -> impl Iterator<Item = &R> {
+        let hosts = self.exact.iter().chain(self.below.iter()).map(|(_, routes)| routes);
+        hosts.chain(&self.any).flat_map(PathRoutes::values)
+    }
+
     /// Every route, those of one host pattern together and sorted by path, the
     /// host patterns in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (HostPattern, PathPrefix, &R)> {
@@ -128,17 +259,19 @@ impl<R> RouteTable<R> {
     }
 
     /// The routes of every pattern that is for this host, the closest first.
-    fn candidates(&self, host: &str) -> impl Iterator<Item = &PathRoutes<R>> {
-        let exact = std::iter::once_with(|| self.exact.get(host.as_bytes())).flatten();
-        let below = self.names_above(host).filter_map(|name| self.below.get(name));
-        exact.chain(below).chain(&self.any)
+    fn candidates(&self, host: &str) -> impl Iterator<Item = (HostSlot, &PathRoutes<R>)> {
+        let exact = std::iter::once_with(|| self.exact.find(host.as_bytes())).flatten();
+        let exact = exact.map(|(slot, routes)| (HostSlot::Exact(slot), routes));
+        let below = self.names_above(host).filter_map(|name| self.below.find(name));
+        let below = below.map(|(slot, routes)| (HostSlot::Below(slot), routes));
+        exact.chain(below).chain(self.any.iter().map(|routes| (HostSlot::Any, routes)))
     }
 
     /// The names a wildcard for this host can have, the longest first.
     fn names_above<'h>(&self, host: &'h str) -> impl Iterator<Item = &'h [u8]> {
         let host = host.as_bytes();
         let labels_above = if self.below.is_empty() { 0 } else { labels(host) - 1 };
-        let too_long = labels_above.saturating_sub(self.most_labels_below);
+        let too_long = labels_above.saturating_sub(self.labels_below.len());
         memchr::memchr_iter(b'.', host)
             .take(labels_above)
             .skip(too_long)
@@ -150,45 +283,45 @@ impl<R> Default for RouteTable<R> {
     /// The table without routes.
     fn default() -> Self {
         Self {
-            exact: HashMap::new(),
-            below: HashMap::new(),
+            exact: Trie::new(),
+            below: Trie::new(),
             any: None,
-            most_labels_below: 0,
+            labels_below: Arc::default(),
             len: 0,
         }
     }
 }
 
-type Unsorted<R> = Vec<(PathPrefix, usize, R)>;
+type Hosts<R> = Trie<HostName, PathRoutes<R>>;
 
-/// Most hosts have one route, and a vector grows to four at its first push: at a
-/// million hosts that is worth a function.
-fn room_for_one<R>() -> Unsorted<R> {
-    Vec::with_capacity(1)
-}
-
-fn build_hosts<R>(
-    hosts: Hosts<Unsorted<R>>,
-    kind: fn(HostName) -> Kind,
-) -> Result<Hosts<PathRoutes<R>>, Duplicate> {
-    let mut built = Hosts::with_capacity(hosts.len());
-    for (name, routes) in hosts {
-        let routes = build_paths(routes, || kind(name.clone()))?;
-        built.insert(name, routes);
+/// The route that was there, and whether the host is new.
+fn insert<R: Clone>(
+    hosts: &mut Hosts<R>,
+    name: HostName,
+    path: PathPrefix,
+    route: R,
+) -> (Option<R>, bool) {
+    if let Some(routes) = hosts.get_mut(name.as_bytes()) {
+        return (routes.insert(path, route), false);
     }
-    Ok(built)
+    hosts.insert(name, PathRoutes::new(path, route));
+    (None, true)
 }
 
-fn build_paths<R>(
-    routes: Unsorted<R>,
-    host: impl FnOnce() -> Kind,
-) -> Result<PathRoutes<R>, Duplicate> {
-    PathRoutes::build(routes).map_err(|twice| Duplicate {
-        host: HostPattern(host()),
-        path: twice.path,
-        first: twice.first,
-        second: twice.second,
-    })
+/// The route that was there, and whether its host is gone with it.
+fn remove<R: Clone>(hosts: &mut Hosts<R>, name: &HostName, path: &[u8]) -> Option<(R, bool)> {
+    hosts.get(name.as_bytes())?.get(path)?;
+    let (removed, host_is_gone) = hosts.get_mut(name.as_bytes())?.remove(path)?;
+    if host_is_gone {
+        hosts.remove(name.as_bytes());
+    }
+    Some((removed, host_is_gone))
+}
+
+impl Key for HostName {
+    fn bytes(&self) -> &[u8] {
+        self.as_bytes()
+    }
 }
 
 /// The number of labels of a name.
@@ -197,131 +330,4 @@ fn labels(name: &[u8]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(routes: &[(&str, &str)]) -> RouteTable<String> {
-        try_table(routes).unwrap()
-    }
-
-    fn try_table(routes: &[(&str, &str)]) -> Result<RouteTable<String>, Duplicate> {
-        RouteTable::build(routes.iter().map(|(host, path)| {
-            (host.parse().unwrap(), path.parse().unwrap(), format!("{host}{path}"))
-        }))
-    }
-
-    fn lookup<'t>(table: &'t RouteTable<String>, host: &str, path: &str) -> Option<&'t str> {
-        table.lookup(host, path.as_bytes()).map(String::as_str)
-    }
-
-    #[test]
-    fn the_exact_host_comes_first_then_the_longest_wildcard_then_any() {
-        let table = table(&[
-            ("*", "/"),
-            ("*.com", "/"),
-            ("*.example.com", "/"),
-            ("*.eu.example.com", "/"),
-            ("shop.example.com", "/"),
-        ]);
-        for (host, expected) in [
-            ("shop.example.com", "shop.example.com/"),
-            ("blog.example.com", "*.example.com/"),
-            ("a.shop.example.com", "*.example.com/"),
-            ("eu.example.com", "*.example.com/"),
-            ("a.eu.example.com", "*.eu.example.com/"),
-            ("a.b.c.d.eu.example.com", "*.eu.example.com/"),
-            ("example.com", "*.com/"),
-            ("com", "*/"),
-            ("xexample.com", "*.com/"),
-            ("example.org", "*/"),
-            ("10.0.0.1", "*/"),
-            ("[::1]", "*/"),
-        ] {
-            assert_eq!(lookup(&table, host, "/x"), Some(expected), "{host}");
-        }
-    }
-
-    #[test]
-    fn a_host_without_a_matching_path_falls_through_to_the_next() {
-        let table = table(&[
-            ("shop.example.com", "/api"),
-            ("*.example.com", "/api/v1"),
-            ("*.example.com", "/cart"),
-            ("*.com", "/"),
-            ("*", "/rest"),
-        ]);
-        for (host, path, expected) in [
-            ("shop.example.com", "/api/v1", Some("shop.example.com/api")),
-            ("shop.example.com", "/cart/1", Some("*.example.com/cart")),
-            ("shop.example.com", "/rest", Some("*.com/")),
-            ("blog.example.com", "/api", Some("*.com/")),
-            ("example.org", "/rest/x", Some("*/rest")),
-            ("example.org", "/", None),
-        ] {
-            assert_eq!(lookup(&table, host, path), expected, "{host}{path}");
-        }
-    }
-
-    #[test]
-    fn a_wildcard_is_for_hosts_below_its_name_only() {
-        let table = table(&[("*.example.com", "/")]);
-        for host in ["example.com", "com", "xexample.com", "example.com.org", "a"] {
-            assert_eq!(lookup(&table, host, "/"), None, "{host}");
-            assert!(!table.has_host(host), "{host}");
-        }
-        assert!(table.has_host("a.example.com"));
-    }
-
-    #[test]
-    fn wildcards_are_asked_for_as_many_labels_as_the_longest_has() {
-        let host = format!("{}b.example.com", "a.".repeat(100));
-        let names = |table: &RouteTable<_>| table.names_above(&host).count();
-        assert_eq!(names(&table(&[("example.com", "/"), ("*", "/")])), 0);
-        assert_eq!(names(&table(&[("*.com", "/"), ("*.example.com", "/")])), 2);
-    }
-
-    #[test]
-    fn a_bucket_with_one_route_is_a_cache_line() {
-        assert_eq!(size_of::<(HostName, PathRoutes<Box<str>>)>(), 64);
-    }
-
-    #[test]
-    fn a_host_is_known_even_where_no_path_of_it_matches() {
-        let table = table(&[("shop.example.com", "/api")]);
-        assert!(table.has_host("shop.example.com"));
-        assert_eq!(lookup(&table, "shop.example.com", "/"), None);
-    }
-
-    #[test]
-    fn two_routes_for_the_same_host_and_path_are_an_error_that_names_both() {
-        let routes =
-            [("a", "/"), ("b.example", "/x"), ("*.b.example", "/x"), ("B.example.", "/%78/")];
-        let duplicate = try_table(&routes).unwrap_err();
-        assert_eq!(duplicate.to_string(), "there are two routes for b.example /x");
-        assert_eq!((duplicate.first, duplicate.second), (1, 3));
-        for host in ["*", "*.a"] {
-            assert!(try_table(&[(host, "/"), (host, "/")]).is_err());
-        }
-    }
-
-    #[test]
-    fn iteration_gives_back_every_route() {
-        let routes = [("*", "/"), ("*", "/a"), ("*.b", "/"), ("c", "/"), ("c", "/d"), ("e", "/f")];
-        let table = table(&routes);
-        assert_eq!(table.len(), routes.len());
-        let mut seen: Vec<_> = table.iter().map(|(h, p, r)| (format!("{h}{p}"), r)).collect();
-        seen.sort();
-        assert!(seen.iter().all(|(shown, route)| shown == *route));
-        assert_eq!(seen.len(), routes.len());
-        seen.dedup();
-        assert_eq!(seen.len(), routes.len());
-    }
-
-    #[test]
-    fn an_empty_table_has_no_route_for_anything() {
-        for table in [table(&[]), RouteTable::default()] {
-            assert!(table.is_empty());
-            assert_eq!(lookup(&table, "a.b", "/"), None);
-        }
-    }
-}
+mod tests;

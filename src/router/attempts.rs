@@ -46,6 +46,7 @@ pub(super) async fn run(
 ) -> Result<Winner, RouterError> {
     let snapshot = scope.snapshot().clone();
     let (settings, route) = (&snapshot.settings, snapshot.route(id));
+    let endpoints = route.endpoints(worker.shared.makings());
     let terms = Terms {
         timeouts: &route.timeouts,
         head: HeadLimits { bytes: settings.limits.response_head_bytes, fields: RESPONSE_FIELDS },
@@ -59,7 +60,7 @@ pub(super) async fn run(
     shared.budget.count_request(worker.index, started_ms);
     let mut planner = Planner::new(Plan {
         attempts: settings.retry.attempts,
-        endpoints: route.endpoints.len(),
+        endpoints: endpoints.len(),
         idempotent: is_idempotent(head.method()),
         deadline_ms: route.timeouts.request.map(|all| started_ms + all.as_millis() as u64),
         wait_ms: WAIT_MS,
@@ -89,7 +90,7 @@ pub(super) async fn run(
                 let tried = planner.tried();
                 let now = if number == 1 { scope.started() } else { std::time::Instant::now() };
                 let now_ms = shared.now_ms(now);
-                let choice = route.endpoints.choose(worker.index, tried, now_ms, random);
+                let choice = endpoints.choose(worker.index, tried, now_ms, random);
                 let Some(choice) = choice else {
                     // The others are taken out by probes, or were tried.
                     let error = failed.unwrap_or_else(|| {
@@ -158,7 +159,7 @@ fn winner(
 /// One attempt on one endpoint.
 struct Attempt<'a> {
     worker: &'a WorkerRouter,
-    route: &'a Route,
+    route: Route<'a>,
     head: &'a RequestHead,
     choice: Choice<'a>,
     number: u32,

@@ -131,7 +131,7 @@ impl Router {
 fn replayable(
     snapshot: &crate::route::Pinned<crate::router::Snapshot>,
     head: &Arc<RequestHead>,
-    route: &Route,
+    route: Route<'_>,
     mut body: RequestBody,
 ) -> ReplayBody {
     let settings = &snapshot.settings;

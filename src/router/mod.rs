@@ -23,9 +23,11 @@ use crate::endpoint::{EndpointRegistry, ProbeRegistry};
 use crate::error::{Code, RouterError};
 use crate::http1::Refusal;
 use crate::lifecycle::Health;
+use crate::registry::{Bounds, Entries, Ledger, Live, LiveRoutes};
 use crate::request::{ClientAddress, Scope, Subject};
 use crate::respond::Reply;
 use crate::route::{Pinned, Publisher};
+use crate::sync::Mutex;
 use crate::telemetry::RecentErrors;
 use crate::telemetry::access_log::AccessLogHandle;
 use crate::telemetry::metrics::{Metrics, ReloadResult};
@@ -34,7 +36,7 @@ use crate::upstream::Tcp;
 pub use service::{ResponseBody, ServiceBodyError};
 pub use snapshot::SnapshotError;
 
-pub(crate) use snapshot::{Makings, Route, RouteId, Snapshot};
+pub(crate) use snapshot::{Draft, Makings, Route, RouteId, Snapshot, Terms};
 pub(crate) use worker::{Shared, WorkerRouter};
 
 /// An HTTP router: hosts and paths to endpoints, with safe retries.
@@ -77,6 +79,11 @@ impl Router {
 
     pub(crate) fn worker(&self) -> &Arc<WorkerRouter> {
         &self.worker
+    }
+
+    /// The routes that come and go while it serves.
+    pub fn live_routes(&self) -> LiveRoutes {
+        LiveRoutes::of(&self.worker.shared)
     }
 
     /// Routes and settings in force.
@@ -126,18 +133,16 @@ impl Shared {
         let metrics = Metrics::new(workers);
         let node = format!("{:08x}", fastrand::u32(..));
         let retry = settings.retry.clone();
-        let snapshot = Snapshot::new(
-            Arc::new(settings),
-            &Makings {
-                endpoints: &endpoints,
-                probes: &probes,
-                metrics: &metrics,
-                workers,
-                node: &node,
-            },
-        )?;
+        let draft = Draft::new(Arc::new(settings), &node)?;
+        let mut ledger = Ledger::new(Bounds::of(&draft.settings.registry));
+        let makings =
+            Makings { endpoints: &endpoints, probes: &probes, metrics: &metrics, workers };
+        ledger.set_file(&draft.routes, 0, makings);
+        let snapshot = draft.with(ledger.table.clone());
         Ok(Self {
             snapshots: Publisher::new(Arc::new(snapshot)),
+            live: Mutex::new(Live::new(ledger)),
+            sources_heard: Default::default(),
             endpoints,
             probes,
             published: watch::Sender::new(()),
@@ -156,21 +161,37 @@ impl Shared {
 
     /// Puts new settings in force, or changes nothing.
     pub(crate) fn reload(&self, settings: Settings) -> Result<(), SnapshotError> {
-        let makings = Makings {
+        let retry = settings.retry.clone();
+        let draft = Draft::new(Arc::new(settings), &self.node);
+        let result = if draft.is_ok() { ReloadResult::Applied } else { ReloadResult::Refused };
+        self.metrics.reloaded(result);
+        let draft = draft?;
+        let now_ms = self.now_ms(Instant::now());
+        {
+            let mut live = self.live.lock();
+            live.ledger.bounds = Bounds::of(&draft.settings.registry);
+            live.ledger.set_file(&draft.routes, now_ms, self.makings());
+            self.snapshots.publish(Arc::new(draft.with(live.ledger.table.clone())));
+        }
+        self.published.send_replace(());
+        self.budget.set_terms(retry.budget_percent, retry.budget_min);
+        Ok(())
+    }
+
+    /// Puts other routes in force under the same settings. To be called under
+    /// the lock of `live`, as every publication is.
+    pub(crate) fn publish_table(&self, table: &Entries) {
+        self.snapshots.publish(Arc::new(self.snapshots.current().with(table.clone())));
+    }
+
+    /// What routes are made of.
+    pub(crate) fn makings(&self) -> Makings<'_> {
+        Makings {
             endpoints: &self.endpoints,
             probes: &self.probes,
             metrics: &self.metrics,
             workers: self.workers,
-            node: &self.node,
-        };
-        let retry = settings.retry.clone();
-        let made = Snapshot::new(Arc::new(settings), &makings);
-        let result = if made.is_ok() { ReloadResult::Applied } else { ReloadResult::Refused };
-        self.metrics.reloaded(result);
-        self.snapshots.publish(Arc::new(made?));
-        self.published.send_replace(());
-        self.budget.set_terms(retry.budget_percent, retry.budget_min);
-        Ok(())
+        }
     }
 }
 

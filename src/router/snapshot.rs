@@ -1,39 +1,51 @@
 //! Everything a request needs to know of the configuration, as one immutable
 //! value: requests pin it, reloads replace it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::attempt::{HeadPolicy, PolicyError, Via};
 use crate::config::{RouteSettings, Settings, Timeouts};
-use crate::endpoint::{EndpointRegistry, EndpointSet, EndpointState, ProbeRegistry};
+use crate::endpoint::{Balance, EndpointRegistry, EndpointSet, EndpointState, ProbeRegistry};
+use crate::registry::{Endpoint, Entries, Entry};
 use crate::respond::fields::ResponsePolicy;
 use crate::route::{Duplicate, HostPattern, InvalidHostPattern, InvalidPathPrefix};
-use crate::route::{PathPrefix, RouteTable};
+use crate::route::{PathPrefix, Place, RouteTable};
 use crate::telemetry::metrics::{Metrics, RouteLabel};
 
-/// One route, ready to serve.
-pub(crate) struct Route {
+/// One route, ready to serve: what is its own, and by [`Deref`] its options.
+#[derive(Clone, Copy)]
+pub(crate) struct Route<'s> {
     /// Host and path, as logs and metrics name it.
-    pub(crate) name: Arc<str>,
+    pub(crate) name: &'s Arc<str>,
     pub(crate) label: RouteLabel,
-    pub(crate) endpoints: EndpointSet,
+    entry: &'s Entry,
+    terms: &'s Terms,
+}
+
+/// The options of a route. One of the file has its own; live routes, of which
+/// there may be a million, share one.
+#[derive(Debug)]
+pub(crate) struct Terms {
     pub(crate) request: HeadPolicy,
     pub(crate) response: ResponsePolicy,
     pub(crate) timeouts: Timeouts,
-    /// The settings it was made of.
+    /// The settings they were made of.
     pub(crate) settings: RouteSettings,
 }
 
 /// A route of one snapshot. What outlives a borrow of the snapshot keeps this
 /// and the pin: a count of its own per route would be one that workers share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RouteId(u32);
+pub(crate) struct RouteId(Place);
 
 /// Settings and routes, in force together.
 pub(crate) struct Snapshot {
     pub(crate) settings: Arc<Settings>,
-    table: RouteTable<RouteId>,
-    routes: Vec<Route>,
+    /// The options of live routes.
+    plain: Arc<Terms>,
+    of_file: FileRoutes,
+    table: Entries,
     pub(crate) via: Option<Via>,
 }
 
@@ -57,54 +69,104 @@ pub enum SnapshotError {
     Via,
 }
 
-/// What outlives every snapshot and is needed to make one.
+/// What outlives every snapshot, and routes are made of.
+#[derive(Clone, Copy)]
 pub(crate) struct Makings<'a> {
     pub(crate) endpoints: &'a EndpointRegistry,
     pub(crate) probes: &'a ProbeRegistry,
     pub(crate) metrics: &'a Metrics,
     pub(crate) workers: usize,
-    /// This node's name unless the settings have one.
-    pub(crate) node: &'a str,
 }
 
-impl Snapshot {
-    /// Makes a snapshot; on an error nothing of it is in force anywhere.
+impl Makings<'_> {
+    /// What balances between these endpoints of a route with these settings,
+    /// if it has some of its own.
+    pub(crate) fn set(
+        &self,
+        endpoints: &[Arc<Endpoint>],
+        balance: Balance,
+        settings: Option<&RouteSettings>,
+    ) -> EndpointSet {
+        let states = endpoints
+            .iter()
+            .map(|endpoint| (self.endpoints.resolve(endpoint.address), endpoint.weight))
+            .collect();
+        let mut set = EndpointSet::new(states, balance, self.workers);
+        if let Some(route) = settings
+            && let Some(check) = &route.health_check
+        {
+            let check = check.of_route(&route.host);
+            let probed = |state: &Arc<EndpointState>| self.probes.resolve(state.address(), &check);
+            let probed = set.endpoints().iter().map(probed).collect();
+            set = set.with_probes(probed);
+        }
+        set
+    }
+}
+
+/// Settings that can be put in force, with all that can be found wrong with
+/// them found.
+pub(crate) struct Draft {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) via: Option<Via>,
+    plain: Arc<Terms>,
+    /// The routes of the file, in its order.
+    pub(crate) routes: FileRoutes,
+}
+
+/// The routes of a file with their options.
+pub(crate) type FileRoutes = Arc<[(HostPattern, PathPrefix, Arc<Terms>)]>;
+
+impl Draft {
+    /// Checks settings; `node` is this node's name unless they have one.
     ///
     /// # Errors
     /// Settings that validation lets through never fail here; settings made by
     /// hand can.
-    pub(crate) fn new(
-        settings: Arc<Settings>,
-        makings: &Makings<'_>,
-    ) -> Result<Self, SnapshotError> {
+    pub(crate) fn new(settings: Arc<Settings>, node: &str) -> Result<Self, SnapshotError> {
         let headers = &settings.headers;
         let via = match &headers.via {
             None => None,
             Some(pseudonym) => {
-                let node = headers.node_id.as_deref().unwrap_or(makings.node);
+                let node = headers.node_id.as_deref().unwrap_or(node);
                 Some(Via::new(pseudonym, node).ok_or(SnapshotError::Via)?)
             }
         };
-        let names: Vec<(Arc<str>, bool)> =
-            settings.routes.iter().map(|route| (name(route), route.metrics)).collect();
-        let labels = makings.metrics.assign_routes(names.iter().map(|(n, shown)| (n, *shown)));
         let mut routes = Vec::with_capacity(settings.routes.len());
-        let mut places = Vec::with_capacity(settings.routes.len());
-        for ((route, (name, _)), label) in settings.routes.iter().zip(names).zip(labels) {
+        for route in &settings.routes {
             let host: HostPattern =
-                route.host.parse().map_err(|e| SnapshotError::Host(name.to_string(), e))?;
+                route.host.parse().map_err(|e| SnapshotError::Host(name(route), e))?;
             let path: PathPrefix =
-                route.path.parse().map_err(|e| SnapshotError::Path(name.to_string(), e))?;
-            places.push((host, path, RouteId(places.len() as u32)));
-            routes.push(Route::new(route, name, label, &settings, &via, makings)?);
+                route.path.parse().map_err(|e| SnapshotError::Path(name(route), e))?;
+            routes.push((host, path, Arc::new(Terms::new(route, &settings, &via)?)));
         }
-        let table = RouteTable::build(places)?;
-        Ok(Self { settings, table, routes, via })
+        RouteTable::build(routes.iter().map(|(host, path, _)| (host.clone(), path.clone(), ())))?;
+        let plain = Terms::new(&RouteSettings::plain(&settings.timeouts), &settings, &via)?;
+        Ok(Self { via, plain: Arc::new(plain), routes: routes.into(), settings })
+    }
+
+    /// The snapshot with these routes, of the file and live.
+    pub(crate) fn with(self, table: Entries) -> Snapshot {
+        let Self { settings, via, plain, routes: of_file } = self;
+        Snapshot { settings, plain, of_file, table, via }
+    }
+}
+
+impl Snapshot {
+    /// The same settings with other routes.
+    pub(crate) fn with(&self, table: Entries) -> Self {
+        Self {
+            settings: Arc::clone(&self.settings),
+            plain: Arc::clone(&self.plain),
+            of_file: Arc::clone(&self.of_file),
+            table,
+            via: self.via.clone(),
+        }
     }
 
     /// The route for a host and a path, both in their forms for lookup.
     pub(crate) fn lookup(&self, host: &str, path: &[u8]) -> Option<RouteId> {
-        self.table.lookup(host, path).copied()
+        self.table.find(host, path).map(|(place, _)| RouteId(place))
     }
 
     /// Whether any route is for this host.
@@ -113,59 +175,82 @@ impl Snapshot {
     }
 
     /// A route by the id this snapshot gave.
-    pub(crate) fn route(&self, id: RouteId) -> &Route {
-        &self.routes[id.0 as usize]
+    pub(crate) fn route(&self, id: RouteId) -> Route<'_> {
+        let entry = self.table.at(id.0).expect("only this snapshot's ids are asked for");
+        self.route_of(entry)
     }
 
-    /// Every route, in the order of the configuration.
-    pub(crate) fn routes(&self) -> &[Route] {
-        &self.routes
+    /// Every route, in no particular order.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = Route<'_>> {
+        self.table.values().map(|entry| self.route_of(entry))
+    }
+
+    /// The routes of the file, in its order: no other source overrides them.
+    pub(crate) fn of_file(&self) -> impl Iterator<Item = Route<'_>> {
+        let entries = self.of_file.iter().filter_map(|(host, path, _)| self.table.get(host, path));
+        entries.map(|entry| self.route_of(entry))
+    }
+
+    /// The routes of one host pattern, sorted by path.
+    pub(crate) fn routes_of(&self, host: &HostPattern) -> impl Iterator<Item = Route<'_>> {
+        self.table.routes_of(host).map(|(_, entry)| self.route_of(entry))
+    }
+
+    /// The number of routes.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// What stands in the table, with the routes that are overridden.
+    pub(crate) fn entries(&self) -> &Entries {
+        &self.table
+    }
+
+    fn route_of<'s>(&'s self, entry: &'s Arc<Entry>) -> Route<'s> {
+        let terms = entry.terms.as_ref().unwrap_or(&self.plain);
+        Route { name: &entry.name, label: entry.label, entry, terms }
+    }
+}
+
+impl<'s> Route<'s> {
+    /// What stands in the table for it.
+    pub(crate) fn entry(&self) -> &'s Entry {
+        self.entry
+    }
+
+    /// Its endpoints, and the choice between them; made when first asked for.
+    pub(crate) fn endpoints(&self, makings: Makings<'_>) -> &'s EndpointSet {
+        self.entry.set(makings)
+    }
+}
+
+impl Deref for Route<'_> {
+    type Target = Terms;
+
+    fn deref(&self) -> &Terms {
+        self.terms
     }
 }
 
 /// `shop.example.com/api`; the root path is not written.
-fn name(route: &RouteSettings) -> Arc<str> {
+fn name(route: &RouteSettings) -> String {
     let path = if route.path == "/" { "" } else { &route.path };
-    format!("{}{path}", route.host).into()
+    format!("{}{path}", route.host)
 }
 
-impl Route {
+impl Terms {
     fn new(
         route: &RouteSettings,
-        name: Arc<str>,
-        label: RouteLabel,
         settings: &Settings,
         via: &Option<Via>,
-        makings: &Makings<'_>,
     ) -> Result<Self, SnapshotError> {
-        let refused = |error| SnapshotError::Policy(name.to_string(), error);
+        let refused = |error| SnapshotError::Policy(name(route), error);
         let headers = &settings.headers;
         let id = headers.request_id.clone();
         let edits = route.request_headers.clone();
         let request =
             HeadPolicy::new(headers.forwarded, id.clone(), via.clone(), edits).map_err(refused)?;
         let response = ResponsePolicy::new(id, route.response_headers.clone()).map_err(refused)?;
-        let endpoints = route
-            .endpoints
-            .iter()
-            .map(|endpoint| (makings.endpoints.resolve(endpoint.address), endpoint.weight))
-            .collect();
-        let mut endpoints = EndpointSet::new(endpoints, route.balance.clone(), makings.workers);
-        if let Some(check) = &route.health_check {
-            let check = check.of_route(&route.host);
-            let probed =
-                |state: &Arc<EndpointState>| makings.probes.resolve(state.address(), &check);
-            let probed = endpoints.endpoints().iter().map(probed).collect();
-            endpoints = endpoints.with_probes(probed);
-        }
-        Ok(Self {
-            endpoints,
-            request,
-            response,
-            timeouts: route.timeouts.clone(),
-            settings: route.clone(),
-            name,
-            label,
-        })
+        Ok(Self { request, response, timeouts: route.timeouts.clone(), settings: route.clone() })
     }
 }

@@ -10,9 +10,11 @@ use crate::attempt::RetryBudget;
 use crate::endpoint::{EndpointRegistry, ProbeRegistry};
 use crate::error::Code;
 use crate::lifecycle::{Health, Tasks};
+use crate::registry::{LastHeard, Live};
 use crate::request::{InFlightRecords, Record};
 use crate::route::{Publisher, Reader};
 use crate::router::Snapshot;
+use crate::sync::Mutex;
 use crate::telemetry::RecentErrors;
 use crate::telemetry::access_log::AccessLogHandle;
 use crate::telemetry::metrics::{Metrics, WorkerMetrics};
@@ -24,9 +26,13 @@ const SUM_EVERY_MS: u64 = 10;
 /// What all workers of a router share. None of it is written per request.
 pub(crate) struct Shared {
     pub(crate) snapshots: Publisher<Snapshot>,
+    /// What the snapshots' tables are made from. Held by who publishes.
+    pub(crate) live: Mutex<Live>,
+    /// When each source was last heard, in their order.
+    pub(crate) sources_heard: [LastHeard; 3],
     pub(crate) endpoints: EndpointRegistry,
     pub(crate) probes: ProbeRegistry,
-    /// Told of every table put in force.
+    /// Told of every reload: live routes have no health checks.
     pub(crate) published: watch::Sender<()>,
     pub(crate) budget: RetryBudget,
     pub(crate) metrics: Arc<Metrics>,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{ROUTE, accept};
 use crate::config::{
     AccessLogFormat, AccessLogSettings, AccessLogTarget, AdminSettings, Balance, ErrorSettings,
-    Forwarded, HeaderSettings, HealthSettings, Limits, Network, RetrySettings, Timeouts,
-    WorkerSettings, parse,
+    Forwarded, HeaderSettings, HealthSettings, Limits, Network, RegistrySettings, RetrySettings,
+    Timeouts, WorkerSettings, parse,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -140,7 +140,8 @@ fn every_limit_is_set_by_its_own_key() {
         "[limits]\nconnections = 1\nrequest_head_bytes = 2048\nrequest_headers = 3\n\
          response_head_bytes = \"4KiB\"\nrequest_body_bytes = \"5MB\"\nrequests_in_flight = 6\n\
          replay_body_bytes = 7\nlinger_bytes = \"8B\"\ninformational = 9\n\
-         [retry]\nattempts = 10\nbudget_percent = 11\nbudget_min = 12\n[workers]\nthreads = 13",
+         [retry]\nattempts = 10\nbudget_percent = 11\nbudget_min = 12\n[workers]\nthreads = 13\n\
+         [registry]\ngrace = \"14s\"\nendpoints = 15",
     );
     let expected = Limits {
         connections: 1,
@@ -156,6 +157,10 @@ fn every_limit_is_set_by_its_own_key() {
     assert_eq!(settings.limits, expected);
     assert_eq!(settings.retry, RetrySettings { attempts: 10, budget_percent: 11, budget_min: 12 });
     assert_eq!(settings.workers.threads, 13);
+    assert_eq!(
+        settings.registry,
+        RegistrySettings { grace: Duration::from_secs(14), endpoints: 15 }
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ request-head = "3s""#,
 connect = "3s""#,
             r#"p:2:2: timeoutz: unknown key; did you mean "timeouts"?"#,
         ),
-        ("registry = {}", "p:2:1: registry: not supported by this version"),
+        ("registry.nats = {}", "p:2:10: registry.nats: not supported by this version"),
         (
             r#"[retry]
 connect = "3s""#,
@@ -42,11 +42,11 @@ path = "/""#,
         (r#"connect = "3s""#, "p:2:1: connect: unknown key; it belongs in [timeouts] or [[route]]"),
         (
             r#""a b" = 1"#,
-            r#"p:2:1: "a b": unknown key; at the top can have: listener, admin, workers, timeouts, limits, retry, headers, errors, health, access_log, route"#,
+            r#"p:2:1: "a b": unknown key; at the top can have: listener, admin, workers, timeouts, limits, retry, headers, errors, health, access_log, registry, route"#,
         ),
         (
             r#""\u001b[2J" = 1"#,
-            r#"p:2:1: "\u{1b}[2J": unknown key; at the top can have: listener, admin, workers, timeouts, limits, retry, headers, errors, health, access_log, route"#,
+            r#"p:2:1: "\u{1b}[2J": unknown key; at the top can have: listener, admin, workers, timeouts, limits, retry, headers, errors, health, access_log, registry, route"#,
         ),
         (
             r#"[[route]]

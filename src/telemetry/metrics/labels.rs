@@ -91,6 +91,32 @@ impl RouteLabels {
         Assignment { labels, renamed }
     }
 
+    /// A label for one more route, and whether it had another name before.
+    pub fn add(&mut self, name: &str) -> (RouteLabel, bool) {
+        if self.is_live(name) {
+            return (self.label(name), false);
+        }
+        let live = self.slots.len() - self.retired.len();
+        if live >= MAX_LABELLED_ROUTES || matches!(name, "other" | "none") {
+            return (RouteLabel::OTHER, false);
+        }
+        if let Some(slot) = self.by_name.get(name).copied() {
+            self.retired.retain(|retired| *retired != slot);
+            self.live[slot] = true;
+            return (at(slot), false);
+        }
+        let renamed = self.take_slot(name).is_some();
+        (self.label(name), renamed)
+    }
+
+    /// Retires the label of one route.
+    pub fn retire(&mut self, name: &str) {
+        let Some(slot) = self.by_name.get(name).copied() else { return };
+        if std::mem::replace(&mut self.live[slot], false) {
+            self.retired.push_back(slot);
+        }
+    }
+
     /// Every label that is shown, with its name.
     pub fn shown(&self) -> impl Iterator<Item = (RouteLabel, &str)> {
         let fixed = [(RouteLabel::OTHER, "other"), (RouteLabel::NONE, "none")];
@@ -233,6 +259,23 @@ mod tests {
         let assigned = labels.assign(routes).labels;
         assert_ne!(assigned[1_000], RouteLabel::OTHER);
         assert_eq!(assigned[1_000], assigned[1_001]);
+    }
+
+    #[test]
+    fn routes_added_one_by_one_get_what_is_left_and_give_it_back() {
+        let mut labels = RouteLabels::new();
+        labels.assign(names(0..999));
+        let (late, renamed) = labels.add("late/");
+        assert!(late != RouteLabel::OTHER && !renamed);
+        assert_eq!(labels.add("late/"), (late, false));
+        assert_eq!(labels.add("too late/"), (RouteLabel::OTHER, false));
+        labels.retire("late/");
+        labels.retire("late/");
+        assert_ne!(labels.add("too late/").0, RouteLabel::OTHER);
+        assert_eq!(labels.add("late/"), (RouteLabel::OTHER, false));
+        labels.retire("too late/");
+        assert_eq!(labels.add("late/"), (late, false), "it finds its figures again");
+        assert_eq!(labels.shown().count(), MAX_LABELLED_ROUTES + FIRST_SLOT);
     }
 
     #[test]

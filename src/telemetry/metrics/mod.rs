@@ -86,6 +86,22 @@ impl Metrics {
         assignment.labels
     }
 
+    /// Gives one more route its label, if there is still one to have: the
+    /// label of its own name, or [`RouteLabel::OTHER`].
+    pub fn add_route(&self, name: &str) -> RouteLabel {
+        let mut labels = self.labels.lock();
+        let (label, renamed) = labels.add(name);
+        if renamed {
+            self.workers.iter().for_each(|worker| worker.forget_route(label));
+        }
+        label
+    }
+
+    /// Takes back the label of a route that is gone.
+    pub fn retire_route(&self, name: &str) {
+        self.labels.lock().retire(name);
+    }
+
     /// Counts a reload.
     pub fn reloaded(&self, result: ReloadResult) {
         self.reloads[result as usize].fetch_add(1, Relaxed);

@@ -1,0 +1,99 @@
+//! Routes as the admin side shows them.
+
+use std::time::{Duration, Instant};
+
+use crate::admin::{EndpointState as Shown, EndpointView, Page, ProbeView, RouteFilter, RouteView};
+use crate::endpoint::{Probed, Standing};
+use crate::registry::Source;
+use crate::router::{Route, Shared};
+
+/// A page of the routes in force.
+///
+/// Only what is on the page is made into a view; the rest is passed by, from a
+/// table that no longer changes.
+pub(super) fn page(shared: &Shared, filter: &RouteFilter, now: Instant) -> Page<RouteView> {
+    let snapshot = shared.snapshots.current();
+    let now_ms = shared.now_ms(now);
+    let page = match filter.host.as_deref().map(str::parse) {
+        None => filter.select(snapshot.routes(), key),
+        Some(Ok(host)) => filter.select(snapshot.routes_of(&host), key),
+        // What is no host has no routes.
+        Some(Err(_)) => filter.select(std::iter::empty(), key),
+    };
+    page.map(|route| view(route, shared, now_ms))
+}
+
+fn key<'r>(route: &'r Route<'_>) -> (&'r str, &'r str) {
+    route.entry().host_and_path()
+}
+
+/// How long ago the live sources were last heard, of those that ever were.
+pub(super) fn source_ages(shared: &Shared) -> impl Iterator<Item = (String, Duration)> {
+    let now_ms = shared.now_ms(Instant::now());
+    let live = [Source::Admin, Source::Nats].into_iter();
+    live.filter_map(move |source| {
+        let age = shared.sources_heard[source as usize].age(now_ms)?;
+        Some((source.as_str().to_owned(), age))
+    })
+}
+
+fn view(route: Route<'_>, shared: &Shared, now_ms: u64) -> RouteView {
+    let entry = route.entry();
+    let (host, path) = entry.host_and_path();
+    let set = entry.set_in_use();
+    let overridden = std::iter::successors(entry.below.as_ref(), |below| below.below.as_ref());
+    RouteView {
+        host: host.to_owned(),
+        path: path.to_owned(),
+        source: entry.source.as_str().to_owned(),
+        overrides: overridden.map(|below| below.source.as_str().to_owned()).collect(),
+        balance: entry.balance().to_string(),
+        without_endpoints_for_ms: entry
+            .empty_since_ms
+            .map(|since| now_ms.saturating_sub(since.get())),
+        endpoints: entry
+            .endpoints
+            .iter()
+            .enumerate()
+            .map(|(index, endpoint)| {
+                let state = set.and_then(|set| set.endpoints().get(index));
+                let probed = set.and_then(|set| set.probed().get(index));
+                EndpointView {
+                    address: endpoint.address,
+                    weight: endpoint.weight,
+                    state: if probed.is_some_and(|probed| probed.is_down()) {
+                        Shown::Down
+                    } else if state.is_some_and(|state| state.is_passed_over(now_ms)) {
+                        Shown::PassedOver
+                    } else {
+                        Shown::Available
+                    },
+                    in_flight: state.map_or(0, |state| state.in_flight()),
+                    passed_over_for_ms: state.and_then(|state| state.passed_over_for_ms(now_ms)),
+                    probe: probed.map(|probed| probe_view(probed, shared)),
+                    age_ms: now_ms.saturating_sub(endpoint.since_ms),
+                    ttl_left_ms: endpoint.term.due_ms().map(|due| due.saturating_sub(now_ms)),
+                    instance_id: endpoint.instance_id().map(str::to_owned),
+                    tls: endpoint.tls,
+                }
+            })
+            .collect(),
+    }
+}
+
+fn probe_view(probed: &Probed, shared: &Shared) -> ProbeView {
+    let (standing, since_ms) = probed.standing();
+    let last = probed.last();
+    let unix_ms = |at_ms| shared.unix_ms(shared.start + Duration::from_millis(at_ms));
+    ProbeView {
+        state: match standing {
+            Standing::Unproven => "unproven",
+            Standing::Up => "up",
+            Standing::Down => "down",
+        }
+        .into(),
+        since_unix_ms: (standing != Standing::Unproven).then(|| unix_ms(since_ms)),
+        last_unix_ms: last.as_ref().map(|last| unix_ms(last.at_ms)),
+        fault: last.and_then(|last| last.fault),
+    }
+}

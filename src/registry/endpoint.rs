@@ -1,0 +1,126 @@
+//! One endpoint of one route, as a source registered it.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::details::Details;
+use super::term::{FOREVER, Term};
+use super::{Heard, Registration};
+
+/// No time was given.
+const NEVER_UPDATED: i64 = i64::MIN;
+
+/// The longest time to live, so that milliseconds fit 32 bits: 49 days.
+const LONGEST_TTL_MS: u32 = u32::MAX;
+
+/// An endpoint of a route. Shared by the versions of the route and of the
+/// table: a refresh finds it through any of them, and sets its time.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) address: SocketAddr,
+    pub(crate) term: Term,
+    updated_at_ns: AtomicI64,
+    /// When it was registered first, in milliseconds since the router was
+    /// built.
+    pub(crate) since_ms: u64,
+    details: Details,
+    /// 0 for one that does not expire.
+    ttl_ms: u32,
+    pub(crate) weight: u16,
+    pub(crate) tls: bool,
+}
+
+impl Endpoint {
+    /// Registers it at `now_ms`; one that is replaced tells since when.
+    pub(crate) fn new(said: &Registration, now_ms: u64, replaced: Option<&Self>) -> Self {
+        let ttl_ms = ttl_ms(said.ttl);
+        Self {
+            address: said.endpoint,
+            term: Term::until(due_ms(ttl_ms, now_ms)),
+            updated_at_ns: AtomicI64::new(said.updated_at_ns.unwrap_or(NEVER_UPDATED)),
+            since_ms: replaced.map_or(now_ms, |replaced| replaced.since_ms),
+            details: Details::of(said),
+            ttl_ms,
+            weight: said.weight.max(1),
+            tls: said.tls,
+        }
+    }
+
+    /// An endpoint of the file: it does not expire.
+    pub(crate) fn fixed(address: SocketAddr, weight: u16, now_ms: u64) -> Self {
+        let said = Registration {
+            weight,
+            ..Registration::new(
+                crate::route::HostPattern::ANY,
+                crate::route::PathPrefix::ROOT,
+                address,
+            )
+        };
+        Self::new(&said, now_ms, None)
+    }
+
+    /// Whether a message of this time is older than the last word on it.
+    pub(crate) fn outdates(&self, updated_at_ns: Option<i64>) -> bool {
+        updated_at_ns.is_some_and(|updated_at_ns| updated_at_ns < self.updated_at_ns.load(Relaxed))
+    }
+
+    /// Whether a message says nothing new of it.
+    pub(crate) fn is(&self, heard: &Heard<'_>, tags: &[(&str, &str)]) -> bool {
+        self.ttl_ms == ttl_ms(heard.ttl)
+            && self.weight == heard.weight.max(1)
+            && self.tls == heard.tls
+            && self.details.are(heard, tags)
+    }
+
+    /// The same for a registration.
+    pub(crate) fn is_said(&self, said: &Registration) -> bool {
+        self.ttl_ms == ttl_ms(said.ttl)
+            && self.weight == said.weight.max(1)
+            && self.tls == said.tls
+            && self.details == Details::of(said)
+    }
+
+    /// Makes it hold from `now_ms` on. False if it has ended.
+    pub(crate) fn refresh(&self, updated_at_ns: Option<i64>, now_ms: u64) -> bool {
+        if let Some(updated_at_ns) = updated_at_ns {
+            self.updated_at_ns.fetch_max(updated_at_ns, Relaxed);
+        }
+        self.term.renew(due_ms(self.ttl_ms, now_ms))
+    }
+
+    /// Which instance it is.
+    pub(crate) fn instance_id(&self) -> Option<&str> {
+        self.details.instance_id()
+    }
+
+    /// Milliseconds it lives without a refresh.
+    pub(crate) fn ttl_ms(&self) -> Option<u64> {
+        (self.ttl_ms > 0).then_some(u64::from(self.ttl_ms))
+    }
+
+    /// As it was registered; the rest of its route's options are the route's.
+    pub(crate) fn registration(
+        &self,
+        host: crate::route::HostPattern,
+        path: crate::route::PathPrefix,
+    ) -> Registration {
+        let mut said = Registration::new(host, path, self.address);
+        said.ttl = self.ttl_ms().map(Duration::from_millis);
+        said.weight = self.weight;
+        said.tls = self.tls;
+        let updated_at_ns = self.updated_at_ns.load(Relaxed);
+        said.updated_at_ns = (updated_at_ns != NEVER_UPDATED).then_some(updated_at_ns);
+        self.details.fill(&mut said);
+        said
+    }
+}
+
+fn ttl_ms(ttl: Option<Duration>) -> u32 {
+    let Some(ttl) = ttl else { return 0 };
+    u32::try_from(ttl.as_millis()).unwrap_or(LONGEST_TTL_MS).max(1)
+}
+
+fn due_ms(ttl_ms: u32, now_ms: u64) -> u64 {
+    if ttl_ms == 0 { FOREVER } else { now_ms + u64::from(ttl_ms) }
+}

@@ -1,0 +1,239 @@
+//! The handle by which live sources say what is routed where.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use super::entry::Entry;
+use super::ledger::Ledger;
+use super::{Change, Heard, Outcome, Registration, Source};
+use crate::route::{HostPattern, PathPrefix, RouteTable};
+use crate::router::Shared;
+
+/// The live routes of a router. Clones are the same routes.
+///
+/// Calls are short and never wait for the network or the disk, but for each
+/// other: changes are made one call at a time, refreshes side by side. Time is
+/// passed in, and is that of the router's clock.
+#[derive(Clone)]
+pub struct LiveRoutes {
+    shared: Arc<Shared>,
+}
+
+/// What is told of changes; see [`LiveRoutes::journal`].
+pub(crate) type Journal = Box<dyn FnMut(Source, &[Change], u64) + Send>;
+
+/// What the handles share.
+pub(crate) struct Live {
+    pub(crate) ledger: Ledger,
+    version: u64,
+    journal: Option<Journal>,
+}
+
+impl Live {
+    pub(crate) fn new(ledger: Ledger) -> Self {
+        Self { ledger, version: 0, journal: None }
+    }
+}
+
+impl LiveRoutes {
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared) }
+    }
+
+    /// Makes the changes of a source, in their order and as one new table.
+    /// Says of each what became of it.
+    ///
+    /// On the return they are in force: every request that begins later, on
+    /// whatever worker, goes by them; those under way end as they began.
+    pub fn apply(&self, source: Source, changes: Vec<Change>, now: Instant) -> Vec<Outcome> {
+        self.make(source, changes, now, true)
+    }
+
+    /// Takes up what was saved of a source, as [`apply`](Self::apply), but
+    /// without writing it to the journal. Times to live begin now. Gives the
+    /// number of endpoints that were taken.
+    pub fn import(
+        &self,
+        source: Source,
+        registrations: impl IntoIterator<Item = Registration>,
+        now: Instant,
+    ) -> usize {
+        let changes = registrations.into_iter().map(Change::Register).collect();
+        let outcomes = self.make(source, changes, now, false);
+        outcomes.into_iter().filter(|outcome| outcome.is_change()).count()
+    }
+
+    fn make(&self, source: Source, changes: Vec<Change>, now: Instant, told: bool) -> Vec<Outcome> {
+        self.heard_from(source, now);
+        let now_ms = self.shared.now_ms(now);
+        let mut live = self.shared.live.lock();
+        let makings = self.shared.makings();
+        let outcomes: Vec<Outcome> = changes
+            .iter()
+            .map(|change| live.ledger.change(source, change, now_ms, makings))
+            .collect();
+        if outcomes.iter().any(|outcome| outcome.is_change()) {
+            self.publish(&mut live);
+            if told {
+                let mut kept = outcomes.iter().map(|outcome| outcome.is_change());
+                let mut changes = changes;
+                changes.retain(|_| kept.next().unwrap_or(false));
+                live.tell(source, &changes);
+            }
+        }
+        outcomes
+    }
+
+    /// Confirms what is known: if a source has just this endpoint on just this
+    /// route, its time to live begins anew, and that is all. False if anything
+    /// is new; then [`apply`](Self::apply) it.
+    ///
+    /// The bulk of what sources say goes this way: it allocates nothing, waits
+    /// for nobody and leaves the table alone. Host and path are texts as
+    /// received; in another than their usual form they are not known.
+    pub fn refresh(
+        &self,
+        source: Source,
+        host: &str,
+        path: &str,
+        heard: &Heard<'_>,
+        tags: &[(&str, &str)],
+        now: Instant,
+    ) -> bool {
+        let snapshot = self.shared.snapshots.current();
+        let Some(top) = snapshot.entries().get_text(host, path) else { return false };
+        let Some(own) = top.layer(source) else { return false };
+        let Ok(at) = own.position(heard.endpoint) else { return false };
+        let known = &own.endpoints[at];
+        if known.outdates(heard.updated_at_ns) {
+            // There is nothing to do for what is stale.
+            return true;
+        }
+        let same_balance = heard.balance.is_none() || heard.balance == own.balance.as_deref();
+        same_balance
+            && known.is(heard, tags)
+            && known.refresh(heard.updated_at_ns, self.shared.now_ms(now))
+    }
+
+    /// Notes that a source is alive, whatever it says.
+    pub fn heard_from(&self, source: Source, now: Instant) {
+        self.shared.sources_heard[source as usize].note(self.shared.now_ms(now));
+    }
+
+    /// How long ago a source was last heard; `None` if it never was.
+    pub fn age(&self, source: Source, now: Instant) -> Option<Duration> {
+        self.shared.sources_heard[source as usize].age(self.shared.now_ms(now))
+    }
+
+    /// Notes that the connection to a source is there or lost. While it is
+    /// lost nothing of the source expires; once it is back, only what it does
+    /// not confirm within a whole time to live does.
+    pub fn set_connected(&self, source: Source, connected: bool, now: Instant) {
+        let now_ms = self.shared.now_ms(now).max(1);
+        self.shared.live.lock().ledger.set_connected(source, connected, now_ms);
+    }
+
+    /// Whether the connection to a source is there, as last noted.
+    pub fn is_connected(&self, source: Source) -> bool {
+        self.shared.live.lock().ledger.links[source as usize].connected
+    }
+
+    /// Grows with every change of the table that a live source made or that
+    /// expiry did; a refresh is none.
+    pub fn version(&self) -> u64 {
+        self.shared.live.lock().version
+    }
+
+    /// Everything a source has registered at this moment, in no particular
+    /// order. It is made as it is asked for, from a table that no longer
+    /// changes: it can be taken to another thread, and holds up nobody.
+    pub fn export(&self, source: Source) -> impl Iterator<Item = Registration> + Send + use<> {
+        let table = self.shared.snapshots.current().entries().clone();
+        table.into_values().flat_map(move |top| of_layer(top.layer(source)))
+    }
+
+    /// What a source has registered for just this host and path, even where
+    /// another source overrides it.
+    pub fn route(
+        &self,
+        source: Source,
+        host: &HostPattern,
+        path: &PathPrefix,
+    ) -> Vec<Registration> {
+        let snapshot = self.shared.snapshots.current();
+        let top = snapshot.entries().get(host, path);
+        of_layer(top.and_then(|top| top.layer(source)))
+    }
+
+    /// Has `journal` told of every change that comes into force from now on,
+    /// in their order, with the [`version`](Self::version) they make. What
+    /// expires is told as unregistered. It is called under the lock of the
+    /// routes: it must be quick, and not call back.
+    pub fn journal(&self, journal: impl FnMut(Source, &[Change], u64) + Send + 'static) {
+        self.shared.live.lock().journal = Some(Box::new(journal));
+    }
+
+    /// Ends what is due, a part of it: true if there is more. A router that
+    /// runs from a file does so by itself; one that is embedded has it called
+    /// now and then.
+    pub fn expire(&self, now: Instant) -> bool {
+        let now_ms = self.shared.now_ms(now);
+        let mut live = self.shared.live.lock();
+        if !live.ledger.calendar.is_due(now_ms) {
+            return false;
+        }
+        let expired = live.ledger.expire(now_ms, self.shared.makings());
+        if expired.table_changed {
+            self.publish(&mut live);
+        }
+        for (source, change) in &expired.changes {
+            live.tell(*source, std::slice::from_ref(change));
+        }
+        expired.more
+    }
+
+    fn publish(&self, live: &mut Live) {
+        live.version += 1;
+        self.shared.publish_table(&live.ledger.table);
+    }
+}
+
+impl Live {
+    fn tell(&mut self, source: Source, changes: &[Change]) {
+        let version = self.version;
+        if let Some(journal) = &mut self.journal {
+            journal(source, changes, version);
+        }
+    }
+}
+
+fn of_layer(layer: Option<&Arc<Entry>>) -> Vec<Registration> {
+    let Some(layer) = layer else { return Vec::new() };
+    let Some((host, path)) = layer.key() else { return Vec::new() };
+    let of = layer.endpoints.iter().map(|endpoint| {
+        let mut said = endpoint.registration(host.clone(), path.clone());
+        said.balance = layer.balance.as_deref().cloned();
+        said
+    });
+    of.collect()
+}
+
+/// The routes of all sources, by host and path.
+pub(crate) type Entries = RouteTable<Arc<Entry>>;
+
+/// When something was last heard.
+#[derive(Debug, Default)]
+pub(crate) struct LastHeard(AtomicU64);
+
+impl LastHeard {
+    /// 0 is never.
+    fn note(&self, now_ms: u64) {
+        self.0.fetch_max(now_ms + 1, Relaxed);
+    }
+
+    pub(crate) fn age(&self, now_ms: u64) -> Option<Duration> {
+        let heard_ms = self.0.load(Relaxed).checked_sub(1)?;
+        Some(Duration::from_millis(now_ms.saturating_sub(heard_ms)))
+    }
+}

@@ -1,0 +1,247 @@
+//! Live routes through the library's front door: what sources say, and what
+//! the table then has.
+#![cfg(feature = "router")]
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use pointsman::registry::{Change, LiveRoutes, Outcome, Registration, Source};
+use pointsman::{Router, config};
+
+const S: Duration = Duration::from_secs(1);
+
+fn live(more: &str) -> (Router, LiveRoutes) {
+    let text = format!("[[listener]]\naddress = \"127.0.0.1:0\"\n{more}");
+    let router = Router::new(config::parse(&text, "test").unwrap()).unwrap();
+    let live = router.live_routes();
+    (router, live)
+}
+
+fn address(port: u16) -> SocketAddr {
+    ([192, 0, 2, 1], port).into()
+}
+
+fn said(host: &str, port: u16, ttl: Option<Duration>) -> Registration {
+    let mut one = Registration::new(host.parse().unwrap(), "/".parse().unwrap(), address(port));
+    one.ttl = ttl;
+    one.instance_id = Some(format!("i-{port}").into());
+    one.tags.insert("org".into(), "test".into());
+    one
+}
+
+fn register(host: &str, port: u16, ttl: Option<Duration>) -> Change {
+    Change::Register(said(host, port, ttl))
+}
+
+fn unregister(host: &str, port: u16, instance: Option<&str>) -> Change {
+    Change::Unregister {
+        host: host.parse().unwrap(),
+        path: "/".parse().unwrap(),
+        endpoint: address(port),
+        instance_id: instance.map(Box::from),
+        updated_at_ns: None,
+    }
+}
+
+fn ports(live: &LiveRoutes, source: Source, host: &str) -> Vec<u16> {
+    let of = live.route(source, &host.parse().unwrap(), &"/".parse().unwrap());
+    of.iter().map(|one| one.endpoint.port()).collect()
+}
+
+fn refresh(live: &LiveRoutes, source: Source, one: &Registration, now: Instant) -> bool {
+    let tags: Vec<(&str, &str)> = one.tags.iter().map(|(n, v)| (&**n, &**v)).collect();
+    live.refresh(source, &one.host.to_string(), "/", &one.heard(), &tags, now)
+}
+
+fn expire_all(live: &LiveRoutes, now: Instant) {
+    while live.expire(now) {}
+}
+
+#[test]
+fn what_is_registered_is_there_until_it_is_unregistered() {
+    let (_router, live) = live("");
+    let now = Instant::now();
+    let changes = vec![register("a.test", 1, None), register("a.test", 2, None)];
+    assert_eq!(live.apply(Source::Nats, changes, now), [Outcome::Added, Outcome::Added]);
+    assert_eq!(ports(&live, Source::Nats, "a.test"), [1, 2]);
+    let changes = vec![unregister("a.test", 1, None), unregister("a.test", 1, None)];
+    assert_eq!(live.apply(Source::Nats, changes, now), [Outcome::Removed, Outcome::Unknown]);
+    assert_eq!(ports(&live, Source::Nats, "a.test"), [2]);
+}
+
+#[test]
+fn an_instance_that_leaves_late_does_not_take_its_successor_along() {
+    let (_router, live) = live("");
+    let now = Instant::now();
+    live.apply(Source::Nats, vec![register("a.test", 1, None)], now);
+    let other = unregister("a.test", 1, Some("i-of-another"));
+    assert_eq!(live.apply(Source::Nats, vec![other], now), [Outcome::Unknown]);
+    let own = unregister("a.test", 1, Some("i-1"));
+    assert_eq!(live.apply(Source::Nats, vec![own], now), [Outcome::Removed]);
+}
+
+#[test]
+fn a_source_cannot_touch_what_another_brought() {
+    let (_router, live) = live("[[route]]\nhost = \"a.test\"\nendpoints = [\"192.0.2.1:9\"]\n");
+    let now = Instant::now();
+    live.apply(Source::Admin, vec![register("a.test", 1, None)], now);
+    live.apply(Source::Nats, vec![register("a.test", 1, None)], now);
+    live.apply(Source::Nats, vec![unregister("a.test", 1, None)], now);
+    assert_eq!(ports(&live, Source::Admin, "a.test"), [1]);
+    assert_eq!(ports(&live, Source::File, "a.test"), [9]);
+    let path = "/".parse().unwrap();
+    let remove = Change::RemoveRoute { host: "a.test".parse().unwrap(), path };
+    assert_eq!(live.apply(Source::Nats, vec![remove.clone()], now), [Outcome::Unknown]);
+    assert_eq!(live.apply(Source::Admin, vec![remove], now), [Outcome::Removed]);
+    assert_eq!(ports(&live, Source::File, "a.test"), [9]);
+}
+
+#[test]
+fn what_is_not_confirmed_expires_and_what_is_does_not() {
+    let (_router, live) = live("");
+    let now = Instant::now();
+    let kept = said("a.test", 1, Some(10 * S));
+    live.apply(Source::Nats, vec![Change::Register(kept.clone())], now);
+    live.apply(Source::Nats, vec![register("a.test", 2, Some(10 * S))], now);
+    assert!(refresh(&live, Source::Nats, &kept, now + 9 * S));
+    expire_all(&live, now + 9 * S);
+    assert_eq!(ports(&live, Source::Nats, "a.test"), [1, 2]);
+    expire_all(&live, now + 11 * S);
+    assert_eq!(ports(&live, Source::Nats, "a.test"), [1]);
+    expire_all(&live, now + 20 * S);
+    assert_eq!(ports(&live, Source::Nats, "a.test"), [] as [u16; 0]);
+    assert!(!refresh(&live, Source::Nats, &kept, now + 20 * S), "what is gone registers anew");
+}
+
+#[test]
+fn nothing_expires_while_its_source_is_away_nor_for_a_whole_ttl_after() {
+    let (_router, live) = live("");
+    let now = Instant::now();
+    let silent = register("a.test", 1, Some(10 * S));
+    live.apply(Source::Nats, vec![silent, register("b.test", 2, Some(10 * S))], now);
+    live.apply(Source::Admin, vec![register("c.test", 3, Some(10 * S))], now);
+    live.set_connected(Source::Nats, false, now + 5 * S);
+    expire_all(&live, now + 100 * S);
+    assert_eq!(ports(&live, Source::Nats, "a.test"), [1]);
+    assert!(ports(&live, Source::Admin, "c.test").is_empty(), "another source's does expire");
+    live.set_connected(Source::Nats, true, now + 100 * S);
+    expire_all(&live, now + 109 * S);
+    assert!(refresh(&live, Source::Nats, &said("b.test", 2, Some(10 * S)), now + 109 * S));
+    assert_eq!(ports(&live, Source::Nats, "a.test"), [1]);
+    expire_all(&live, now + 112 * S);
+    assert!(ports(&live, Source::Nats, "a.test").is_empty());
+    assert_eq!(ports(&live, Source::Nats, "b.test"), [2]);
+}
+
+#[test]
+fn an_older_word_on_an_endpoint_is_ignored() {
+    let (_router, live) = live("");
+    let now = Instant::now();
+    let at = |ns, port_weight| {
+        let mut one = said("a.test", 1, None);
+        (one.updated_at_ns, one.weight) = (Some(ns), port_weight);
+        one
+    };
+    let changes = vec![Change::Register(at(200, 5)), Change::Register(at(100, 6))];
+    assert_eq!(live.apply(Source::Nats, changes, now), [Outcome::Added, Outcome::Stale]);
+    let leave = |ns| Change::Unregister {
+        host: "a.test".parse().unwrap(),
+        path: "/".parse().unwrap(),
+        endpoint: address(1),
+        instance_id: None,
+        updated_at_ns: Some(ns),
+    };
+    assert_eq!(live.apply(Source::Nats, vec![leave(199)], now), [Outcome::Stale]);
+    assert!(refresh(&live, Source::Nats, &at(300, 5), now), "newer, and the same otherwise");
+    assert_eq!(live.apply(Source::Nats, vec![leave(200)], now), [Outcome::Stale]);
+    assert_eq!(live.apply(Source::Nats, vec![leave(300)], now), [Outcome::Removed]);
+}
+
+#[test]
+fn a_refresh_is_one_only_if_nothing_is_new() {
+    let (_router, live) = live("");
+    let now = Instant::now();
+    let one = said("a.test", 1, Some(10 * S));
+    assert!(!refresh(&live, Source::Nats, &one, now));
+    live.apply(Source::Nats, vec![Change::Register(one.clone())], now);
+    let version = live.version();
+    assert!(refresh(&live, Source::Nats, &one, now));
+    assert!(!refresh(&live, Source::Admin, &one, now), "another source has not said it");
+    let changes: [fn(&mut Registration); 6] = [
+        |r| r.ttl = Some(11 * S),
+        |r| r.weight = 2,
+        |r| r.tls = true,
+        |r| r.app = Some("x".into()),
+        |r| drop(r.tags.insert("more".into(), "x".into())),
+        |r| r.balance = Some(pointsman::config::Balance::LeastRequests),
+    ];
+    for change in changes {
+        let mut other = one.clone();
+        change(&mut other);
+        assert!(!refresh(&live, Source::Nats, &other, now), "{other:?}");
+    }
+    let same = live.apply(Source::Nats, vec![Change::Register(one.clone())], now);
+    assert_eq!((same, live.version()), (vec![Outcome::Refreshed], version), "no new table");
+    let mut other = one;
+    other.weight = 2;
+    let updated = live.apply(Source::Nats, vec![Change::Register(other.clone())], now);
+    assert_eq!((updated, live.version()), (vec![Outcome::Updated], version + 1));
+    assert!(refresh(&live, Source::Nats, &other, now));
+}
+
+#[test]
+fn as_many_endpoints_as_are_allowed_are_taken() {
+    let (_router, live) = live("[registry]\nendpoints = 2\n");
+    let now = Instant::now();
+    let changes = (1..=3).map(|port| register("a.test", port, None)).collect();
+    let outcomes = live.apply(Source::Nats, changes, now);
+    assert_eq!(outcomes, [Outcome::Added, Outcome::Added, Outcome::Full]);
+    let changes = vec![unregister("a.test", 1, None), register("b.test", 3, None)];
+    assert_eq!(live.apply(Source::Admin, vec![register("b.test", 3, None)], now), [Outcome::Full]);
+    assert_eq!(live.apply(Source::Nats, changes, now), [Outcome::Removed, Outcome::Added]);
+}
+
+#[test]
+fn what_is_exported_can_be_imported() {
+    let (_router, one) = live("");
+    let now = Instant::now();
+    let mut full = said("*.a.test", 1, Some(10 * S));
+    full.updated_at_ns = Some(7);
+    full.balance = Some(pointsman::config::Balance::LeastRequests);
+    let changes = vec![
+        Change::Register(full),
+        register("b.test", 2, None),
+        register("b.test", 3, None),
+        register("*", 4, Some(S)),
+    ];
+    one.apply(Source::Nats, changes, now);
+    one.apply(Source::Admin, vec![register("b.test", 9, None)], now);
+    let saved: Vec<_> = one.export(Source::Nats).collect();
+    assert_eq!(saved.len(), 4);
+    let (_other_router, other) = live("");
+    assert_eq!(other.import(Source::Nats, saved.clone(), now), 4);
+    let order = |mut all: Vec<Registration>| {
+        all.sort_by_key(|one| (one.host.to_string(), one.endpoint));
+        all
+    };
+    assert_eq!(order(other.export(Source::Nats).collect()), order(saved));
+    assert_eq!(other.export(Source::Admin).count(), 0);
+}
+
+#[test]
+fn the_journal_hears_every_change_in_order_and_no_refresh() {
+    let (_router, live) = live("");
+    let (tell, told) = std::sync::mpsc::channel();
+    live.journal(move |source, changes, version| {
+        tell.send((source, changes.to_vec(), version)).unwrap();
+    });
+    let now = Instant::now();
+    let one = register("a.test", 1, Some(S));
+    live.apply(Source::Nats, vec![one.clone(), one.clone(), unregister("b.test", 1, None)], now);
+    live.apply(Source::Nats, vec![one.clone()], now);
+    expire_all(&live, now + 5 * S);
+    let heard: Vec<_> = told.try_iter().collect();
+    assert_eq!(heard[0], (Source::Nats, vec![one], 1));
+    let gone = unregister("a.test", 1, Some("i-1"));
+    assert_eq!(heard[1..], [(Source::Nats, vec![gone], 2)]);
+}
