@@ -249,7 +249,9 @@ proptest! {
             .collect();
         for (name, value) in &fields {
             let routes_own = name == "x-b" && value == "set";
-            let own = policy.protects(name) || routes_own;
+            // Named it must be, and is asked for anew.
+            let upgrade = name == "upgrade";
+            let own = policy.protects(name) || routes_own || upgrade;
             prop_assert!(own || !named.contains(&name.as_str()), "{} passed", name);
         }
     }
@@ -263,12 +265,28 @@ proptest! {
         let fields = derive(&request(&received, trusted), &policy, endpoint(0), 1).into_parts().fields;
         let mut remaining = received.iter();
         for (name, value) in &fields {
-            if !value.as_bytes().starts_with(FORGED.as_bytes()) || name == "x-forwarded-for" {
+            let made_anew = name == "x-forwarded-for" || name == "upgrade";
+            if !value.as_bytes().starts_with(FORGED.as_bytes()) || made_anew {
                 continue;
             }
             let found = remaining.any(|(n, v)| name == n && value == v.as_str());
             prop_assert!(found, "{} is out of order", name);
         }
+    }
+
+    #[test]
+    fn an_upgrade_is_asked_for_in_one_line_that_connection_names_or_not_at_all(
+        received in received(),
+    ) {
+        let policy = policy(Forwarded::Append);
+        let fields = derive(&request(&received, false), &policy, endpoint(0), 1).into_parts().fields;
+        let asks = received.iter().any(|(name, _)| *name == "upgrade")
+            && received.iter().any(|(name, options)| {
+                *name == "connection" && options.split(", ").any(|option| option == "upgrade")
+            });
+        let options = fields.first(&http::header::CONNECTION).map_or(&b""[..], |v| v.as_bytes());
+        prop_assert_eq!(options.ends_with(b"upgrade"), asks);
+        prop_assert_eq!(fields.all(&http::header::UPGRADE).count(), usize::from(asks));
     }
 
     #[test]

@@ -9,19 +9,20 @@
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE, VIA};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE, UPGRADE, VIA};
 
 use crate::attempt::head::{AttemptHead, AttemptParts};
 use crate::attempt::hygiene::{connection_names, ends_here, members, names_nothing_that_passes};
 use crate::attempt::policy::{
     Forwarded, HeadPolicy, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO,
 };
+use crate::attempt::upgrade;
 use crate::http1::{FieldLines, Version, may_trail};
 use crate::request::RequestHead;
 
 /// How many lines the router may add of its own: Host, three X-Forwarded, the
-/// request id, Via, and `TE` with its `Connection`.
-const OWN_LINES: usize = 8;
+/// request id, Via, `TE`, `Upgrade`, and the `Connection` of those two.
+const OWN_LINES: usize = 9;
 
 /// Derives the head that attempt `number` (from 1) carries to `endpoint`.
 pub fn derive(
@@ -46,11 +47,20 @@ pub fn derive(
     if let Some(via) = &policy.via {
         fields.append(VIA, via.value(head.version()).clone());
     }
+    let upgrade = if found.upgrade { upgrade::asked(head) } else { None };
+    // Both are only valid beside the connection option of their name (RFC 9110
+    // sections 10.1.4 and 7.8).
+    match (found.takes_trailers, upgrade.is_some()) {
+        (true, true) => fields.append(CONNECTION, HeaderValue::from_static("te, upgrade")),
+        (true, false) => fields.append(CONNECTION, HeaderValue::from_static("te")),
+        (false, true) => fields.append(CONNECTION, HeaderValue::from_static("upgrade")),
+        (false, false) => {}
+    }
     if found.takes_trailers {
-        // A TE is only valid beside the connection option of its name (RFC 9110
-        // section 10.1.4).
-        fields.append(CONNECTION, HeaderValue::from_static("te"));
         fields.append(TE, HeaderValue::from_static("trailers"));
+    }
+    if let Some(protocols) = upgrade {
+        fields.append(UPGRADE, protocols);
     }
     AttemptHead {
         endpoint,
@@ -86,6 +96,7 @@ pub fn request_trailers(
 struct Found {
     connection_names_fields: bool,
     takes_trailers: bool,
+    upgrade: bool,
     forwarded_proto: bool,
     forwarded_host: bool,
 }
@@ -105,6 +116,10 @@ fn pass_through(head: &RequestHead, policy: &HeadPolicy, fields: &mut FieldLines
             "te" => {
                 found.takes_trailers |= members(value.as_bytes())
                     .any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+                false
+            }
+            "upgrade" => {
+                found.upgrade = true;
                 false
             }
             // RFC 9110 section 10.1.1: in HTTP/1.0 an expectation is ignored, and

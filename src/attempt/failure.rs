@@ -102,6 +102,12 @@ impl Failure {
         Self::exchanged(exchange, Code::UpstreamHeadTooLarge, detail)
     }
 
+    /// The endpoint switched protocols other than asked; `detail` is one
+    /// sentence. A 101 is an answer, so nothing is repeated.
+    pub fn upgrade_failed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::begun(Code::UpgradeFailed, detail)
+    }
+
     /// The connection ended within the response's body.
     pub fn truncated() -> Self {
         Self::begun(Code::UpstreamTruncated, "the endpoint ended the response before its end")
@@ -142,9 +148,10 @@ impl Failure {
     /// Stale reuse is nobody's fault: an endpoint may close an idle connection
     /// at any time (RFC 9112 section 9.3.1), and to shun a healthy one for 5 s
     /// because its keep-alive ran out would be an outage of our own making. If it
-    /// is really down, the next, fresh connection says so.
+    /// is really down, the next, fresh connection says so. A failed upgrade is a
+    /// misunderstanding between client and app; others' requests are well there.
     pub fn blames_endpoint(&self) -> bool {
-        !self.stale_reuse
+        !self.stale_reuse && self.code != Code::UpgradeFailed
     }
 
     fn unsent(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {

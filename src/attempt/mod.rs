@@ -19,6 +19,7 @@ mod planner;
 mod policy;
 #[cfg(feature = "router")]
 mod replay;
+pub mod upgrade;
 mod via;
 
 pub use budget::RetryBudget;

@@ -77,6 +77,8 @@ pub(crate) enum Phase {
     Waiting,
     /// The response is under way.
     Responding,
+    /// Switched to another protocol: bytes go both ways.
+    Tunnel,
 }
 
 impl Phase {
@@ -86,6 +88,7 @@ impl Phase {
             Self::Connecting => "connecting",
             Self::Waiting => "waiting",
             Self::Responding => "responding",
+            Self::Tunnel => "tunnel",
         }
     }
 }
@@ -199,6 +202,15 @@ impl Scope {
     /// Content given to the client, in bytes, besides what there was.
     pub(crate) fn add_bytes_out(&mut self, bytes: u64) {
         self.record.live.lock().bytes_out += bytes;
+    }
+
+    /// So many bytes more went through the tunnel.
+    pub(crate) fn tunnelled(&mut self, bytes_in: u64, bytes_out: u64) {
+        if bytes_in + bytes_out > 0 {
+            let mut live = self.record.live.lock();
+            live.bytes_in += bytes_in;
+            live.bytes_out += bytes_out;
+        }
     }
 
     /// The final head is decided: an app's, or an own answer's.

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use crate::error::Code;
 use crate::http1::FieldLines;
 use crate::request::{BodyFrame, Scope};
-use crate::upstream::{Answer, AnswerFailure};
+use crate::transport::End;
+use crate::upstream::{Answer, AnswerFailure, Tunnel};
 
 /// A final response: the winning attempt's or one error's, never a blend.
 pub(crate) struct Reply {
@@ -39,6 +40,8 @@ enum Content {
     Empty,
     Whole(Bytes),
     Answer(Box<Answer>),
+    /// Behind a 101: no content, but bytes both ways.
+    Tunnel(Box<Tunnel>),
 }
 
 impl ReplyBody {
@@ -54,6 +57,29 @@ impl ReplyBody {
         Self { content: Content::Answer(answer), scope }
     }
 
+    pub(crate) fn tunnel(tunnel: Box<Tunnel>, scope: Scope) -> Self {
+        Self { content: Content::Tunnel(tunnel), scope }
+    }
+
+    /// Whether the connection is switched to another protocol.
+    pub(crate) fn is_tunnel(&self) -> bool {
+        matches!(self.content, Content::Tunnel(_))
+    }
+
+    /// Relays between `client` and the endpoint; how that ended, once it has.
+    pub(crate) fn poll_tunnel(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut End<'_>,
+        going_away: bool,
+    ) -> Option<Result<(), Code>> {
+        let Content::Tunnel(tunnel) = &mut self.content else { return Some(Err(Code::Internal)) };
+        let polled = catch_unwind(AssertUnwindSafe(|| tunnel.poll(cx, client, going_away)));
+        let Ok(turn) = polled else { return Some(Err(Code::Internal)) };
+        self.scope.tunnelled(turn.bytes_in, turn.bytes_out);
+        turn.end
+    }
+
     /// The next piece, `None` at the end. A panic on the way is this
     /// request's failure alone.
     pub(crate) fn poll_frame(
@@ -61,7 +87,7 @@ impl ReplyBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<BodyFrame, AnswerFailure>>> {
         let frame = match &mut self.content {
-            Content::Empty => None,
+            Content::Empty | Content::Tunnel(_) => None,
             Content::Whole(content) => {
                 let content = std::mem::take(content);
                 self.content = Content::Empty;

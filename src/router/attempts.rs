@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
+use http::header::UPGRADE;
 use tokio::time::Instant;
 
 use crate::attempt::{
-    Action, Body, Event, Failure, Plan, Planner, ReplayBody, derive, is_idempotent,
+    Action, Body, Event, Failure, Plan, Planner, ReplayBody, derive, is_idempotent, upgrade,
 };
 use crate::endpoint::{Choice, Lease};
 use crate::error::{AttemptOutcome, Code, RouterError};
@@ -15,7 +17,7 @@ use crate::http1::{HeadLimits, ParsedResponse};
 use crate::request::{BodyFailure, InterimSink, Phase, RequestHead, Scope};
 use crate::router::{Route, RouteId, WorkerRouter};
 use crate::upstream::{
-    Answer, Answered, ConnectError, EndpointConnection, Reuse, RoundTripError, Terms,
+    Answer, Answered, ConnectError, EndpointConnection, Reuse, RoundTripError, Terms, Tunnel,
 };
 use crate::upstream::{connect, round_trip};
 
@@ -30,6 +32,8 @@ const WAIT_MS: (u64, u64) = (20, 60);
 pub(super) struct Winner {
     pub(super) head: ParsedResponse,
     pub(super) answer: Option<Box<Answer>>,
+    /// What is behind a 101.
+    pub(super) tunnel: Option<Box<Tunnel>>,
     pub(super) route: RouteId,
     pub(super) deadline: Option<Instant>,
 }
@@ -58,10 +62,12 @@ pub(super) async fn run(
     let now_ms = || shared.now_ms(std::time::Instant::now());
     let started_ms = shared.now_ms(scope.started());
     shared.budget.count_request(worker.index, started_ms);
+    let upgrades = upgrade::asked(head).is_some();
     let mut planner = Planner::new(Plan {
         attempts: settings.retry.attempts,
         endpoints: endpoints.len(),
-        idempotent: is_idempotent(head.method()),
+        // An upgrade may have begun more than an exchange.
+        idempotent: is_idempotent(head.method()) && !upgrades,
         deadline_ms: route.timeouts.request.map(|all| started_ms + all.as_millis() as u64),
         wait_ms: WAIT_MS,
     });
@@ -100,6 +106,9 @@ pub(super) async fn run(
                     return Err(with_attempts(error, scope, last));
                 };
                 last = Some(choice.endpoint.address());
+                // A tunnel takes its connection with it; a new one leaves no doubt
+                // whether an old one had died.
+                let fresh = fresh || upgrades;
                 let attempt =
                     Attempt { worker, route, head, choice, number, fresh, now, terms: &terms };
                 match attempt.run(scope, &mut body, interim).await {
@@ -152,8 +161,14 @@ fn winner(
     terms: &Terms<'_>,
 ) -> Winner {
     let Answered { head, connection, upload } = answered;
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        let protocols = head.fields.first(&UPGRADE);
+        let websocket = protocols.is_some_and(|name| upgrade::is_websocket(name.as_bytes()));
+        let tunnel = Tunnel::new(connection, websocket, lease, terms);
+        return Winner { head, answer: None, tunnel: Some(tunnel), route, deadline: None };
+    }
     let answer = Answer::follow(&head, connection, upload, body, lease, worker.pool.clone(), terms);
-    Winner { head, answer, route, deadline: terms.deadline }
+    Winner { head, answer, tunnel: None, route, deadline: terms.deadline }
 }
 
 /// One attempt on one endpoint.

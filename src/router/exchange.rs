@@ -6,15 +6,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::header::HeaderValue;
+use http::header::{HeaderValue, UPGRADE};
 use tokio::time::Instant;
 
-use crate::attempt::{ReplayBody, request_trailers};
+use crate::attempt::{ReplayBody, request_trailers, upgrade};
 use crate::error::{Code, RouterError};
 use crate::http1::Framing;
 use crate::request::admission::{Admitted, Rules, admit};
 use crate::request::{Arrival, ClientAddress, ClientInfo, RequestBody, RequestHead};
-use crate::request::{Scope, Subject, id};
+use crate::request::{Phase, Scope, Subject, id};
 use crate::respond::fields::response_fields;
 use crate::respond::{Reply, ReplyBody};
 use crate::router::attempts::{self, Winner};
@@ -154,7 +154,7 @@ fn no_route(head: &RequestHead) -> RouterError {
 
 /// The reply that carries an endpoint's answer.
 fn answered(mut scope: Scope, winner: Winner) -> Reply {
-    let Winner { head, answer, route, deadline } = winner;
+    let Winner { head, answer, tunnel, route, deadline } = winner;
     let snapshot = scope.snapshot().clone();
     let route = snapshot.route(route);
     scope.answered(head.status.as_u16());
@@ -163,13 +163,19 @@ fn answered(mut scope: Scope, winner: Winner) -> Reply {
         (Some(_), Framing::Length(length)) => Some(length),
         (Some(_), _) => None,
     };
-    let fields = response_fields(
+    let switched = tunnel.as_ref().and_then(|_| head.fields.first(&UPGRADE));
+    let switched = switched.map(|protocols| protocols.to_value());
+    let mut fields = response_fields(
         head.fields,
         head.status,
         head.framing,
         &route.response,
         scope.request_id(),
     );
+    if let Some(protocols) = switched {
+        upgrade::append(&mut fields, protocols);
+        scope.set_phase(Phase::Tunnel);
+    }
     let canonical = head.status.canonical_reason().map(str::as_bytes);
     Reply {
         status: head.status,
@@ -179,9 +185,10 @@ fn answered(mut scope: Scope, winner: Winner) -> Reply {
         close: false,
         write_idle: route.timeouts.response_write_idle,
         deadline,
-        body: match answer {
-            None => ReplyBody::empty(scope),
-            Some(answer) => ReplyBody::answer(answer, scope),
+        body: match (answer, tunnel) {
+            (_, Some(tunnel)) => ReplyBody::tunnel(tunnel, scope),
+            (Some(answer), None) => ReplyBody::answer(answer, scope),
+            (None, None) => ReplyBody::empty(scope),
         },
     }
 }

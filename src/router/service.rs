@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 
@@ -65,6 +65,8 @@ where
     let mut fields = FieldLines::from(parts.headers);
     fields.remove(&CONTENT_LENGTH);
     fields.remove(&TRANSFER_ENCODING);
+    // There is no way to hand a tunnel to whoever embeds the router.
+    fields.remove(&UPGRADE);
     let expects = fields.contains(&EXPECT);
     if let (Some(authority), false) = (parts.uri.authority(), fields.contains(&HOST))
         && let Ok(host) = HeaderValue::from_str(authority.as_str())

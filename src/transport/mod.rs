@@ -4,8 +4,10 @@
 //! an in-memory pair in whole-wire tests, TLS when it has its room.
 
 mod departure;
+mod frames;
 mod inbox;
 mod outbox;
+mod relay;
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -19,6 +21,7 @@ use tokio::net::TcpStream;
 pub(crate) use departure::Departure;
 pub(crate) use inbox::Inbox;
 pub(crate) use outbox::Outbox;
+pub(crate) use relay::{End, Relay, Side};
 
 /// A bidirectional byte stream with the few extra questions a router asks.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {

@@ -7,6 +7,7 @@ mod connector;
 mod idle;
 mod pool;
 mod round_trip;
+mod tunnel;
 mod upload;
 
 pub(crate) use answer::Answer;
@@ -17,3 +18,4 @@ pub(crate) use connector::Connecting;
 pub(crate) use connector::{Connect, ConnectError, Tcp, connect};
 pub(crate) use pool::{Pool, Reuse};
 pub(crate) use round_trip::{Answered, RoundTripError, Terms, round_trip};
+pub(crate) use tunnel::Tunnel;

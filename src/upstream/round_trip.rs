@@ -9,11 +9,11 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use http::Method;
-use http::header::EXPECT;
+use http::header::{EXPECT, HeaderValue, UPGRADE};
+use http::{Method, StatusCode};
 use tokio::time::Instant;
 
-use crate::attempt::{AttemptHead, Exchange, Failure, ReplayBody};
+use crate::attempt::{AttemptHead, Exchange, Failure, ReplayBody, upgrade};
 use crate::clock::earliest;
 use crate::config::Timeouts;
 use crate::error::Code;
@@ -73,6 +73,8 @@ pub(crate) async fn round_trip(
     let holds_back = parts.framing != Framing::None && parts.fields.contains(&EXPECT);
     let mut trip = Trip {
         awaits_continue: holds_back,
+        upgrade: parts.fields.first(&UPGRADE).map(|protocols| protocols.to_value()),
+        switched: None,
         upload: Upload::new(parts.framing),
         method: parts.method,
         connection,
@@ -90,6 +92,11 @@ struct Trip {
     /// The client sends no content before a 100, so that the endpoint is the
     /// one to be waited for.
     awaits_continue: bool,
+    /// The protocols the endpoint is asked to switch to.
+    upgrade: Option<HeaderValue>,
+    /// The 101 that came before the request was written whole: the tunnel
+    /// begins behind its content (RFC 9110 section 7.8).
+    switched: Option<ParsedResponse>,
     connection: Box<EndpointConnection>,
     upload: Upload,
     method: Method,
@@ -125,8 +132,16 @@ impl Trip {
         }
         loop {
             let held_back = self.awaits_continue;
-            if let Some(head) = self.read_head(interim, terms)? {
-                return Poll::Ready(Ok(head));
+            if self.switched.is_some() {
+                return self.poll_switched(cx, terms);
+            }
+            match self.read_head(interim, terms)? {
+                Some(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                    self.switched = Some(head);
+                    continue;
+                }
+                Some(head) => return Poll::Ready(Ok(head)),
+                None => {}
             }
             if held_back && !self.awaits_continue {
                 // From now on the client's own clock runs, and it starts when
@@ -160,15 +175,15 @@ impl Trip {
                     return Err(self.refused(&refusal));
                 }
             };
+            if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                return self.switch(head).map(Some);
+            }
             if !head.status.is_informational() {
                 return Ok(Some(head));
             }
             self.reader = HeadReader::new();
             self.informational += 1;
-            self.awaits_continue &= head.status != http::StatusCode::CONTINUE;
-            if head.status == http::StatusCode::SWITCHING_PROTOCOLS {
-                return Err(self.broke("the endpoint switched protocols without being asked"));
-            }
+            self.awaits_continue &= head.status != StatusCode::CONTINUE;
             if self.informational > terms.informational {
                 terms.metrics.informational_dropped(InformationalDrop::Limit);
                 return Err(self.broke("the endpoint sent too many informational responses"));
@@ -180,6 +195,33 @@ impl Trip {
                 }
             }
         }
+    }
+
+    /// A 101 that was asked for, with the protocols it names as its `Upgrade`.
+    fn switch(&self, mut head: ParsedResponse) -> Result<ParsedResponse, RoundTripError> {
+        let failed = |detail| RoundTripError::Attempt(Failure::upgrade_failed(detail));
+        let protocols = upgrade::granted(self.upgrade.as_ref(), &head.fields).map_err(failed)?;
+        if self.awaits_continue {
+            // RFC 9110 section 7.8: a 100 goes first.
+            return Err(failed("the endpoint switched protocols before it asked for the content"));
+        }
+        head.fields.set(UPGRADE, protocols);
+        Ok(head)
+    }
+
+    /// The 101, once the request was written whole.
+    fn poll_switched(
+        &mut self,
+        cx: &mut Context<'_>,
+        terms: &Terms<'_>,
+    ) -> Poll<Result<ParsedResponse, RoundTripError>> {
+        if !self.sent {
+            return self.poll_clocks(cx, terms);
+        }
+        let detail = "the endpoint switched protocols but took no more of the request";
+        let failed = RoundTripError::Attempt(Failure::upgrade_failed(detail));
+        let head = self.switched.take().filter(|_| self.upload.is_done());
+        Poll::Ready(head.ok_or(failed))
     }
 
     fn exchange(&self) -> Exchange {

@@ -37,3 +37,4 @@ mod retries;
 mod routing;
 mod slow_clients;
 mod systemd;
+mod tunnels;

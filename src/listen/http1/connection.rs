@@ -21,7 +21,7 @@ use crate::http1::{
 use crate::request::{BodyFailure, BodyFrame, BodySource, InterimDropped, InterimSink, Pace};
 use crate::respond::commit::{Content, Fresh, InterimGate};
 use crate::sync::Mutex;
-use crate::transport::{Departure, Inbox, Outbox, Transport};
+use crate::transport::{Departure, End, Inbox, Outbox, Transport};
 
 /// Unread input kept while a request is being served; past it the client is
 /// only watched for leaving.
@@ -118,6 +118,16 @@ impl ClientConnection {
         self.mid_reply = true;
         write(self.outbox.head());
         fresh.commit(&mut self.exchange.interim)
+    }
+
+    /// This end of a tunnel.
+    pub(crate) fn end(&mut self) -> End<'_> {
+        End {
+            stream: &mut *self.stream,
+            inbox: &mut self.inbox,
+            outbox: &mut self.outbox,
+            departure: &mut self.departure,
+        }
     }
 
     /// The reply was written whole.

@@ -3,6 +3,7 @@
 mod connection;
 mod linger;
 mod reply;
+mod tunnel;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -81,6 +82,11 @@ pub(crate) async fn serve(
                 (reply, terms, fresh)
             }
         };
+        if reply.body.is_tunnel() {
+            // Not pinned in a tunnel either, which may last for days.
+            drop(snapshot);
+            return tunnel::run(&connection, fresh, reply, entry).await;
+        }
         let stays = !reply.close && !entry.is_draining() && !entry.is_evicted();
         let terms = ReplyTerms {
             keep_alive: terms.keep_alive && stays && is_read(&connection, &reply),

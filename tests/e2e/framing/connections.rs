@@ -37,11 +37,20 @@ fn fields_of_this_hop_do_not_travel() {
 }
 
 #[test]
-fn an_upgrade_is_forwarded_plain() {
-    let plain = "design: forwarded plain until upgrades are built";
-    let case = |name, lines: &str| Case::forwarded(name, plain, get(lines)).seen(seen_get(""), "");
+fn an_upgrade_is_asked_for_anew_and_never_to_http() {
+    let anew = "RFC 9110 §7.8: of this hop, and HTTP/1.1 only";
+    let case = |name, lines: &str| Case::forwarded(name, anew, get(lines)).seen(seen_get(""), "");
+    let asked = "GET / HTTP/1.1\r\nhost: a.test\r\nx-request-id: ID\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let asks = |name, lines: &str| Case::forwarded(name, anew, get(lines)).seen(asked, "");
     Bench::run(&[
-        case("websocket", "Connection: upgrade\r\nUpgrade: websocket\r\n"),
+        asks("websocket", "Connection: upgrade\r\nUpgrade: websocket\r\n"),
+        asks("odd spelling", "Connection: x, UpGrade\r\nuPgRaDe: websocket\r\n"),
+        asks("beside h2c", "Connection: upgrade\r\nUpgrade: h2c\r\nUpgrade: websocket\r\n"),
+        case("not named", "Upgrade: websocket\r\n"),
+        case("named alone", "Connection: upgrade\r\n"),
+        case("no protocol", "Connection: upgrade\r\nUpgrade: web socket\r\n"),
+        case("TLS", "Connection: upgrade\r\nUpgrade: TLS/1.0\r\n"),
+        case("HTTP", "Connection: upgrade\r\nUpgrade: HTTP/2.0, h2\r\n"),
         case(
             "h2c with its settings",
             "Connection: upgrade, http2-settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",

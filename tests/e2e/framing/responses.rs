@@ -182,11 +182,12 @@ fn answers_that_two_readers_could_see_differently_are_refused() {
         odd("no head at all", "RFC 9112 §2.1", "<html>hello</html>"),
         odd("a banner of another protocol", "RFC 9112 §2.1", "SSH-2.0-OpenSSH_9.9\r\n"),
         odd("a TLS alert", "RFC 9112 §2.1", "\x15\x03\x03\0\x02\x02\x46"),
-        odd(
+        case(
             "101 unasked",
             "RFC 9110 §15.2.2: only to a request to upgrade",
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-        ),
+        )
+        .refused("upgrade-failed"),
     ]);
 }
 

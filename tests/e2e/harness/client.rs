@@ -84,6 +84,12 @@ impl Connection {
         Ok(Self { source: Source::new(Arc::clone(&stream)), stream })
     }
 
+    /// The same connection once more, to send on while this one reads.
+    pub(crate) fn second_handle(&self) -> Self {
+        let stream = Arc::clone(&self.stream);
+        Self { source: Source::new(Arc::clone(&stream)), stream }
+    }
+
     /// The address the router sees.
     pub(crate) fn local(&self) -> SocketAddr {
         self.stream.local_addr().expect("a connected socket has an address")
@@ -215,7 +221,8 @@ impl Connection {
             let raw = self.source.head().map_err(|fault| self.broken(fault, None))?;
             let parsed = wire::parse_head(&raw).and_then(|head| Ok((status(&head)?, head)));
             match parsed {
-                Ok((100..200, head)) => interim.push(head),
+                // A 101 is the last of HTTP on its connection.
+                Ok((100 | 102..200, head)) => interim.push(head),
                 Ok((status, head)) => {
                     return Ok(Answer {
                         status,

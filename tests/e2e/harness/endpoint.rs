@@ -235,6 +235,12 @@ impl<'a> Visitor<'a> {
             Step::ReadBytes(bytes) => {
                 self.source.exactly(bytes as u64, &mut |_| ()).map_err(Ended::ByPeer)
             }
+            Step::ReadToEnd => self.read_to_end().map_err(Ended::ByPeer),
+            Step::EchoBytes => self.echo_bytes(),
+            Step::Shut => {
+                drop(self.stream.shutdown(Shutdown::Write));
+                Ok(())
+            }
             Step::Send(bytes) => self.send(&bytes),
             Step::SendInPieces { bytes, size, pause } => bytes.chunks(size).try_for_each(|piece| {
                 self.send(piece)?;
@@ -316,6 +322,31 @@ impl<'a> Visitor<'a> {
         received.trailers = trailers;
         received.complete = true;
         Ok(())
+    }
+
+    fn read_to_end(&mut self) -> Result<(), Fault> {
+        let (index, _) = self.current.expect("a script reads the head before the rest");
+        let record = &self.shared.record;
+        let mut keep = |piece: &[u8]| {
+            let received = &mut record.lock().requests[index];
+            received.content_bytes += piece.len() as u64;
+            let room = Received::KEPT.saturating_sub(received.content.len());
+            received.content.extend_from_slice(&piece[..piece.len().min(room)]);
+        };
+        self.source.body(Framing::UntilClose, &mut keep)?;
+        record.lock().requests[index].complete = true;
+        Ok(())
+    }
+
+    fn echo_bytes(&mut self) -> Result<(), Ended> {
+        let (mut stream, mut taken) = (self.stream, Ok(()));
+        let mut back = |piece: &[u8]| {
+            if taken.is_ok() {
+                taken = stream.write_all(piece);
+            }
+        };
+        self.source.body(Framing::UntilClose, &mut back).map_err(Ended::ByPeer)?;
+        taken.map_err(|_| Ended::ByPeer(Fault::Reset))
     }
 
     fn violation(&self, why: String) {

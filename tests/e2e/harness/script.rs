@@ -26,6 +26,13 @@ pub(crate) enum Step {
     ReadBody,
     /// Reads so many bytes of whatever comes.
     ReadBytes(usize),
+    /// Reads whatever comes, up to the end of the peer's side, and writes it
+    /// down as the request's content.
+    ReadToEnd,
+    /// Sends back whatever comes, up to the end of the peer's side.
+    EchoBytes,
+    /// Shuts the sending side.
+    Shut,
     /// Sends these bytes.
     Send(Vec<u8>),
     /// Sends these bytes in writes of `size` bytes, `pause` apart.
