@@ -12,6 +12,7 @@ pub mod error_answer;
 pub mod http1_body;
 pub mod http1_request;
 pub mod http1_response;
+pub mod registration_message;
 pub mod route_table;
 pub mod whole_wire;
 
@@ -25,7 +26,7 @@ mod strict;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("admission", admission::run),
     ("attempt_isolation", attempt_isolation::run),
     ("config", config::run),
@@ -33,6 +34,7 @@ pub const TARGETS: [Target; 9] = [
     ("http1_body", http1_body::run),
     ("http1_request", http1_request::run),
     ("http1_response", http1_response::run),
+    ("registration_message", registration_message::run),
     ("route_table", route_table::run),
     ("whole_wire", whole_wire::run),
 ];

@@ -13,6 +13,7 @@ mod file;
 mod file_routes;
 mod ledger;
 mod live;
+pub mod message;
 mod registration;
 mod source;
 mod term;
