@@ -48,9 +48,10 @@ fn routes_shows_every_endpoint_with_its_state() {
     let table = said(&run(["routes", "--admin", &url]));
     let rows = cells(&table);
     let titles = ["HOST", "PATH", "SOURCE", "ENDPOINT", "WEIGHT", "STATE", "IN FLIGHT"];
-    assert_eq!(rows[0], titles, "{table}");
+    assert_eq!(rows[0][..7], titles, "{table}");
     let good = good.address().to_string();
-    assert_eq!(rows[1], ["a.test", "/api", "file", &good, "1", "available", "0"], "{table}");
+    let first = ["a.test", "/api", "file", &good, "1", "available", "0"];
+    assert_eq!(rows[1][..7], first, "{table}");
     assert_eq!(rows[2][3], bad.address().to_string(), "{table}");
     assert!(rows[2][5].starts_with("passed-over ("), "{table}");
     assert_eq!(rows[3][..4], ["empty.test", "/", "file", "none"], "{table}");
@@ -73,6 +74,11 @@ fn requests_shows_what_is_in_flight_oldest_first() {
     let mut first = Connection::open(router.address());
     first.send("GET /\x1b[2J?token=secret HTTP/1.1\r\nHost: a.test\r\n\r\n".replace('\x1b', "%1B"));
     endpoint.request_head(0);
+    // The order is by milliseconds.
+    eventually("the first to be older than the second will be", || {
+        let rows = cells(&said(&run(["requests", "--admin", &url])));
+        (rows.len() == 2 && rows[1][0] != "0ms").then_some(())
+    });
     let mut second = Connection::open(router.address());
     second.send("PUT /up HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5000\r\n\r\n");
     second.send(vec![b'x'; 2048]);
