@@ -86,6 +86,8 @@
 //! | `lifecycle` | start, reload, health, drain, the end |
 //! | `admin` | the operator's HTTP side |
 //! | `telemetry` | access log, metrics, recent errors |
+//! | `tls` | files of certificates and keys, and the cryptography they are for |
+//! | [`proxy_protocol`] | who is behind a balancer's connection |
 //! | `transport` | byte streams, and noticing that a peer has left |
 //! | `guard` | the build for tests in which a guard can be taken out |
 //! | `sync` | the locks and atomics, which a model checker can replace |
@@ -124,6 +126,7 @@ mod lifecycle;
 mod listen;
 #[cfg(feature = "router")]
 mod probes;
+pub mod proxy_protocol;
 #[cfg(feature = "router")]
 pub mod registry;
 pub mod request;
@@ -134,6 +137,8 @@ pub mod router;
 mod sync;
 #[cfg(feature = "router")]
 mod telemetry;
+#[cfg(feature = "router")]
+mod tls;
 #[cfg(feature = "router")]
 mod transport;
 #[cfg(feature = "router")]

@@ -108,6 +108,31 @@ impl Failure {
         Self::begun(Code::UpgradeFailed, detail)
     }
 
+    /// TLS with the endpoint failed; `detail` is one sentence, here and below.
+    pub fn tls_failed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::unsent(Code::TlsFailed, detail)
+    }
+
+    /// The endpoint is not who it should be.
+    pub fn tls_untrusted(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::unsent(Code::TlsUntrusted, detail)
+    }
+
+    /// The endpoint did not accept the router's side of the handshake. Even if
+    /// it says so after the request was sent, nothing of that was looked at.
+    pub fn tls_rejected(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::unsent(Code::TlsRejected, detail)
+    }
+
+    /// An alert ended the connection after the handshake; on a reused one it
+    /// counts as a reset.
+    pub fn alert(exchange: Exchange, detail: impl Into<Cow<'static, str>>) -> Self {
+        if exchange.reused && exchange.bytes_received == 0 {
+            return Self::reset(exchange);
+        }
+        Self::exchanged(exchange, Code::TlsRejected, detail)
+    }
+
     /// The connection ended within the response's body.
     pub fn truncated() -> Self {
         Self::begun(Code::UpstreamTruncated, "the endpoint ended the response before its end")

@@ -112,7 +112,7 @@ impl HeadPolicy {
     /// client's `Connection` can remove or replace it.
     ///
     /// These are the fields the router sets (`Host`, the request id, `Via`,
-    /// `X-Forwarded-*`, framing and the other hop-by-hop fields) and two that it
+    /// `X-Forwarded-*` with `-Client-Cert`, framing and the other hop-by-hop fields) and two that it
     /// acts on: `Expect`, on which the sending of the body hangs, and
     /// `Forwarded`, for which the rule is trust. No end-to-end field is among
     /// them, `Authorization` and `Cookie` neither: RFC 9110 section 7.6.1 wants
@@ -122,7 +122,7 @@ impl HeadPolicy {
         ends_here(name)
             || *name == self.request_id
             || match name.as_str() {
-                "host" | "expect" | "forwarded" => true,
+                "host" | "expect" | "forwarded" | "x-forwarded-client-cert" => true,
                 "via" => self.via.is_some(),
                 "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host" => {
                     self.forwarded != Forwarded::Off
@@ -149,7 +149,8 @@ impl HeadPolicy {
             Forwarded::Off => &[],
             _ => &["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"],
         };
-        forwarded.iter().copied().chain([self.request_id.as_str()])
+        let own = [self.request_id.as_str(), "x-forwarded-client-cert"];
+        forwarded.iter().copied().chain(own)
     }
 }
 
@@ -166,6 +167,7 @@ fn is_reserved(name: &HeaderName) -> bool {
             | "x-forwarded-for"
             | "x-forwarded-proto"
             | "x-forwarded-host"
+            | "x-forwarded-client-cert"
             | "authorization"
             | "cookie"
             | "set-cookie"

@@ -1,6 +1,5 @@
 //! The file as a whole, from the tree to [`Settings`].
 
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -10,6 +9,7 @@ use toml::de::DeTable;
 use super::address::{Role, socket_address};
 use super::findings::{Fault, Findings, Place};
 use super::item::Section;
+use super::listener::listeners;
 use super::path::check_path;
 use super::route::{Inherited, routes};
 use super::settings::{
@@ -54,44 +54,6 @@ pub(super) fn read(root: &Spanned<DeTable<'_>>, findings: &mut Findings<'_>) -> 
 
 fn bind_address(text: &str) -> Result<SocketAddr, Fault> {
     socket_address(text, Role::Bind)
-}
-
-fn listeners(file: &Section<'_>, findings: &mut Findings<'_>) -> Vec<ListenerSettings> {
-    let example = "write [[listener]] and below it address = \"127.0.0.1:8080\"";
-    let item = file.item("listener");
-    let place =
-        item.as_ref().map_or_else(|| file.place.below("listener", 0..0), |i| i.place.clone());
-    let sections = match item {
-        Some(item) => item.sections(&shape::LISTENER, findings),
-        None => Some(Vec::new()),
-    };
-    let Some(sections) = sections else { return Vec::new() };
-    if sections.is_empty() {
-        findings.report(&place, Fault::new("at least one is needed").help(example));
-    }
-    const HALF_CLOSE: &[(&str, bool)] = &[("close", false), ("allow", true)];
-    let mut lines: HashMap<SocketAddr, usize> = HashMap::new();
-    let mut listeners = Vec::new();
-    for section in sections {
-        let Some(item) = section.item("address") else {
-            findings.report(&section.place, Fault::new("address is missing").help(example));
-            continue;
-        };
-        let Some(address) = item.read(findings, bind_address) else { continue };
-        let line = findings.line(item.place.span.start);
-        let first = lines.insert(address, line).filter(|_| address.port() != 0);
-        if let Some(first) = first {
-            let reason = format!("{address} is listened on twice: first on line {first}");
-            findings.report(&item.place, Fault::new(reason));
-        }
-        let half_close = section.item("client_half_close");
-        let half_close_allowed = half_close.and_then(|item| item.word(HALF_CLOSE, findings));
-        listeners.push(ListenerSettings {
-            address,
-            half_close_allowed: half_close_allowed.unwrap_or_default(),
-        });
-    }
-    listeners
 }
 
 fn admin(

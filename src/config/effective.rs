@@ -6,8 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::restart::NEEDS_RESTART;
 use super::settings::{
-    AccessLogFormat, AccessLogTarget, EndpointSettings, HeaderEdits, HealthCheck, ListenerSettings,
-    RouteSettings, Settings, Timeouts,
+    AccessLogFormat, AccessLogTarget, EndpointSettings, ForwardedClientCert, HeaderEdits,
+    HealthCheck, ListenerSettings, RouteSettings, Settings, Timeouts,
+};
+use super::tls::{
+    ClientAuth, ClientAuthSettings, EndpointTlsSettings, FileRef, ListenerTlsSettings, TlsVersion,
 };
 use super::units::format_duration;
 use crate::attempt::Forwarded;
@@ -37,6 +40,7 @@ pub fn effective(settings: &Settings) -> Value {
             "replay_body_bytes": limits.replay_body_bytes,
             "linger_bytes": limits.linger_bytes,
             "informational": limits.informational,
+            "tls_handshakes": limits.tls_handshakes,
         },
         "retry": {
             "attempts": settings.retry.attempts,
@@ -50,6 +54,12 @@ pub fn effective(settings: &Settings) -> Value {
                 Forwarded::Off => "off",
             },
             "trusted_proxies": headers.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "forwarded_client_cert": match headers.forwarded_client_cert {
+                ForwardedClientCert::Strip => "strip",
+                ForwardedClientCert::Set => "set",
+                ForwardedClientCert::ForwardIfMtls => "forward_if_mtls",
+                ForwardedClientCert::Pass => "pass",
+            },
             "request_id": headers.request_id.as_str(),
             "via": headers.via.as_deref().unwrap_or_default(),
             "node_id": headers.node_id,
@@ -73,6 +83,7 @@ pub fn effective(settings: &Settings) -> Value {
         "registry": {
             "grace": format_duration(settings.registry.grace),
             "endpoints": settings.registry.endpoints,
+            "tls": settings.registry.tls.as_ref().map(endpoint_tls),
         },
         "route": settings.routes.iter().map(route).collect::<Vec<_>>(),
     })
@@ -82,6 +93,11 @@ fn listener(listener: &ListenerSettings) -> Value {
     json!({
         "address": listener.address,
         "client_half_close": if listener.half_close_allowed { "allow" } else { "close" },
+        "tls": listener.tls.as_ref().map(listener_tls),
+        "proxy_protocol": match &listener.proxy_protocol_from[..] {
+            [] => Value::Null,
+            from => json!({ "from": from.iter().map(ToString::to_string).collect::<Vec<_>>() }),
+        },
     })
 }
 
@@ -103,7 +119,61 @@ fn route(route: &RouteSettings) -> Value {
 }
 
 fn endpoint(endpoint: &EndpointSettings) -> Value {
-    json!({ "address": endpoint.address, "weight": endpoint.weight })
+    json!({
+        "address": endpoint.address,
+        "weight": endpoint.weight,
+        "tls": endpoint.tls.as_deref().map(endpoint_tls),
+        "send_proxy": endpoint.send_proxy.then_some("v2"),
+    })
+}
+
+/// Files are shown by name; what is in them is nobody's business.
+fn name(file: &FileRef) -> Value {
+    file.path.display().to_string().into()
+}
+
+fn client_auth(auth: &ClientAuthSettings) -> (&'static str, Option<Value>) {
+    let mode = match auth.mode {
+        ClientAuth::None => "none",
+        ClientAuth::Request => "request",
+        ClientAuth::Require => "require",
+    };
+    (mode, auth.ca.as_ref().map(name))
+}
+
+fn listener_tls(tls: &ListenerTlsSettings) -> Value {
+    let certificates = tls.certificates.iter().map(|certificate| {
+        let auth = certificate.client_auth.as_ref().unwrap_or(&tls.client_auth);
+        let (mode, ca) = client_auth(auth);
+        json!({
+            "chain": name(&certificate.chain),
+            "key": name(&certificate.key),
+            "ocsp": certificate.ocsp.as_ref().map(name),
+            "client_auth": mode,
+            "client_ca": ca,
+        })
+    });
+    let (mode, ca) = client_auth(&tls.client_auth);
+    json!({
+        "certificates": certificates.collect::<Vec<_>>(),
+        "min_version": match tls.min_version {
+            TlsVersion::Tls12 => "1.2",
+            TlsVersion::Tls13 => "1.3",
+        },
+        "client_auth": mode,
+        "client_ca": ca,
+        "alpn": tls.alpn,
+    })
+}
+
+fn endpoint_tls(tls: &EndpointTlsSettings) -> Value {
+    json!({
+        "server_name": tls.server_name,
+        "verify_san": tls.verify_san,
+        "ca": tls.ca.as_ref().map(name),
+        "client_cert": tls.identity.as_ref().map(|(chain, _)| name(chain)),
+        "client_key": tls.identity.as_ref().map(|(_, key)| name(key)),
+    })
 }
 
 fn health_check(check: &HealthCheck) -> Value {
@@ -137,6 +207,7 @@ fn timeouts(timeouts: &Timeouts) -> Value {
     let rate = |rate: Option<u64>| rate.map_or_else(|| "off".into(), |rate| format!("{rate}B/s"));
     json!({
         "tls_handshake": on(timeouts.tls_handshake),
+        "proxy_protocol": on(timeouts.proxy_protocol),
         "request_head": on(timeouts.request_head),
         "keep_alive": on(timeouts.keep_alive),
         "request_body_idle": may_be_off(timeouts.request_body_idle),

@@ -62,12 +62,18 @@ impl<'t> Findings<'t> {
     }
 
     pub(super) fn report(&mut self, place: &Place, fault: Fault) {
+        let diagnostic = self.diagnostic(place, fault);
+        self.found.push(diagnostic);
+    }
+
+    /// A fault at its place, not reported.
+    pub(super) fn diagnostic(&self, place: &Place, fault: Fault) -> Diagnostic {
         // A span past the end cannot come from the parser; clamping it keeps a
         // wrong one from costing more than a wrong underline.
         let end = place.span.end.min(self.text.len());
         let start = place.span.start.min(end);
         let (line, column) = self.position(start);
-        self.found.push(Diagnostic {
+        Diagnostic {
             file: self.origin.to_owned(),
             line,
             column,
@@ -75,7 +81,7 @@ impl<'t> Findings<'t> {
             key: place.key.clone(),
             reason: fault.reason,
             help: fault.help,
-        });
+        }
     }
 
     /// The line of a byte offset, counted from 1.

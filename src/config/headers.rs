@@ -5,7 +5,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use super::address::network;
 use super::findings::{Fault, Findings, quoted};
 use super::item::{Item, Section};
-use super::settings::{Forwarded, HeaderEdits, HeaderSettings};
+use super::settings::{Forwarded, ForwardedClientCert, HeaderEdits, HeaderSettings};
 use super::shape::HEADER_EDITS;
 
 /// The longest pseudonym or node name; they travel with every request.
@@ -13,6 +13,13 @@ const LONGEST_NAME: usize = 64;
 
 const FORWARDED: &[(&str, Forwarded)] =
     &[("append", Forwarded::Append), ("replace", Forwarded::Replace), ("off", Forwarded::Off)];
+
+const CLIENT_CERT: &[(&str, ForwardedClientCert)] = &[
+    ("strip", ForwardedClientCert::Strip),
+    ("set", ForwardedClientCert::Set),
+    ("forward_if_mtls", ForwardedClientCert::ForwardIfMtls),
+    ("pass", ForwardedClientCert::Pass),
+];
 
 /// Reads `[headers]` over the defaults.
 pub(super) fn headers(section: Option<Section<'_>>, findings: &mut Findings<'_>) -> HeaderSettings {
@@ -25,6 +32,10 @@ pub(super) fn headers(section: Option<Section<'_>>, findings: &mut Findings<'_>)
         let items = item.elements(findings).unwrap_or_default();
         let networks = items.iter().filter_map(|item| item.read(findings, network));
         headers.trusted_proxies = networks.collect();
+    }
+    if let Some(item) = section.item("forwarded_client_cert") {
+        let word = item.word(CLIENT_CERT, findings);
+        headers.forwarded_client_cert = word.unwrap_or(headers.forwarded_client_cert);
     }
     if let Some(item) = section.item("request_id") {
         let name = item.read(findings, request_id_name);
@@ -94,6 +105,9 @@ fn controlled(name: &HeaderName) -> Option<&'static str> {
         "via" => Some("the router writes it; see [headers] via"),
         "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host" => {
             Some("the router writes it; see [headers] forwarded")
+        }
+        "x-forwarded-client-cert" => {
+            Some("the router vouches for it; see [headers] forwarded_client_cert")
         }
         _ => None,
     }

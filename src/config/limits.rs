@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use super::findings::Findings;
 use super::item::Section;
 use super::settings::{Limits, RegistrySettings, RetrySettings, WorkerSettings};
+use super::tls::registry_tls;
 
 /// A head must hold a plain request, and is parsed in one piece.
 const HEAD_BYTES: RangeInclusive<u64> = (1 << 10)..=(1 << 20);
@@ -20,6 +21,7 @@ const IN_FLIGHT: RangeInclusive<u64> = 1..=10_000_000;
 const REPLAY_BYTES: RangeInclusive<u64> = 0..=(64 << 20);
 const LINGER_BYTES: RangeInclusive<u64> = 0..=(1 << 30);
 const INFORMATIONAL: RangeInclusive<u64> = 0..=1_000;
+const TLS_HANDSHAKES: RangeInclusive<u64> = 1..=10_000_000;
 const ATTEMPTS: RangeInclusive<u64> = 1..=10;
 const PERCENT: RangeInclusive<u64> = 0..=100;
 const BUDGET_MIN: RangeInclusive<u64> = 0..=1_000_000;
@@ -40,6 +42,7 @@ pub(super) fn limits(section: Option<Section<'_>>, findings: &mut Findings<'_>) 
     number.size("replay_body_bytes", REPLAY_BYTES, &mut limits.replay_body_bytes);
     number.size("linger_bytes", LINGER_BYTES, &mut limits.linger_bytes);
     number.count("informational", INFORMATIONAL, &mut limits.informational);
+    number.count("tls_handshakes", TLS_HANDSHAKES, &mut limits.tls_handshakes);
     limits
 }
 
@@ -66,6 +69,8 @@ pub(super) fn registry(
     }
     let mut number = Numbers { section, findings };
     number.count("endpoints", ENDPOINTS, &mut registry.endpoints);
+    let Numbers { section, findings } = number;
+    registry.tls = section.item("tls").and_then(|item| registry_tls(&item, findings));
     registry
 }
 

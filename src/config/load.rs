@@ -43,7 +43,7 @@ pub enum LoadError {
     Invalid(#[from] Diagnostics),
 }
 
-/// Reads and validates the file at `path`.
+/// Reads and validates the file at `path`, and the files it names for TLS.
 ///
 /// # Errors
 /// [`LoadError`] tells apart what went wrong; [`LoadError::Invalid`] holds every
@@ -61,7 +61,12 @@ pub fn load(path: &Path) -> Result<Settings, LoadError> {
         let line = 1 + bytes[..offset].iter().filter(|byte| **byte == b'\n').count();
         LoadError::NotUtf8 { path: path.into(), offset, line }
     })?;
-    Ok(parse(text, &path.display().to_string())?)
+    let settings = parse(text, &path.display().to_string())?;
+    let faults = crate::router::faults(&settings);
+    if !faults.is_empty() {
+        return Err(Diagnostics::new(text, faults).into());
+    }
+    Ok(settings)
 }
 
 /// The bytes of the file, or one more than it may have.

@@ -20,6 +20,7 @@ mod health_check;
 mod host;
 mod item;
 mod limits;
+mod listener;
 mod load;
 mod path;
 mod restart;
@@ -28,6 +29,7 @@ mod settings;
 mod shape;
 mod suggest;
 mod timeouts;
+mod tls;
 mod units;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
@@ -35,6 +37,10 @@ pub use effective::effective;
 pub use load::{LoadError, load};
 pub use restart::NEEDS_RESTART;
 pub use settings::*;
+pub use tls::{
+    CertificateSettings, ClientAuth, ClientAuthSettings, EndpointTlsSettings, FileRef,
+    ListenerTlsSettings, TlsVersion,
+};
 pub use units::{
     LONGEST_DURATION, UnitError, format_duration, format_size, parse_duration, parse_rate,
     parse_size,

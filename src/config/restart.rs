@@ -1,6 +1,6 @@
 //! The keys that take effect at a start only.
 
-use super::Settings;
+use super::{ListenerSettings, Settings};
 
 /// Keys that are read at the start only; everything else follows a reload.
 pub const NEEDS_RESTART: [&str; 4] = ["listener", "admin", "workers", "access_log"];
@@ -11,12 +11,25 @@ impl Settings {
     pub(crate) fn keep_from_start(&mut self, running: &Settings) -> Vec<&'static str> {
         let [listener, admin, workers, access_log] = NEEDS_RESTART;
         let mut kept = Vec::new();
-        keep(listener, &mut self.listeners, &running.listeners, &mut kept);
+        if !same_sockets(&self.listeners, &running.listeners) {
+            kept.push(listener);
+            self.listeners.clone_from(&running.listeners);
+        }
         keep(admin, &mut self.admin, &running.admin, &mut kept);
         keep(workers, &mut self.workers, &running.workers, &mut kept);
         keep(access_log, &mut self.access_log, &running.access_log, &mut kept);
         kept
     }
+}
+
+/// Whether the listeners are the same but for what TLS is made of: that is read
+/// anew at every reload, and new connections get it.
+fn same_sockets(new: &[ListenerSettings], running: &[ListenerSettings]) -> bool {
+    let same = |(new, running): (&ListenerSettings, &ListenerSettings)| {
+        let tls = new.tls.is_some() == running.tls.is_some();
+        tls && *new == ListenerSettings { tls: new.tls.clone(), ..running.clone() }
+    };
+    new.len() == running.len() && new.iter().zip(running).all(same)
 }
 
 fn keep<T: Clone + PartialEq>(

@@ -13,6 +13,10 @@ use super::path::normalise_prefix;
 use super::settings::{Balance, EndpointSettings, HeaderSettings, RouteSettings, Timeouts};
 use super::shape::{ENDPOINT, HEALTH_CHECK, ROUTE_TIMEOUTS};
 use super::timeouts;
+use super::tls::endpoint_tls;
+
+/// The versions of the PROXY protocol that endpoints can be sent.
+const SEND_PROXY: &[(&str, bool)] = &[("v2", true)];
 
 const WEIGHTS: std::ops::RangeInclusive<u64> = 1..=256;
 
@@ -121,13 +125,15 @@ fn endpoints(section: &Section<'_>, findings: &mut Findings<'_>) -> Vec<Endpoint
 fn endpoint(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<EndpointSettings> {
     if !item.is_table() {
         let address = item.read(findings, endpoint_address)?;
-        return Some(EndpointSettings { address, weight: 1 });
+        return Some(EndpointSettings { address, weight: 1, tls: None, send_proxy: false });
     }
     let section = item.section(&ENDPOINT, findings)?;
     let weight = match section.item("weight") {
         Some(weight) => weight.number(WEIGHTS, findings),
         None => Some(1),
     };
+    let tls = section.item("tls").and_then(|item| endpoint_tls(&item, findings));
+    let send_proxy = section.item("send_proxy").and_then(|i| i.word(SEND_PROXY, findings));
     let Some(address) = section.item("address") else {
         let fault = Fault::new("address is missing");
         findings.report(&item.place, fault.help("write { address = \"10.0.0.1:8080\" }"));
@@ -135,7 +141,9 @@ fn endpoint(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<EndpointSett
     };
     let address = address.read(findings, endpoint_address)?;
     // A weight is at most 256 here, so the conversion cannot fail.
-    Some(EndpointSettings { address, weight: weight.and_then(|w| w.try_into().ok()).unwrap_or(1) })
+    let weight = weight.and_then(|w| w.try_into().ok()).unwrap_or(1);
+    let (tls, send_proxy) = (tls.map(Into::into), send_proxy.unwrap_or(false));
+    Some(EndpointSettings { address, weight, tls, send_proxy })
 }
 
 fn endpoint_address(text: &str) -> Result<SocketAddr, Fault> {

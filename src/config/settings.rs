@@ -9,6 +9,8 @@ use http::header::HeaderName;
 pub use crate::attempt::{Forwarded, HeaderEdits};
 pub use crate::endpoint::{Balance, HealthCheck};
 
+use super::tls::{EndpointTlsSettings, ListenerTlsSettings};
+
 /// Everything a router needs to run, as one immutable value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -46,11 +48,14 @@ pub struct RegistrySettings {
     pub grace: Duration,
     /// Endpoints that all sources but the file may register together.
     pub endpoints: usize,
+    /// What registered endpoints that speak TLS must prove besides their name,
+    /// and who the router says it is.
+    pub tls: Option<EndpointTlsSettings>,
 }
 
 impl Default for RegistrySettings {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(120), endpoints: 4_000_000 }
+        Self { grace: Duration::from_secs(120), endpoints: 4_000_000, tls: None }
     }
 }
 
@@ -62,6 +67,10 @@ pub struct ListenerSettings {
     /// `client_half_close = "allow"`: a client that has shut its sending side
     /// after a whole request still gets its answer. Otherwise it has left.
     pub half_close_allowed: bool,
+    /// TLS, if it is spoken here.
+    pub tls: Option<ListenerTlsSettings>,
+    /// The networks whose connections begin with a PROXY header; no others do.
+    pub proxy_protocol_from: Vec<Network>,
 }
 
 /// `[admin]`
@@ -85,6 +94,8 @@ pub struct WorkerSettings {
 pub struct Timeouts {
     /// TLS handshake with a client.
     pub tls_handshake: Duration,
+    /// Connection to whole PROXY header.
+    pub proxy_protocol: Duration,
     /// First byte to end of the request head, hard.
     pub request_head: Duration,
     /// Idle client connection, and the wait for its first byte.
@@ -126,6 +137,7 @@ impl Default for Timeouts {
         }
         Self {
             tls_handshake: s(5),
+            proxy_protocol: s(5),
             request_head: s(10),
             keep_alive: s(75),
             request_body_idle: Some(s(30)),
@@ -167,6 +179,8 @@ pub struct Limits {
     pub linger_bytes: u64,
     /// Informational responses per exchange.
     pub informational: usize,
+    /// TLS handshakes with clients at a time; more connections are closed.
+    pub tls_handshakes: usize,
 }
 
 impl Default for Limits {
@@ -181,6 +195,7 @@ impl Default for Limits {
             replay_body_bytes: 64 << 10,
             linger_bytes: 1 << 20,
             informational: 8,
+            tls_handshakes: 10_000,
         }
     }
 }
@@ -209,6 +224,8 @@ pub struct HeaderSettings {
     pub forwarded: Forwarded,
     /// Networks whose `X-Forwarded-*`, `Forwarded` and request id are believed.
     pub trusted_proxies: Vec<Network>,
+    /// What happens to `X-Forwarded-Client-Cert`.
+    pub forwarded_client_cert: ForwardedClientCert,
     /// The request id's field name.
     pub request_id: HeaderName,
     /// The pseudonym in `Via`; `None` sends none.
@@ -222,11 +239,27 @@ impl Default for HeaderSettings {
         Self {
             forwarded: Forwarded::Append,
             trusted_proxies: Vec::new(),
+            forwarded_client_cert: ForwardedClientCert::Strip,
             request_id: HeaderName::from_static("x-request-id"),
             via: Some("pointsman".into()),
             node_id: None,
         }
     }
+}
+
+/// What happens to `X-Forwarded-Client-Cert` on its way to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedClientCert {
+    /// It is removed.
+    Strip,
+    /// It is replaced by the certificate the client has shown on this
+    /// connection, or removed if it has shown none.
+    Set,
+    /// It passes if the client has shown a certificate on this connection, and
+    /// is removed otherwise.
+    ForwardIfMtls,
+    /// It passes, whoever sends it.
+    Pass,
 }
 
 /// An address with a prefix length, as in `10.0.0.0/8`.
@@ -334,6 +367,11 @@ pub struct EndpointSettings {
     pub address: SocketAddr,
     /// Its share relative to the others; 1 to 256.
     pub weight: u16,
+    /// TLS, if it is spoken there.
+    pub tls: Option<std::sync::Arc<EndpointTlsSettings>>,
+    /// `send_proxy = "v2"`: connections begin with a PROXY header that names
+    /// the client, and serve one request each.
+    pub send_proxy: bool,
 }
 
 /// `[[route]]`

@@ -31,13 +31,18 @@ shapes! {
         "listener", "admin", "workers", "timeouts", "limits", "retry", "headers", "errors",
         "health", "access_log", "registry", "route",
     ] later [];
-    LISTENER = "[[listener]]" ["address", "client_half_close"] later [
-        "tls", "http2", "proxy_protocol"
-    ];
+    LISTENER = "[[listener]]" [
+        "address", "client_half_close", "tls", "proxy_protocol",
+    ] later ["http2"];
+    LISTENER_TLS = "tls of a listener" [
+        "certificates", "min_version", "client_auth", "client_ca", "alpn",
+    ] later [];
+    CERTIFICATE = "a certificate" ["chain", "key", "ocsp", "client_auth", "client_ca"] later [];
+    PROXY_PROTOCOL = "proxy_protocol" ["from"] later [];
     ADMIN = "[admin]" ["address", "token_file"] later [];
     WORKERS = "[workers]" ["threads"] later [];
     TIMEOUTS = "[timeouts]" [
-        "tls_handshake", "request_head", "keep_alive", "request_body_idle",
+        "tls_handshake", "proxy_protocol", "request_head", "keep_alive", "request_body_idle",
         "request_body_min_rate", "response_write_idle", "queue", "connect", "request_write_idle",
         "attempt_head", "response_body_idle", "request", "tunnel_idle", "upstream_keep_alive",
         "linger", "drain", "drain_delay",
@@ -45,16 +50,16 @@ shapes! {
     LIMITS = "[limits]" [
         "connections", "request_head_bytes", "request_headers", "response_head_bytes",
         "request_body_bytes", "requests_in_flight", "replay_body_bytes", "linger_bytes",
-        "informational",
+        "informational", "tls_handshakes",
     ] later [];
     RETRY = "[retry]" ["attempts", "budget_percent", "budget_min"] later [];
     HEADERS = "[headers]" [
-        "forwarded", "trusted_proxies", "request_id", "via", "node_id",
+        "forwarded", "trusted_proxies", "forwarded_client_cert", "request_id", "via", "node_id",
     ] later [];
     ERRORS = "[errors]" ["expose_endpoints"] later [];
     HEALTH = "[health]" ["path", "user_agents"] later [];
     ACCESS_LOG = "[access_log]" ["path", "format"] later [];
-    REGISTRY = "[registry]" ["grace", "endpoints"] later ["nats", "snapshot"];
+    REGISTRY = "[registry]" ["grace", "endpoints", "tls"] later ["nats", "snapshot"];
     ROUTE = "[[route]]" [
         "host", "path", "endpoints", "balance", "metrics", "request_headers", "response_headers",
         "timeouts", "request_body_idle", "request_body_min_rate", "queue", "connect",
@@ -68,7 +73,10 @@ shapes! {
     HEALTH_CHECK = "health_check" [
         "path", "host", "interval", "timeout", "rise", "fall", "expect", "expect_body",
     ] later [];
-    ENDPOINT = "an endpoint" ["address", "weight"] later ["tls", "max_requests"];
+    ENDPOINT = "an endpoint" ["address", "weight", "tls", "send_proxy"] later ["max_requests"];
+    ENDPOINT_TLS = "tls of an endpoint" [
+        "server_name", "verify_san", "ca", "client_cert", "client_key",
+    ] later [];
     HEADER_EDITS = "request_headers and response_headers" ["set", "remove"] later [];
 }
 

@@ -10,6 +10,7 @@ mod names;
 mod places;
 mod properties;
 mod routes;
+mod tls;
 mod values;
 
 /// The first line of the files below, so that only the rest is at fault.

@@ -100,6 +100,7 @@ fn never_off(in_a_route: bool) -> Fault {
 fn clock<'t>(timeouts: &'t mut Timeouts, key: &str) -> Option<Clock<'t>> {
     Some(match key {
         "tls_handshake" => Clock::Always(&mut timeouts.tls_handshake),
+        "proxy_protocol" => Clock::Always(&mut timeouts.proxy_protocol),
         "request_head" => Clock::Always(&mut timeouts.request_head),
         "keep_alive" => Clock::Always(&mut timeouts.keep_alive),
         "request_body_idle" => Clock::Optional(&mut timeouts.request_body_idle),

@@ -148,7 +148,7 @@ impl Transport for PlayedStream {
         Poll::Pending
     }
 
-    fn is_disturbed(&self) -> bool {
+    fn is_disturbed(&mut self) -> bool {
         match self.steps.front() {
             Some(Step::Stall) => false,
             Some(Step::Await) => self.written.lock().bytes.len() > self.awaited,

@@ -13,6 +13,7 @@ use crate::lifecycle::{Drain, Phase, TaskKind, watchdog};
 use crate::probes;
 use crate::registry::LiveRoutes;
 use crate::router::Shared;
+use crate::tls;
 
 /// Starts them all on the runtime that calls; they end with the set.
 pub(crate) fn start(
@@ -38,6 +39,11 @@ pub(crate) fn start(
     jobs.spawn(tasks.track(TaskKind::Expiry, "registered routes".into(), expiring));
     let keeping = probes::keep(shared.clone(), drain.watch());
     jobs.spawn(tasks.track(TaskKind::ProbeKeeper, "health checks".into(), keeping));
+    if let Some(reload) = reload.clone() {
+        let watched = shared.clone();
+        let watching = async move { tls::watch(&watched, || reload.ask()).await };
+        jobs.spawn(tasks.track(TaskKind::Reload, "certificates".into(), watching));
+    }
     if let Some(reload) = reload {
         let file = reload.path().display().to_string();
         let mut phase = drain.watch();

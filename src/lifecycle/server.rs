@@ -172,15 +172,7 @@ impl Server {
             .collect();
         let descriptor_share = (descriptor_connections() / self.shared.workers).max(1);
         let mut of_worker = transpose(self.listeners, self.shared.workers).into_iter();
-        let half_close_allowed: Vec<bool> = self
-            .shared
-            .snapshots
-            .current()
-            .settings
-            .listeners
-            .iter()
-            .map(|listener| listener.half_close_allowed)
-            .collect();
+        let settings = self.shared.snapshots.current().settings.clone();
         let mut threads = Vec::new();
         for (index, router) in routers.into_iter().enumerate() {
             let connections = Connections::new(router.worker().metrics.clone());
@@ -189,14 +181,15 @@ impl Server {
                 router,
                 listeners: of_worker.next().unwrap_or_default(),
                 phase: self.drain.watch(),
-                half_close_allowed: half_close_allowed.clone(),
                 connections,
                 descriptor_share,
             };
             threads.push(spawn(index, worker, &self.shared.tasks, ended.clone())?);
         }
         drop(ended);
-        announce(&self.addresses, admin_address, &self.greeting)?;
+        let secure = settings.listeners.iter().map(|listener| listener.tls.is_some());
+        let addresses: Vec<_> = self.addresses.iter().copied().zip(secure).collect();
+        announce(&addresses, admin_address, &self.greeting)?;
         systemd::ready();
         let outcome = runtime.block_on(async {
             let drain = self.drain.clone();
@@ -269,10 +262,11 @@ async fn all_ended(
     Ok(())
 }
 
-fn announce(addresses: &[SocketAddr], admin: SocketAddr, greeting: &str) -> io::Result<()> {
+fn announce(addresses: &[(SocketAddr, bool)], admin: SocketAddr, greeting: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    for address in addresses {
-        writeln!(out, "listening http://{address}")?;
+    for (address, secure) in addresses {
+        let scheme = if *secure { "https" } else { "http" };
+        writeln!(out, "listening {scheme}://{address}")?;
     }
     writeln!(out, "admin http://{admin}")?;
     out.write_all(greeting.as_bytes())?;
@@ -344,7 +338,6 @@ mod tests {
             // Health knows of no listener, so that accepting on this panics.
             listeners: listen(loopback, 1, &mut PassedSockets::default()).unwrap(),
             phase: drain.watch(),
-            half_close_allowed: vec![false],
             descriptor_share: 1,
         };
         let (ended, mut workers) = tokio::sync::mpsc::unbounded_channel();

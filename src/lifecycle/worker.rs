@@ -13,7 +13,7 @@ use crate::lifecycle::health::HEARTBEAT_PERIOD;
 use crate::lifecycle::phase::Phase;
 use crate::lifecycle::tasks::TaskKind;
 use crate::listen::connections::{Connections, FIRST_REQUEST_COMES};
-use crate::listen::{Acceptor, Listener, accept};
+use crate::listen::{Acceptor, Listener, Preludes, accept};
 use crate::router::Router;
 
 /// What a worker's thread is started with.
@@ -21,8 +21,6 @@ pub(crate) struct Worker {
     pub(crate) router: Router,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) phase: watch::Receiver<Phase>,
-    /// Whether the clients of each listener may half-close.
-    pub(crate) half_close_allowed: Vec<bool>,
     /// The client connections it holds.
     pub(crate) connections: Arc<Connections>,
     /// Client connections it may hold for its share of descriptors.
@@ -44,14 +42,18 @@ impl Worker {
         let tasks = self.router.worker().shared.tasks.clone();
         let connections = self.connections.clone();
         let mut accepting = JoinSet::new();
-        let listeners = self.listeners.drain(..).zip(self.half_close_allowed.drain(..));
-        for (index, (listener, half_close_allowed)) in listeners.enumerate() {
+        let preludes = Arc::new(Preludes::default());
+        let settings = self.router.pin().settings.clone();
+        let listeners = self.listeners.drain(..).zip(&settings.listeners);
+        for (index, (listener, settings)) in listeners.enumerate() {
             let address = listener.socket.local_addr()?.to_string();
             let acceptor = Acceptor {
                 router: self.router.clone(),
                 connections: connections.clone(),
                 descriptor_share: self.descriptor_share,
-                half_close_allowed,
+                listener: Arc::new(settings.clone()),
+                index,
+                preludes: preludes.clone(),
             };
             let phase = self.phase.clone();
             let guard = self.router.worker().shared.health.accepting(index);
@@ -179,7 +181,6 @@ mod tests {
             router,
             listeners,
             phase: drain.watch(),
-            half_close_allowed: vec![false],
             descriptor_share: 10,
         };
         (worker, shared)

@@ -10,11 +10,13 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::config::ListenerSettings;
 use crate::lifecycle::Phase;
 use crate::listen::Listener;
 use crate::listen::connections::Connections;
 use crate::listen::http1;
 use crate::listen::newcomers::{HANDSHAKES_END, turn_newcomers_away};
+use crate::listen::prelude::{self, Prelude, Preludes};
 use crate::listen::socket::BACKLOG;
 use crate::request::ClientAddress;
 use crate::router::Router;
@@ -34,8 +36,11 @@ pub(crate) struct Acceptor {
     pub(crate) connections: Arc<Connections>,
     /// Connections this worker may hold for its share of descriptors.
     pub(crate) descriptor_share: usize,
-    /// Whether clients may shut their sending side and stay for the answer.
-    pub(crate) half_close_allowed: bool,
+    /// The listener it accepts for, and its place in the configuration.
+    pub(crate) listener: Arc<ListenerSettings>,
+    pub(crate) index: usize,
+    /// What comes before HTTP on this worker's connections.
+    pub(crate) preludes: Arc<Preludes>,
 }
 
 /// Accepts from `listener` until the drain, then until its queue is empty for
@@ -117,7 +122,27 @@ impl Acceptor {
         let entry = self.connections.enter(peer);
         let client = ClientAddress { peer, local, secure: false };
         let router = self.router.clone();
-        let half_close_allowed = self.half_close_allowed;
+        let half_close_allowed = self.listener.half_close_allowed;
+        if prelude::has_any(&self.listener) {
+            let (listener, index) = (self.listener.clone(), self.index);
+            let preludes = self.preludes.clone();
+            let prelude =
+                Prelude { stream, client, listener, index, router: router.clone(), preludes };
+            tokio::spawn(async move {
+                let serving = async {
+                    let passed = prelude::unless_closed(&entry, prelude.pass()).await;
+                    let Some((stream, client)) = passed else { return };
+                    let connection = http1::open(stream, half_close_allowed);
+                    if crowded {
+                        http1::refuse_crowded(connection, client, router, &entry).await;
+                    } else {
+                        http1::serve(connection, client, router, &entry).await;
+                    }
+                };
+                entry.until_cut(serving).await;
+            });
+            return;
+        }
         tokio::spawn(async move {
             let connection = http1::open(Box::new(stream), half_close_allowed);
             if crowded {
@@ -162,7 +187,9 @@ mod tests {
         let shared = Arc::new(Shared::new(settings, 1, Health::embedded()).unwrap());
         let router = Router::for_worker(shared, 0, AccessLogHandle::off());
         let connections = Connections::new(router.worker().metrics.clone());
-        Acceptor { router, connections, descriptor_share: 1000, half_close_allowed: false }
+        let listener = Arc::new(router.pin().settings.listeners[0].clone());
+        let preludes = Arc::default();
+        Acceptor { router, connections, descriptor_share: 1000, listener, index: 0, preludes }
     }
 
     fn listener() -> (Listener, SocketAddr) {

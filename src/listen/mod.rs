@@ -5,10 +5,13 @@ pub(crate) mod connections;
 pub(crate) mod http1;
 mod newcomers;
 mod passed;
+mod prelude;
 mod socket;
+pub(crate) mod tls;
 
 pub(crate) use accept::{Acceptor, accept};
 pub use passed::PassedError;
 pub(crate) use passed::PassedSockets;
+pub(crate) use prelude::Preludes;
 pub use socket::BindError;
 pub(crate) use socket::{Listener, listen};

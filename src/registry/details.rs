@@ -68,6 +68,13 @@ impl Details {
         Reader(&self.0).text()
     }
 
+    /// The name its certificate must have.
+    pub(crate) fn server_cert_domain_san(&self) -> Option<&str> {
+        let mut texts = Reader(&self.0);
+        // The last of the texts that have a place of their own.
+        (0..TEXTS).map(|_| texts.text()).last().flatten()
+    }
+
     /// Puts them back into a registration.
     pub(crate) fn fill(&self, registration: &mut Registration) {
         let mut texts = Reader(&self.0);

@@ -94,6 +94,11 @@ impl Endpoint {
         self.details.instance_id()
     }
 
+    /// The name its certificate must have.
+    pub(crate) fn server_cert_domain_san(&self) -> Option<&str> {
+        self.details.server_cert_domain_san()
+    }
+
     /// Milliseconds it lives without a refresh.
     pub(crate) fn ttl_ms(&self) -> Option<u64> {
         (self.ttl_ms > 0).then_some(u64::from(self.ttl_ms))

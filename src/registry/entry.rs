@@ -10,7 +10,7 @@ use super::calendar::{Look, Tick};
 use super::endpoint::Endpoint;
 use crate::endpoint::{Balance, EndpointSet};
 use crate::route::{HostPattern, PathPrefix};
-use crate::router::{Makings, Terms};
+use crate::router::{Makings, Served, Terms};
 use crate::telemetry::metrics::RouteLabel;
 
 /// A route of one source, in one version. A change makes another one; its
@@ -23,7 +23,7 @@ pub(crate) struct Entry {
     pub(crate) endpoints: Box<[Arc<Endpoint>]>,
     /// What balances between them, made when the route is first used: a
     /// million routes nobody asks for have no counters for every worker.
-    set: OnceLock<Arc<EndpointSet>>,
+    set: OnceLock<Arc<Served>>,
     /// What a live source says of balancing.
     pub(crate) balance: Option<Box<Balance>>,
     /// The file's options for the route; live ones have those of the table.
@@ -148,16 +148,15 @@ impl Entry {
     }
 
     /// What balances between its endpoints; made at the first call.
-    pub(crate) fn set(&self, makings: Makings<'_>) -> &EndpointSet {
+    pub(crate) fn set(&self, makings: Makings<'_>) -> &Served {
         self.set.get_or_init(|| {
-            let settings = self.terms.as_ref().map(|terms| &terms.settings);
-            Arc::new(makings.set(&self.endpoints, self.balance(), settings))
+            Arc::new(makings.set(&self.endpoints, self.balance(), self.terms.as_deref()))
         })
     }
 
     /// What balances between its endpoints, if it has been used.
     pub(crate) fn set_in_use(&self) -> Option<&EndpointSet> {
-        self.set.get().map(|set| &**set)
+        self.set.get().map(|set| &***set)
     }
 
     /// This route and those it overrides.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::http1::ParsedRequest;
+use crate::listen::tls::TlsFacts;
 use crate::request::body::RequestBody;
 use crate::request::interim::InterimSink;
 
@@ -22,6 +23,8 @@ pub struct ClientAddress {
 pub struct Arrival {
     pub(crate) request: ParsedRequest,
     pub(crate) client: ClientAddress,
+    /// What the client's TLS handshake came to, if there was one here.
+    pub(crate) tls: Option<Arc<TlsFacts>>,
     pub(crate) body: RequestBody,
     pub(crate) interim: Option<Arc<dyn InterimSink>>,
 }

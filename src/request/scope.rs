@@ -17,6 +17,7 @@ use crate::admin::RequestView;
 use crate::error::{AttemptOutcome, AttemptRecord, Code, RouterError};
 use crate::http1::{FieldLines, Version};
 use crate::lifecycle::{Task, TaskKind};
+use crate::listen::tls::TlsFacts;
 use crate::request::counted::Counted;
 use crate::request::trace::trace_id;
 use crate::request::{ClientAddress, RequestBody, Subject};
@@ -64,6 +65,7 @@ struct Live {
     bytes_in: u64,
     bytes_out: u64,
     finished: bool,
+    tls: Option<Arc<TlsFacts>>,
 }
 
 /// What a request is doing.
@@ -126,6 +128,7 @@ impl Scope {
                 bytes_in: 0,
                 bytes_out: 0,
                 finished: false,
+                tls: None,
             }),
         });
         Self { record }
@@ -150,6 +153,13 @@ impl Scope {
 
     pub(crate) fn set_subject(&mut self, subject: Subject) {
         self.record.live.lock().subject = subject;
+    }
+
+    /// The client's connection is encrypted like this.
+    pub(crate) fn set_tls(&mut self, tls: Option<Arc<TlsFacts>>) {
+        if tls.is_some() {
+            self.record.live.lock().tls = tls;
+        }
     }
 
     pub(crate) fn set_route(&mut self, route: RouteId) {
@@ -366,7 +376,7 @@ impl Record {
             queue: live.queued,
             user_agent: live.subject.field(&header::USER_AGENT),
             referer: live.subject.field(&header::REFERER),
-            tls: None,
+            tls: live.tls.as_deref().map(TlsFacts::session),
             trace_id: live.subject.only_field(&TRACEPARENT).and_then(trace_id),
         }
     }

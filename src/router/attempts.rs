@@ -14,10 +14,12 @@ use crate::attempt::{
 use crate::endpoint::{Choice, Lease};
 use crate::error::{AttemptOutcome, Code, RouterError};
 use crate::http1::{HeadLimits, ParsedResponse};
-use crate::request::{BodyFailure, InterimSink, Phase, RequestHead, Scope};
-use crate::router::{Route, RouteId, WorkerRouter};
+use crate::proxy_protocol::Origin;
+use crate::request::{BodyFailure, ClientInfo, InterimSink, Phase, RequestHead, Scope};
+use crate::router::{NO_ADDRESS, Route, RouteId, WorkerRouter};
 use crate::upstream::{
-    Answer, Answered, ConnectError, EndpointConnection, Reuse, RoundTripError, Terms, Tunnel,
+    Answer, Answered, ConnectError, EndpointConnection, Hop, Reuse, RoundTripError, Terms,
+    TlsFailure, Tunnel,
 };
 use crate::upstream::{connect, round_trip};
 
@@ -109,8 +111,9 @@ pub(super) async fn run(
                 // A tunnel takes its connection with it; a new one leaves no doubt
                 // whether an old one had died.
                 let fresh = fresh || upgrades;
+                let hop = endpoints.hop(choice.index);
                 let attempt =
-                    Attempt { worker, route, head, choice, number, fresh, now, terms: &terms };
+                    Attempt { worker, route, head, choice, hop, number, fresh, now, terms: &terms };
                 match attempt.run(scope, &mut body, interim).await {
                     Ok((answered, lease)) => {
                         return Ok(winner(answered, body, lease, worker, id, &terms));
@@ -177,6 +180,7 @@ struct Attempt<'a> {
     route: Route<'a>,
     head: &'a RequestHead,
     choice: Choice<'a>,
+    hop: &'a Hop,
     number: u32,
     /// Whether only a new connection will do.
     fresh: bool,
@@ -228,16 +232,22 @@ impl Attempt<'_> {
         let address = self.choice.endpoint.address();
         let timeouts = self.terms.timeouts;
         let reuse = if is_idempotent(self.head.method()) { Reuse::Any } else { Reuse::Fresh };
-        let pooled = if self.fresh {
+        let hop = self.hop;
+        let pooled = if self.fresh || hop.send_proxy {
             None
         } else {
-            self.worker.pool.take(address, reuse, timeouts.upstream_keep_alive, now)
+            self.worker.pool.take(
+                (address, hop.identity()),
+                reuse,
+                timeouts.upstream_keep_alive,
+                now,
+            )
         };
         let connection = match pooled {
             Some(connection) => connection,
             None => {
                 scope.set_phase(Phase::Connecting);
-                self.connect(address, now).await?
+                self.connect(address, hop, now).await?
             }
         };
         scope.set_phase(Phase::Waiting);
@@ -248,13 +258,15 @@ impl Attempt<'_> {
     async fn connect(
         &self,
         address: SocketAddr,
+        hop: &Hop,
         now: Instant,
     ) -> Result<Box<EndpointConnection>, RoundTripError> {
         let patience = self.terms.timeouts.connect;
         let left = self.terms.deadline.map(|deadline| deadline.saturating_duration_since(now));
         let patience_left = left.map_or(patience, |left| left.min(patience));
         let (connector, metrics) = (&*self.worker.shared.connector, &self.worker.metrics);
-        match connect(connector, address, patience_left, metrics.clone()).await {
+        let origin = origin(self.head.client());
+        match connect(connector, address, hop, origin, patience_left, metrics.clone()).await {
             Ok(connection) => Ok(connection),
             Err(ConnectError::TimedOut) if left.is_some_and(|left| left <= patience) => {
                 Err(RoundTripError::Deadline)
@@ -263,8 +275,19 @@ impl Attempt<'_> {
                 ConnectError::Refused => Failure::connect_refused(),
                 ConnectError::TimedOut => Failure::connect_timeout(),
                 ConnectError::Failed(error) => Failure::connect_failed(error.kind().to_string()),
+                ConnectError::Tls(TlsFailure::Failed(why)) => Failure::tls_failed(why),
+                ConnectError::Tls(TlsFailure::Untrusted(why)) => Failure::tls_untrusted(why),
+                ConnectError::Tls(TlsFailure::Rejected(why)) => Failure::tls_rejected(why),
             })),
         }
+    }
+}
+
+/// Who an endpoint that wants a PROXY header is told of.
+fn origin(client: &ClientInfo) -> Origin {
+    match client.peer {
+        NO_ADDRESS => Origin::Unnamed,
+        source => Origin::Client { source, destination: client.local },
     }
 }
 

@@ -18,7 +18,7 @@ use crate::request::{Phase, Scope, Subject, id};
 use crate::respond::fields::response_fields;
 use crate::respond::{Reply, ReplyBody};
 use crate::router::attempts::{self, Winner};
-use crate::router::{NO_ADDRESS, Route, Router, own, probe};
+use crate::router::{NO_ADDRESS, Route, Router, client_certificate, own, probe};
 
 /// What a request came to.
 enum Outcome {
@@ -40,6 +40,7 @@ impl Router {
         let request_id = known.unwrap_or_else(fresh_id);
         let client = arrival.client;
         let mut scope = Scope::open(worker.clone(), snapshot, client, request_id, Subject::Nothing);
+        scope.set_tls(arrival.tls.clone());
         let outcome = {
             let mut exchange = pin!(self.exchange(&mut scope, arrival, trusted));
             poll_fn(|cx| {
@@ -73,13 +74,15 @@ impl Router {
         arrival: Arrival,
         trusted: bool,
     ) -> Result<Outcome, RouterError> {
-        let Arrival { request, client, body, interim } = arrival;
+        let Arrival { mut request, client, tls, body, interim } = arrival;
         let snapshot = scope.snapshot().clone();
         let settings = &*snapshot.settings;
         if probe::asks_for_health(&request, &settings.health, |host| snapshot.has_host(host)) {
             scope.set_subject(Subject::Parsed(Box::new(request)));
             return Ok(Outcome::Own(own::health(&self.worker().shared.health)));
         }
+        let mode = settings.headers.forwarded_client_cert;
+        client_certificate::settle(&mut request.fields, mode, tls.as_deref());
         let info =
             ClientInfo { peer: client.peer, local: client.local, trusted, secure: client.secure };
         let rules = Rules {
@@ -102,6 +105,10 @@ impl Router {
             Ok(Admitted::Request(head)) => Arc::new(head),
         };
         scope.set_subject(Subject::Head(head.clone()));
+        if tls.is_some_and(|tls| !snapshot.takes(&tls, head.host())) {
+            let detail = "the connection was made for another host; make one for this";
+            return Err(RouterError::new(Code::Misdirected, detail));
+        }
         if crowded {
             let detail = "as many requests are in flight as the router takes";
             return Err(RouterError::new(Code::Overloaded, detail));

@@ -4,11 +4,14 @@
 //! requests they have parsed; an embedder calls it as a [`tower::Service`].
 
 mod attempts;
+mod client_certificate;
 mod exchange;
 mod own;
 mod probe;
+mod served;
 mod service;
 mod snapshot;
+mod tls;
 mod worker;
 
 use std::net::SocketAddr;
@@ -35,8 +38,11 @@ use crate::upstream::Tcp;
 
 pub use service::{ResponseBody, ServiceBodyError};
 pub use snapshot::SnapshotError;
+pub use tls::TlsFault;
 
+pub(crate) use served::Served;
 pub(crate) use snapshot::{Draft, Makings, Route, RouteId, Snapshot, Terms};
+pub(crate) use tls::{TlsState, faults};
 pub(crate) use worker::{Shared, WorkerRouter};
 
 /// An HTTP router: hosts and paths to endpoints, with safe retries.
@@ -133,10 +139,16 @@ impl Shared {
         let metrics = Metrics::new(workers);
         let node = format!("{:08x}", fastrand::u32(..));
         let retry = settings.retry.clone();
-        let draft = Draft::new(Arc::new(settings), &node)?;
+        let tls = TlsState::default();
+        let draft = Draft::new(Arc::new(settings), &node, &tls)?;
         let mut ledger = Ledger::new(Bounds::of(&draft.settings.registry));
-        let makings =
-            Makings { endpoints: &endpoints, probes: &probes, metrics: &metrics, workers };
+        let makings = Makings {
+            endpoints: &endpoints,
+            probes: &probes,
+            metrics: &metrics,
+            tls: &tls,
+            workers,
+        };
         ledger.set_file(&draft.routes, 0, makings);
         let snapshot = draft.with(ledger.table.clone());
         Ok(Self {
@@ -156,13 +168,14 @@ impl Shared {
             start: Instant::now(),
             start_time: SystemTime::now(),
             connector: Box::new(Tcp),
+            tls,
         })
     }
 
     /// Puts new settings in force, or changes nothing.
     pub(crate) fn reload(&self, settings: Settings) -> Result<(), SnapshotError> {
         let retry = settings.retry.clone();
-        let draft = Draft::new(Arc::new(settings), &self.node);
+        let draft = Draft::new(Arc::new(settings), &self.node, &self.tls);
         let result = if draft.is_ok() { ReloadResult::Applied } else { ReloadResult::Refused };
         self.metrics.reloaded(result);
         let draft = draft?;
@@ -190,6 +203,7 @@ impl Shared {
             endpoints: &self.endpoints,
             probes: &self.probes,
             metrics: &self.metrics,
+            tls: &self.tls,
             workers: self.workers,
         }
     }

@@ -1,17 +1,22 @@
 //! Everything a request needs to know of the configuration, as one immutable
 //! value: requests pin it, reloads replace it.
 
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::attempt::{HeadPolicy, PolicyError, Via};
 use crate::config::{RouteSettings, Settings, Timeouts};
-use crate::endpoint::{Balance, EndpointRegistry, EndpointSet, EndpointState, ProbeRegistry};
-use crate::registry::{Endpoint, Entries, Entry};
+use crate::endpoint::{EndpointRegistry, ProbeRegistry};
+use crate::listen::tls::{ListenerTls, TlsFacts};
+use crate::registry::{Entries, Entry};
 use crate::respond::fields::ResponsePolicy;
 use crate::route::{Duplicate, HostPattern, InvalidHostPattern, InvalidPathPrefix};
 use crate::route::{PathPrefix, Place, RouteTable};
+use crate::router::Served;
+use crate::router::tls::{TlsFault, TlsState};
 use crate::telemetry::metrics::{Metrics, RouteLabel};
+use crate::upstream::Hop;
 
 /// One route, ready to serve: what is its own, and by [`Deref`] its options.
 #[derive(Clone, Copy)]
@@ -27,6 +32,8 @@ pub(crate) struct Route<'s> {
 /// there may be a million, share one.
 #[derive(Debug)]
 pub(crate) struct Terms {
+    /// How each endpoint is spoken to, by its index; empty if all are plain.
+    pub(super) hops: Box<[Hop]>,
     pub(crate) request: HeadPolicy,
     pub(crate) response: ResponsePolicy,
     pub(crate) timeouts: Timeouts,
@@ -47,7 +54,11 @@ pub(crate) struct Snapshot {
     of_file: FileRoutes,
     table: Entries,
     pub(crate) via: Option<Via>,
+    listeners: ListenersTls,
 }
+
+/// TLS of each listener.
+type ListenersTls = Arc<[Option<Arc<ListenerTls>>]>;
 
 /// Why settings cannot be put in force.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +75,9 @@ pub enum SnapshotError {
     /// Two routes with one host and path.
     #[error("{0}")]
     Duplicate(#[from] Duplicate),
+    /// What TLS is made of cannot be used.
+    #[error("{0}")]
+    Tls(#[from] TlsFault),
     /// `via` or `node_id` is no token.
     #[error("headers.via and headers.node_id must be tokens (RFC 9110 section 5.6.2)")]
     Via,
@@ -75,33 +89,8 @@ pub(crate) struct Makings<'a> {
     pub(crate) endpoints: &'a EndpointRegistry,
     pub(crate) probes: &'a ProbeRegistry,
     pub(crate) metrics: &'a Metrics,
+    pub(crate) tls: &'a TlsState,
     pub(crate) workers: usize,
-}
-
-impl Makings<'_> {
-    /// What balances between these endpoints of a route with these settings,
-    /// if it has some of its own.
-    pub(crate) fn set(
-        &self,
-        endpoints: &[Arc<Endpoint>],
-        balance: Balance,
-        settings: Option<&RouteSettings>,
-    ) -> EndpointSet {
-        let states = endpoints
-            .iter()
-            .map(|endpoint| (self.endpoints.resolve(endpoint.address), endpoint.weight))
-            .collect();
-        let mut set = EndpointSet::new(states, balance, self.workers);
-        if let Some(route) = settings
-            && let Some(check) = &route.health_check
-        {
-            let check = check.of_route(&route.host);
-            let probed = |state: &Arc<EndpointState>| self.probes.resolve(state.address(), &check);
-            let probed = set.endpoints().iter().map(probed).collect();
-            set = set.with_probes(probed);
-        }
-        set
-    }
 }
 
 /// Settings that can be put in force, with all that can be found wrong with
@@ -109,6 +98,7 @@ impl Makings<'_> {
 pub(crate) struct Draft {
     pub(crate) settings: Arc<Settings>,
     pub(crate) via: Option<Via>,
+    listeners: ListenersTls,
     plain: Arc<Terms>,
     /// The routes of the file, in its order.
     pub(crate) routes: FileRoutes,
@@ -123,7 +113,11 @@ impl Draft {
     /// # Errors
     /// Settings that validation lets through never fail here; settings made by
     /// hand can.
-    pub(crate) fn new(settings: Arc<Settings>, node: &str) -> Result<Self, SnapshotError> {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        node: &str,
+        tls: &TlsState,
+    ) -> Result<Self, SnapshotError> {
         let headers = &settings.headers;
         let via = match &headers.via {
             None => None,
@@ -132,23 +126,29 @@ impl Draft {
                 Some(Via::new(pseudonym, node).ok_or(SnapshotError::Via)?)
             }
         };
+        let listeners = tls.listeners(&settings)?.into();
+        tls.set_registered(settings.registry.tls.as_ref())?;
+        let mut met = HashMap::new();
         let mut routes = Vec::with_capacity(settings.routes.len());
         for route in &settings.routes {
             let host: HostPattern =
                 route.host.parse().map_err(|e| SnapshotError::Host(name(route), e))?;
             let path: PathPrefix =
                 route.path.parse().map_err(|e| SnapshotError::Path(name(route), e))?;
-            routes.push((host, path, Arc::new(Terms::new(route, &settings, &via)?)));
+            let hops = tls.hops(route, &mut met)?;
+            routes.push((host, path, Arc::new(Terms::new(route, hops, &settings, &via)?)));
         }
         RouteTable::build(routes.iter().map(|(host, path, _)| (host.clone(), path.clone(), ())))?;
-        let plain = Terms::new(&RouteSettings::plain(&settings.timeouts), &settings, &via)?;
-        Ok(Self { via, plain: Arc::new(plain), routes: routes.into(), settings })
+        let plain = RouteSettings::plain(&settings.timeouts);
+        let plain = Terms::new(&plain, Box::default(), &settings, &via)?;
+        drop(met);
+        Ok(Self { via, listeners, plain: Arc::new(plain), routes: routes.into(), settings })
     }
 
     /// The snapshot with these routes, of the file and live.
     pub(crate) fn with(self, table: Entries) -> Snapshot {
-        let Self { settings, via, plain, routes: of_file } = self;
-        Snapshot { settings, plain, of_file, table, via }
+        let Self { settings, via, listeners, plain, routes: of_file } = self;
+        Snapshot { settings, plain, of_file, table, via, listeners }
     }
 }
 
@@ -161,6 +161,7 @@ impl Snapshot {
             of_file: Arc::clone(&self.of_file),
             table,
             via: self.via.clone(),
+            listeners: Arc::clone(&self.listeners),
         }
     }
 
@@ -172,6 +173,16 @@ impl Snapshot {
     /// Whether any route is for this host.
     pub(crate) fn has_host(&self, host: &str) -> bool {
         self.table.has_host(host)
+    }
+
+    /// TLS of the listener of this index.
+    pub(crate) fn listener_tls(&self, index: usize) -> Option<&Arc<ListenerTls>> {
+        self.listeners.get(index)?.as_ref()
+    }
+
+    /// Whether requests for `host` may come on a client's connection.
+    pub(crate) fn takes(&self, tls: &TlsFacts, host: &str) -> bool {
+        self.listener_tls(tls.listener()).is_some_and(|now| tls.is_for(host, now))
     }
 
     /// A route by the id this snapshot gave.
@@ -219,7 +230,7 @@ impl<'s> Route<'s> {
     }
 
     /// Its endpoints, and the choice between them; made when first asked for.
-    pub(crate) fn endpoints(&self, makings: Makings<'_>) -> &'s EndpointSet {
+    pub(crate) fn endpoints(&self, makings: Makings<'_>) -> &'s Served {
         self.entry.set(makings)
     }
 }
@@ -241,6 +252,7 @@ fn name(route: &RouteSettings) -> String {
 impl Terms {
     fn new(
         route: &RouteSettings,
+        hops: Box<[Hop]>,
         settings: &Settings,
         via: &Option<Via>,
     ) -> Result<Self, SnapshotError> {
@@ -251,6 +263,7 @@ impl Terms {
         let request =
             HeadPolicy::new(headers.forwarded, id.clone(), via.clone(), edits).map_err(refused)?;
         let response = ResponsePolicy::new(id, route.response_headers.clone()).map_err(refused)?;
-        Ok(Self { request, response, timeouts: route.timeouts.clone(), settings: route.clone() })
+        let (timeouts, settings) = (route.timeouts.clone(), route.clone());
+        Ok(Self { hops, request, response, timeouts, settings })
     }
 }

@@ -13,7 +13,7 @@ use crate::lifecycle::{Health, Tasks};
 use crate::registry::{LastHeard, Live};
 use crate::request::{InFlightRecords, Record};
 use crate::route::{Publisher, Reader};
-use crate::router::Snapshot;
+use crate::router::{Snapshot, TlsState};
 use crate::sync::Mutex;
 use crate::telemetry::RecentErrors;
 use crate::telemetry::access_log::AccessLogHandle;
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) start_time: SystemTime,
     /// Where connections to endpoints come from.
     pub(crate) connector: Box<dyn Connect>,
+    /// What of TLS outlives snapshots.
+    pub(crate) tls: TlsState,
 }
 
 impl Shared {

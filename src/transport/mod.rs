@@ -1,16 +1,19 @@
 //! The byte streams a connection runs over, and what may be asked of them.
 //!
-//! The loops in `listen` and `upstream` see only this trait: plain TCP now,
-//! an in-memory pair in whole-wire tests, TLS when it has its room.
+//! The loops in `listen` and `upstream` see only this trait: plain TCP, TLS
+//! over it, and an in-memory pair in whole-wire tests. A stream is behind a
+//! pointer from its first byte on, so TLS costs connections without it nothing.
 
 mod departure;
 mod frames;
 mod inbox;
 mod outbox;
 mod relay;
+mod tls;
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -22,6 +25,9 @@ pub(crate) use departure::Departure;
 pub(crate) use inbox::Inbox;
 pub(crate) use outbox::Outbox;
 pub(crate) use relay::{End, Relay, Side};
+pub(crate) use tls::{HandshakeError, TlsStream, Wire};
+
+use crate::listen::tls::TlsFacts;
 
 /// A bidirectional byte stream with the few extra questions a router asks.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
@@ -31,7 +37,7 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
 
     /// Whether an idle connection was closed, or has bytes nobody asked for:
     /// asked of the system itself, since a cached readiness may be old.
-    fn is_disturbed(&self) -> bool;
+    fn is_disturbed(&mut self) -> bool;
 
     /// The same as far as the runtime has heard, which costs no system call.
     fn seems_disturbed(&mut self) -> bool {
@@ -45,6 +51,11 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
     /// Makes the coming close a reset, so that a cut message cannot be taken
     /// for a whole one.
     fn reset_on_close(&self);
+
+    /// What a client's TLS handshake came to; `None` without TLS.
+    fn tls(&self) -> Option<&Arc<TlsFacts>> {
+        None
+    }
 }
 
 impl Transport for TcpStream {
@@ -52,9 +63,9 @@ impl Transport for TcpStream {
         self.poll_read_ready(cx)
     }
 
-    fn is_disturbed(&self) -> bool {
+    fn is_disturbed(&mut self) -> bool {
         let mut byte = [MaybeUninit::uninit(); 1];
-        match SockRef::from(self).peek(&mut byte) {
+        match SockRef::from(&*self).peek(&mut byte) {
             Ok(_) => true,
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
         }

@@ -7,6 +7,8 @@ use crate::clock::Clock;
 use crate::guard::{self, Guard};
 use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 use crate::transport::{Inbox, Outbox, Transport};
+use crate::upstream::connector::Hop;
+use crate::upstream::pool::Place;
 
 /// A connection to an endpoint. It belongs to one exchange at a time, moves by
 /// value (boxed) between exchange and pool, and closes when dropped.
@@ -15,7 +17,10 @@ pub(crate) struct EndpointConnection {
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Outbox,
     pub(crate) clock: Clock,
-    pub(crate) address: SocketAddr,
+    /// Where the pool keeps it.
+    pub(crate) place: Place,
+    /// Whether it is for one exchange only.
+    solitary: bool,
     /// Whole exchanges it has carried.
     pub(crate) exchanges: u64,
     /// A request was begun and is not yet written whole.
@@ -29,6 +34,7 @@ impl EndpointConnection {
     pub(crate) fn new(
         stream: Box<dyn Transport>,
         address: SocketAddr,
+        hop: &Hop,
         metrics: Arc<WorkerMetrics>,
     ) -> Self {
         let state = ConnectionState::Active;
@@ -38,7 +44,8 @@ impl EndpointConnection {
             inbox: Inbox::new(),
             outbox: Outbox::default(),
             clock: Clock::default(),
-            address,
+            place: (address, hop.identity()),
+            solitary: hop.send_proxy,
             exchanges: 0,
             mid_request: false,
             state,
@@ -56,7 +63,7 @@ impl EndpointConnection {
     /// nothing unasked-for received.
     pub(crate) fn is_clean(&self) -> bool {
         let silent = self.inbox.bytes.is_empty() || !guard::is_on(Guard::CleanReuse);
-        silent && !self.inbox.ended() && self.outbox.is_empty()
+        !self.solitary && silent && !self.inbox.ended() && self.outbox.is_empty()
     }
 }
 

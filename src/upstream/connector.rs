@@ -10,12 +10,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::proxy_protocol::{self, Origin};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::transport::Transport;
 use crate::upstream::connection::EndpointConnection;
+use crate::upstream::tls::{EndpointTls, TlsFailure};
 
 /// A connection being made.
 pub(crate) type Connecting<'a> =
@@ -40,37 +43,72 @@ impl Connect for Tcp {
     }
 }
 
+/// What is spoken on a connection before HTTP is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hop {
+    /// TLS, and what the endpoint must prove.
+    pub(crate) tls: Option<Arc<EndpointTls>>,
+    /// Whether a PROXY header names the client; the connection then serves
+    /// that client's one request.
+    pub(crate) send_proxy: bool,
+}
+
+impl Hop {
+    /// Plain HTTP.
+    pub(crate) const PLAIN: Self = Self { tls: None, send_proxy: false };
+
+    /// What a pooled connection must have been verified as; 0 is no TLS.
+    pub(crate) fn identity(&self) -> u64 {
+        self.tls.as_ref().map_or(0, |tls| tls.id())
+    }
+}
+
 /// Why no connection came about. Nothing was sent in any of these.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
     /// The endpoint's system said nobody listens there.
     #[error("nothing listens on the endpoint's port")]
     Refused,
-    /// `timeouts.connect` ran out.
+    /// `timeouts.connect` ran out, TLS included.
     #[error("the endpoint did not take the connection in time")]
     TimedOut,
     /// The endpoint cannot be reached, or this system has no socket to spare.
     #[error("no connection to the endpoint could be made: {0}")]
     Failed(io::Error),
+    /// TCP stands, and TLS does not.
+    #[error("{0}")]
+    Tls(#[from] TlsFailure),
 }
 
-/// Opens a connection to `address` within `patience`, counted in `metrics`.
+impl From<io::Error> for ConnectError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            io::ErrorKind::TimedOut => Self::TimedOut,
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+/// Opens a connection to `address` within `patience`, counted in `metrics`;
+/// `origin` is who a PROXY header names.
 pub(crate) async fn connect(
     connector: &dyn Connect,
     address: SocketAddr,
+    hop: &Hop,
+    origin: Origin,
     patience: Duration,
     metrics: Arc<WorkerMetrics>,
 ) -> Result<Box<EndpointConnection>, ConnectError> {
-    let stream = match timeout(patience, connector.connect(address)).await {
-        Err(_) => return Err(ConnectError::TimedOut),
-        Ok(Err(error)) => {
-            return Err(match error.kind() {
-                io::ErrorKind::ConnectionRefused => ConnectError::Refused,
-                io::ErrorKind::TimedOut => ConnectError::TimedOut,
-                _ => ConnectError::Failed(error),
-            });
+    let open = async {
+        let mut stream = connector.connect(address).await?;
+        if hop.send_proxy {
+            stream.write_all(&proxy_protocol::encode_v2(&origin)).await?;
         }
-        Ok(Ok(stream)) => stream,
+        let Some(tls) = &hop.tls else { return Ok::<_, ConnectError>(stream) };
+        // Boxed, so that connections without TLS do not carry its state.
+        Ok(Box::pin(tls.secure(stream, address)).await?)
     };
-    Ok(Box::new(EndpointConnection::new(stream, address, metrics)))
+    let stream = timeout(patience, open).await.map_err(|_| ConnectError::TimedOut)??;
+    Ok(Box::new(EndpointConnection::new(stream, address, hop, metrics)))
 }

@@ -8,7 +8,7 @@
 //! connection, and without a clock, so that a model can drive it.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use crate::sync::Mutex;
@@ -17,8 +17,11 @@ use crate::sync::Mutex;
 const PER_ENDPOINT: usize = 512;
 
 /// The idle connections of a worker.
-pub(super) struct Idle<C> {
-    of_endpoint: Mutex<HashMap<SocketAddr, Vec<Resting<C>>, foldhash::fast::RandomState>>,
+///
+/// `K` tells what a connection is good for: where it leads, and whatever else
+/// must be the same.
+pub(super) struct Idle<K, C> {
+    of_endpoint: Mutex<HashMap<K, Vec<Resting<C>>, foldhash::fast::RandomState>>,
 }
 
 /// The youngest stands last.
@@ -27,32 +30,27 @@ struct Resting<C> {
     since: Instant,
 }
 
-impl<C> Default for Idle<C> {
+impl<K, C> Default for Idle<K, C> {
     fn default() -> Self {
         Self { of_endpoint: Mutex::new(HashMap::default()) }
     }
 }
 
-impl<C> Idle<C> {
+impl<K: Eq + Hash, C> Idle<K, C> {
     /// Takes the youngest connection if it was idle for less than `most`, and
     /// says for how long it was.
-    pub(super) fn take(
-        &self,
-        address: SocketAddr,
-        most: Duration,
-        now: Instant,
-    ) -> Option<(C, Duration)> {
+    pub(super) fn take(&self, key: &K, most: Duration, now: Instant) -> Option<(C, Duration)> {
         let mut all = self.of_endpoint.lock();
         let young_enough = |resting: &mut Resting<C>| now.duration_since(resting.since) < most;
-        let youngest = all.get_mut(&address)?.pop_if(young_enough)?;
+        let youngest = all.get_mut(key)?.pop_if(young_enough)?;
         Some((youngest.connection, now.duration_since(youngest.since)))
     }
 
     /// Takes a connection in, idle from `now`; gives it back if there are
     /// enough.
-    pub(super) fn put(&self, address: SocketAddr, connection: C, now: Instant) -> Option<C> {
+    pub(super) fn put(&self, key: K, connection: C, now: Instant) -> Option<C> {
         let mut all = self.of_endpoint.lock();
-        let resting = all.entry(address).or_default();
+        let resting = all.entry(key).or_default();
         if resting.len() >= PER_ENDPOINT {
             return Some(connection);
         }
@@ -82,6 +80,8 @@ impl<C> Idle<C> {
 
 #[cfg(all(test, not(pointsman_loom)))]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     const KEEP: Duration = Duration::from_secs(60);
@@ -96,8 +96,8 @@ mod tests {
         idle.put(address(), "old", start);
         idle.put(address(), "young", start + KEEP / 2);
         let now = start + KEEP;
-        assert_eq!(idle.take(address(), KEEP, now), Some(("young", KEEP / 2)));
-        assert_eq!(idle.take(address(), KEEP, now), None);
+        assert_eq!(idle.take(&address(), KEEP, now), Some(("young", KEEP / 2)));
+        assert_eq!(idle.take(&address(), KEEP, now), None);
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
         idle.put(address(), "good", later);
         let gone = idle.sweep(KEEP, start + KEEP, |connection| *connection != "closed");
         assert_eq!(gone, ["expired", "closed"]);
-        assert_eq!(idle.take(address(), KEEP, later), Some(("good", Duration::ZERO)));
+        assert_eq!(idle.take(&address(), KEEP, later), Some(("good", Duration::ZERO)));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod connector;
 mod idle;
 mod pool;
 mod round_trip;
+mod tls;
 mod tunnel;
 mod upload;
 
@@ -15,7 +16,8 @@ pub use answer::AnswerFailure;
 pub(crate) use connection::EndpointConnection;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use connector::Connecting;
-pub(crate) use connector::{Connect, ConnectError, Tcp, connect};
+pub(crate) use connector::{Connect, ConnectError, Hop, Tcp, connect};
 pub(crate) use pool::{Pool, Reuse};
 pub(crate) use round_trip::{Answered, RoundTripError, Terms, round_trip};
+pub(crate) use tls::{EndpointTls, Identities, IdentityFault, TlsFailure};
 pub(crate) use tunnel::Tunnel;

@@ -42,11 +42,14 @@ fn looks_closed(connection: &mut EndpointConnection, reuse: Reuse, idle: Duratio
     connection.stream.is_disturbed()
 }
 
+/// Where a connection leads, and what its endpoint was verified as.
+pub(crate) type Place = (SocketAddr, u64);
+
 /// The idle connections of a worker; boxed, since they move to their exchange
 /// and back.
 #[derive(Default)]
 pub(crate) struct Pool {
-    idle: Idle<Box<EndpointConnection>>,
+    idle: Idle<Place, Box<EndpointConnection>>,
 }
 
 impl Pool {
@@ -54,7 +57,7 @@ impl Pool {
     /// system says is open and silent.
     pub(crate) fn take(
         &self,
-        address: SocketAddr,
+        place: Place,
         reuse: Reuse,
         keep: Duration,
         now: Instant,
@@ -64,7 +67,7 @@ impl Pool {
             Reuse::Fresh => keep.min(FRESH),
         };
         loop {
-            let (mut connection, idle) = self.idle.take(address, most, now.into_std())?;
+            let (mut connection, idle) = self.idle.take(&place, most, now.into_std())?;
             if !looks_closed(&mut connection, reuse, idle) {
                 connection.enter(ConnectionState::Active);
                 return Some(connection);
@@ -79,7 +82,7 @@ impl Pool {
         connection.enter(ConnectionState::Idle);
         connection.inbox.release();
         connection.outbox.clear();
-        let surplus = self.idle.put(connection.address, connection, now.into_std());
+        let surplus = self.idle.put(connection.place, connection, now.into_std());
         // Its socket closes here, after the lock has been let go.
         drop(surplus);
     }

@@ -22,6 +22,7 @@ use crate::request::{BodyFailure, InterimSink};
 use crate::respond::fields::informational_fields;
 use crate::telemetry::metrics::{InformationalDrop, WorkerMetrics};
 use crate::upstream::connection::EndpointConnection;
+use crate::upstream::tls;
 use crate::upstream::upload::{Upload, UploadFailure};
 
 /// What an attempt must keep to.
@@ -150,7 +151,8 @@ impl Trip {
             }
             let connection = &mut *self.connection;
             match connection.inbox.poll_fill(&mut *connection.stream, cx) {
-                Poll::Ready(Ok(0) | Err(_)) => return self.fail(Failure::reset),
+                Poll::Ready(Ok(0)) => return self.fail(Failure::reset),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.failed(&error))),
                 Poll::Ready(Ok(bytes)) => self.received_bytes += bytes as u64,
                 Poll::Pending => return self.poll_clocks(cx, terms),
             }
@@ -230,6 +232,23 @@ impl Trip {
             bytes_sent: self.upload.written_bytes(),
             bytes_received: self.received_bytes,
         }
+    }
+
+    /// The connection failed; an alert says why.
+    fn failed(&self, error: &std::io::Error) -> RoundTripError {
+        let exchange = self.exchange();
+        RoundTripError::Attempt(match tls::alert(error) {
+            None => Failure::reset(exchange),
+            Some((alert, of_handshake)) => {
+                let first = !exchange.reused && exchange.bytes_received == 0;
+                let detail = format!("the endpoint ended the connection with an alert: {alert:?}");
+                if first && of_handshake {
+                    Failure::tls_rejected(detail)
+                } else {
+                    Failure::alert(exchange, detail)
+                }
+            }
+        })
     }
 
     fn refused(&self, refusal: &Refusal) -> RoundTripError {

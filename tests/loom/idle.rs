@@ -29,13 +29,13 @@ fn address() -> SocketAddr {
     ([10, 0, 0, 1], 80).into()
 }
 
-impl Connections for Idle<Connection> {
+impl Connections for Idle<SocketAddr, Connection> {
     fn new() -> Self {
         Self::default()
     }
 
     fn take(&self, now: Instant) -> Option<Connection> {
-        self.take(address(), KEEP, now).map(|(connection, _)| connection)
+        self.take(&address(), KEEP, now).map(|(connection, _)| connection)
     }
 
     fn put(&self, connection: Connection) {
@@ -79,7 +79,7 @@ fn each_is_in_one_place<C: Connections>() {
 
 #[test]
 fn a_connection_is_taken_expired_or_idle_and_never_two_of_them() {
-    model(each_is_in_one_place::<Idle<Connection>>);
+    model(each_is_in_one_place::<Idle<SocketAddr, Connection>>);
 }
 
 /// Looks at the youngest under one lock and takes what is youngest under

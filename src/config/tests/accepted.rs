@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{ROUTE, accept};
 use crate::config::{
     AccessLogFormat, AccessLogSettings, AccessLogTarget, AdminSettings, Balance, ErrorSettings,
-    Forwarded, HeaderSettings, HealthSettings, Limits, Network, RegistrySettings, RetrySettings,
-    Timeouts, WorkerSettings, parse,
+    Forwarded, ForwardedClientCert, HeaderSettings, HealthSettings, Limits, Network,
+    RegistrySettings, RetrySettings, Timeouts, WorkerSettings, parse,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,6 +30,7 @@ fn a_listener_alone_gives_every_default_of_the_design() {
     let headers = HeaderSettings {
         forwarded: Forwarded::Append,
         trusted_proxies: vec![],
+        forwarded_client_cert: ForwardedClientCert::Strip,
         request_id: "x-request-id".parse().unwrap(),
         via: Some("pointsman".into()),
         node_id: None,
@@ -41,6 +42,7 @@ fn a_listener_alone_gives_every_default_of_the_design() {
 fn the_default_clocks_are_those_of_the_design() {
     let expected = Timeouts {
         tls_handshake: 5 * SECOND,
+        proxy_protocol: 5 * SECOND,
         request_head: 10 * SECOND,
         keep_alive: 75 * SECOND,
         request_body_idle: Some(30 * SECOND),
@@ -73,6 +75,7 @@ fn the_default_limits_are_those_of_the_design() {
         replay_body_bytes: 65_536,
         linger_bytes: 1_048_576,
         informational: 8,
+        tls_handshakes: 10_000,
     };
     assert_eq!(accept("").limits, expected);
 }
@@ -107,6 +110,7 @@ fn every_clock_is_set_by_its_own_key() {
         "linger",
         "drain",
         "drain_delay",
+        "proxy_protocol",
     ];
     let lines = keys.iter().zip(1_u64..).map(|(key, n)| format!("{key} = \"{n}ms\"\n"));
     let text =
@@ -130,6 +134,7 @@ fn every_clock_is_set_by_its_own_key() {
         linger: ms(14),
         drain: ms(15),
         drain_delay: ms(16),
+        proxy_protocol: ms(17),
     };
     assert_eq!(accept(&text).timeouts, expected);
 }
@@ -139,7 +144,7 @@ fn every_limit_is_set_by_its_own_key() {
     let settings = accept(
         "[limits]\nconnections = 1\nrequest_head_bytes = 2048\nrequest_headers = 3\n\
          response_head_bytes = \"4KiB\"\nrequest_body_bytes = \"5MB\"\nrequests_in_flight = 6\n\
-         replay_body_bytes = 7\nlinger_bytes = \"8B\"\ninformational = 9\n\
+         replay_body_bytes = 7\nlinger_bytes = \"8B\"\ninformational = 9\ntls_handshakes = 14\n\
          [retry]\nattempts = 10\nbudget_percent = 11\nbudget_min = 12\n[workers]\nthreads = 13\n\
          [registry]\ngrace = \"14s\"\nendpoints = 15",
     );
@@ -153,13 +158,14 @@ fn every_limit_is_set_by_its_own_key() {
         replay_body_bytes: 7,
         linger_bytes: 8,
         informational: 9,
+        tls_handshakes: 14,
     };
     assert_eq!(settings.limits, expected);
     assert_eq!(settings.retry, RetrySettings { attempts: 10, budget_percent: 11, budget_min: 12 });
     assert_eq!(settings.workers.threads, 13);
     assert_eq!(
         settings.registry,
-        RegistrySettings { grace: Duration::from_secs(14), endpoints: 15 }
+        RegistrySettings { grace: Duration::from_secs(14), endpoints: 15, tls: None }
     );
 }
 
@@ -288,7 +294,7 @@ fn an_admin_side_off_loopback_is_accepted_with_a_token_file() {
 #[test]
 fn headers_health_and_the_access_log_are_set_by_their_keys() {
     let settings = accept(
-        "[headers]\nforwarded = \"off\"\nvia = \"\"\nnode_id = \"edge-1\"\n\
+        "[headers]\nforwarded = \"off\"\nforwarded_client_cert = \"set\"\nvia = \"\"\nnode_id = \"edge-1\"\n\
          request_id = \"X-Trace\"\ntrusted_proxies = [\"192.0.2.1\", \"2001:db8::/32\"]\n\
          [health]\npath = \"/up/\"\nuser_agents = [\"kube-probe\"]\n\
          [access_log]\npath = \"log\"\nformat = \"common\"\n[errors]\nexpose_endpoints = true",
@@ -297,6 +303,7 @@ fn headers_health_and_the_access_log_are_set_by_their_keys() {
     let headers = HeaderSettings {
         forwarded: Forwarded::Off,
         trusted_proxies: vec![network("192.0.2.1", 32), network("2001:db8::", 32)],
+        forwarded_client_cert: ForwardedClientCert::Set,
         request_id: "x-trace".parse().unwrap(),
         via: None,
         node_id: Some("edge-1".into()),

@@ -57,8 +57,8 @@ endpoints = [{ address = "10.0.0.1:80", wieght = 2 }]"#,
         (
             r#"[[route]]
 host = "a.example"
-endpoints = [{ address = "10.0.0.1:80", tls = {} }]"#,
-            "p:4:41: route[0].endpoints[0].tls: not supported by this version",
+endpoints = [{ address = "10.0.0.1:80", max_requests = 1 }]"#,
+            "p:4:41: route[0].endpoints[0].max_requests: not supported by this version",
         ),
         ("[workers]\nthread = 1", r#"p:3:1: workers.thread: unknown key; did you mean "threads"?"#),
     ]);
@@ -111,7 +111,7 @@ address = "127.0.0.1:80""#,
         (
             "[[listener]]\nport = 80",
             r#"p:1:1: listener[0]: address is missing; write [[listener]] and below it address = "127.0.0.1:8080"
-p:2:1: listener[0].port: unknown key; [[listener]] can have: address, client_half_close"#,
+p:2:1: listener[0].port: unknown key; [[listener]] can have: address, client_half_close, tls, proxy_protocol"#,
         ),
         (
             "[[listener]]\naddress = \"127.0.0.1:80\"\nclient_half_close = \"open\"",
@@ -129,20 +129,8 @@ address = "8080""#,
         (
             r#"[[listener]]
 address = "127.0.0.1:80"
-tls = {}"#,
-            "p:3:1: listener[0].tls: not supported by this version",
-        ),
-        (
-            r#"[[listener]]
-address = "127.0.0.1:80"
 http2 = true"#,
             "p:3:1: listener[0].http2: not supported by this version",
-        ),
-        (
-            r#"[[listener]]
-address = "127.0.0.1:80"
-proxy_protocol = true"#,
-            "p:3:1: listener[0].proxy_protocol: not supported by this version",
         ),
         (
             r#"[[listener]]

@@ -170,7 +170,8 @@ async fn exchange(
         _ => RequestBody::Source(Box::new(ClientBody(connection.clone()))),
     };
     let interim: Option<Arc<dyn InterimSink>> = Some(connection.clone());
-    let arrival = Arrival { request, client: *client, body, interim };
+    let tls = connection.lock().stream.tls().cloned();
+    let arrival = Arrival { request, client: *client, tls, body, interim };
     let mut serving = pin!(router.serve(arrival));
     let reply = poll_fn(|cx| match serving.as_mut().poll(cx) {
         // Who left within the request would not read the reply.

@@ -214,7 +214,7 @@ mod tests {
             Poll::Ready(Ok(()))
         }
 
-        fn is_disturbed(&self) -> bool {
+        fn is_disturbed(&mut self) -> bool {
             false
         }
 

@@ -61,6 +61,13 @@ impl Config {
         self
     }
 
+    /// Adds TOML as it is, after all else.
+    pub(crate) fn and(mut self, toml: &str) -> Self {
+        self.routes.push_str(toml);
+        self.routes.push('\n');
+        self
+    }
+
     /// Replaces a piece of the routes' text, for what no helper says.
     pub(crate) fn replacing(mut self, piece: &str, by: &str) -> Self {
         assert!(self.routes.contains(piece), "{piece} is not in {}", self.routes);

@@ -18,6 +18,7 @@ pub(crate) mod record;
 pub(crate) mod router;
 pub(crate) mod script;
 pub(crate) mod servers;
+pub(crate) mod tls;
 pub(crate) mod wait;
 pub(crate) mod wire;
 

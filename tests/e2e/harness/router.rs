@@ -51,9 +51,10 @@ impl Router {
         let mut process = Process::spawn(&mut command);
         let admin = process.address_after("admin http://");
         let lines = process.stdout();
-        let listeners = lines.iter().filter_map(|l| l.strip_prefix("listening http://"));
+        let listeners = lines.iter().filter_map(|line| line.strip_prefix("listening "));
+        let addresses = listeners.filter_map(|url| url.split_once("://")).map(|(_, a)| a);
         let listeners: Vec<_> =
-            listeners.map(|a| a.parse().expect("a ready line ends in an address")).collect();
+            addresses.map(|a| a.parse().expect("a ready line ends in an address")).collect();
         assert!(!listeners.is_empty(), "no ready line before the admin line: {lines:?}");
         Self { process, listeners, admin, directory }
     }

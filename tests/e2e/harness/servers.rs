@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::router::Process;
+use super::tls::Pair;
 use super::wait::eventually;
 
 /// nginx, serving a directory.
@@ -14,25 +15,37 @@ pub(crate) struct Nginx {
     address: SocketAddr,
 }
 
+/// TLS of an nginx, which asks its clients for certificates.
+pub(crate) struct TlsNginx<'a> {
+    pub(crate) pair: &'a Pair,
+    pub(crate) client_ca: &'a Path,
+}
+
 impl Nginx {
     /// Serves `root`; keeps its own files in `state`.
     pub(crate) fn start(root: &Path, state: &Path) -> Self {
+        Self::start_with(root, state, None)
+    }
+
+    /// The same over TLS, if that is given.
+    pub(crate) fn start_with(root: &Path, state: &Path, tls: Option<&TlsNginx<'_>>) -> Self {
         // nginx cannot choose a port itself, and a port found free can be
         // taken by another test before nginx has it: then the next is tried.
         for _ in 0..10 {
-            if let Some(server) = Self::try_start(root, state) {
+            if let Some(server) = Self::try_start(root, state, tls) {
                 return server;
             }
         }
         panic!("nginx would not start on any of ten free ports; is it installed?");
     }
 
-    fn try_start(root: &Path, state: &Path) -> Option<Self> {
+    fn try_start(root: &Path, state: &Path, tls: Option<&TlsNginx<'_>>) -> Option<Self> {
         let free = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = free.local_addr().expect("a bound socket has an address");
         drop(free);
         let file = state.join("nginx.conf");
-        fs::write(&file, nginx_config(address, root, state)).expect("the directory takes files");
+        fs::write(&file, nginx_config(address, root, state, tls))
+            .expect("the directory takes files");
         let mut command = Command::new(nginx_binary());
         command.arg("-p").arg(state).arg("-c").arg(&file).args(["-e", "stderr"]);
         let mut process = Process::spawn(&mut command);
@@ -56,7 +69,22 @@ fn nginx_binary() -> PathBuf {
     if usual.exists() { usual } else { PathBuf::from("nginx") }
 }
 
-fn nginx_config(address: SocketAddr, root: &Path, state: &Path) -> String {
+fn nginx_config(
+    address: SocketAddr,
+    root: &Path,
+    state: &Path,
+    tls: Option<&TlsNginx<'_>>,
+) -> String {
+    let (ssl, tls) = match tls {
+        None => ("", String::new()),
+        Some(tls) => {
+            let (chain, key) = (tls.pair.chain.display(), tls.pair.key.display());
+            let ca = tls.client_ca.display();
+            let certificate = format!("ssl_certificate {chain}; ssl_certificate_key {key};");
+            let clients = format!("ssl_client_certificate {ca}; ssl_verify_client on;");
+            (" ssl", format!("{certificate} {clients}"))
+        }
+    };
     let (root, state) = (root.display(), state.display());
     format!(
         "daemon off; master_process off; pid {state}/nginx.pid; error_log stderr;
@@ -67,7 +95,8 @@ http {{
     fastcgi_temp_path {state}/fastcgi; uwsgi_temp_path {state}/uwsgi; scgi_temp_path {state}/scgi;
     client_max_body_size 1m;
     server {{
-        listen {address};
+        listen {address}{ssl};
+        {tls}
         root {root};
         if_modified_since before;
         location /moved {{ return 302 /elsewhere; }}

@@ -1,0 +1,211 @@
+//! What comes before HTTP on a client's connection: a PROXY header from a
+//! balancer, then TLS. Each under its clock, and none of it in the way of a
+//! listener that has neither.
+
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::Poll;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::config::ListenerSettings;
+use crate::error::Code;
+use crate::listen::connections::ConnectionEntry;
+use crate::listen::tls::{Arrived, arrive};
+use crate::proxy_protocol::{self, Malformed, Origin, Step};
+use crate::request::ClientAddress;
+use crate::router::{Router, WorkerRouter};
+use crate::transport::{HandshakeError, Transport};
+
+/// Between two lines of the log about connections that came to nothing: a
+/// scanner must not fill it. The metrics count them all.
+const LOG_EVERY_MS: u64 = 100;
+
+/// The preludes of one worker's connections.
+#[derive(Debug, Default)]
+pub(crate) struct Preludes {
+    handshakes: AtomicUsize,
+    log_from_ms: AtomicU64,
+    unsaid: AtomicU64,
+}
+
+/// Why no request can come on a connection.
+#[derive(Debug)]
+struct Refusal {
+    code: Code,
+    detail: String,
+}
+
+impl Refusal {
+    fn new(code: Code, detail: impl ToString) -> Self {
+        Self { code, detail: detail.to_string() }
+    }
+}
+
+/// One connection before HTTP.
+pub(super) struct Prelude {
+    pub(super) stream: TcpStream,
+    pub(super) client: ClientAddress,
+    pub(super) listener: Arc<ListenerSettings>,
+    /// The listener's place in the configuration.
+    pub(super) index: usize,
+    pub(super) router: Router,
+    pub(super) preludes: Arc<Preludes>,
+}
+
+impl Prelude {
+    /// The stream that HTTP is spoken on, and its client; `None` if the
+    /// connection came to nothing, which has been logged and counted.
+    pub(super) async fn pass(mut self) -> Option<(Box<dyn Transport>, ClientAddress)> {
+        let (router, preludes) = (self.router.clone(), self.preludes.clone());
+        let peer = self.client.peer;
+        let passed = match self.name_client().await {
+            Ok(()) => self.secure().await,
+            Err(refusal) => Err(refusal),
+        };
+        match passed {
+            Ok(passed) => passed,
+            Err(refusal) => {
+                preludes.report(router.worker(), &refusal, peer);
+                None
+            }
+        }
+    }
+
+    /// Reads the PROXY header, if the peer is one that sends it.
+    async fn name_client(&mut self) -> Result<(), Refusal> {
+        let peer = self.client.peer.ip();
+        if !self.listener.proxy_protocol_from.iter().any(|network| network.contains(peer)) {
+            return Ok(());
+        }
+        let patience = self.router.pin().settings.timeouts.proxy_protocol;
+        let refused = |why: &str| Refusal::new(Code::ProxyProtocolInvalid, why);
+        let read = timeout(patience, origin(&mut self.stream)).await;
+        match read.map_err(|_| refused("the PROXY header did not come in time"))? {
+            Ok(Origin::Client { source, destination }) => {
+                self.client.peer = source;
+                self.client.local = destination;
+                Ok(())
+            }
+            Ok(Origin::Unnamed) => Ok(()),
+            Err(HeaderError::Malformed(why)) => Err(refused(&why.to_string())),
+            Err(HeaderError::Closed) => {
+                Err(refused("the connection ended within its PROXY header"))
+            }
+        }
+    }
+
+    async fn secure(self) -> Result<Option<(Box<dyn Transport>, ClientAddress)>, Refusal> {
+        let Self { stream, mut client, listener, index, router, preludes } = self;
+        let stream: Box<dyn Transport> = Box::new(stream);
+        if listener.tls.is_none() {
+            return Ok(Some((stream, client)));
+        }
+        let failed = |why: &dyn std::fmt::Display| Refusal::new(Code::TlsHandshakeFailed, why);
+        let (context, patience, limit) = {
+            let snapshot = router.pin();
+            let settings = &snapshot.settings;
+            let limit = settings.limits.tls_handshakes / router.worker().shared.workers;
+            let context = snapshot.listener_tls(index).cloned();
+            (context, settings.timeouts.tls_handshake, limit.max(1))
+        };
+        let Some(context) = context else {
+            return Err(failed(&"the listener has no certificates any more"));
+        };
+        let Some(_slot) = Slot::take(&preludes.handshakes, limit) else {
+            return Err(failed(
+                &"as many handshakes are under way as limits.tls_handshakes allows",
+            ));
+        };
+        match timeout(patience, arrive(stream, index, &context)).await {
+            Ok(Ok(Arrived::Tls(stream))) => {
+                client.secure = true;
+                Ok(Some((stream, client)))
+            }
+            Ok(Ok(Arrived::PlainHttp)) => Err(failed(&"the client speaks HTTP without TLS")),
+            // A look whether the port is open, as balancers do.
+            Ok(Err(HandshakeError::Silent)) => Ok(None),
+            Ok(Err(error)) => Err(failed(&error)),
+            Err(_) => {
+                Err(Refusal::new(Code::TlsHandshakeTimeout, Code::TlsHandshakeTimeout.summary()))
+            }
+        }
+    }
+}
+
+impl Preludes {
+    fn report(&self, worker: &WorkerRouter, refusal: &Refusal, peer: SocketAddr) {
+        worker.metrics.error(refusal.code);
+        let now_ms = worker.shared.now_ms(std::time::Instant::now());
+        if now_ms < self.log_from_ms.load(Relaxed) {
+            self.unsaid.fetch_add(1, Relaxed);
+            return;
+        }
+        self.log_from_ms.store(now_ms + LOG_EVERY_MS, Relaxed);
+        let unsaid = self.unsaid.swap(0, Relaxed);
+        let Refusal { code, detail } = refusal;
+        tracing::info!(%code, client = %peer, unsaid, "a connection came to nothing: {detail}");
+    }
+}
+
+/// One of the handshakes under way.
+struct Slot<'a>(&'a AtomicUsize);
+
+impl<'a> Slot<'a> {
+    fn take(under_way: &'a AtomicUsize, limit: usize) -> Option<Self> {
+        let slot = Self(under_way);
+        (under_way.fetch_add(1, Relaxed) < limit).then_some(slot)
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+enum HeaderError {
+    Malformed(Malformed),
+    Closed,
+}
+
+/// Reads a PROXY header and not a byte of what follows it.
+async fn origin(stream: &mut TcpStream) -> Result<Origin, HeaderError> {
+    let mut read = Vec::with_capacity(64);
+    loop {
+        match proxy_protocol::step(&read).map_err(HeaderError::Malformed)? {
+            Step::Done(origin) => return Ok(origin),
+            Step::Read(most) => {
+                let mut part = (&mut *stream).take(most as u64);
+                match part.read_buf(&mut read).await {
+                    Ok(0) | Err(_) => return Err(HeaderError::Closed),
+                    Ok(_) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Whether a connection of this listener has anything before HTTP.
+pub(super) fn has_any(listener: &ListenerSettings) -> bool {
+    listener.tls.is_some() || !listener.proxy_protocol_from.is_empty()
+}
+
+/// Waits no longer than the router lets it be: a connection that has to make
+/// room, or that closes with its listener, ends here as it would idle.
+pub(super) async fn unless_closed<T>(
+    entry: &ConnectionEntry,
+    passing: impl Future<Output = Option<T>>,
+) -> Option<T> {
+    // On the heap, so that it is gone while requests are served.
+    let mut passing = Box::pin(passing);
+    poll_fn(|cx| match passing.as_mut().poll(cx) {
+        Poll::Pending if entry.is_evicted() || entry.closes_idle() => Poll::Ready(None),
+        polled => polled,
+    })
+    .await
+}
