@@ -1,6 +1,7 @@
 //! Live routes through the library's front door: what sources say, and what
 //! the table then has.
 #![cfg(feature = "router")]
+#![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -21,6 +21,7 @@ mod leases;
 mod pass_over;
 mod publisher;
 mod response_head;
+mod term;
 
 #[path = "../../src/sync/mod.rs"]
 mod sync;
