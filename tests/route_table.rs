@@ -104,6 +104,53 @@ proptest! {
     }
 
     #[test]
+    fn a_table_changed_step_by_step_answers_as_the_routes_left_and_older_versions_stay(
+        steps in prop::collection::vec((any::<bool>(), host_patterns(), prefixes()), 1..120),
+        questions in prop::collection::vec((names(6), paths()), 1..20),
+        kept_at in any::<prop::sample::Index>(),
+    ) {
+        let kept_at = kept_at.index(steps.len());
+        let (mut table, mut left) = (RouteTable::default(), Vec::<Route>::new());
+        let mut kept = (table.clone(), left.clone());
+        for (at, (insert, host, path)) in steps.into_iter().enumerate() {
+            if at == kept_at {
+                kept = (table.clone(), left.clone());
+            }
+            let pattern: HostPattern = host.parse().expect("a pattern");
+            let prefix: PathPrefix = path.parse().expect("a prefix");
+            let route = Route { host, path };
+            let before = left.iter().position(|own| *own == route);
+            prop_assert_eq!(table.get(&pattern, &prefix).is_some(), before.is_some());
+            prop_assert_eq!(table.get_text(&route.host, &route.path).is_some(), before.is_some());
+            let old = if insert {
+                table.insert(pattern, prefix, route.clone())
+            } else {
+                table.remove(&pattern, &prefix)
+            };
+            prop_assert_eq!(old, before.map(|_| route.clone()));
+            match before {
+                None if insert => left.push(route),
+                Some(at) if !insert => drop(left.swap_remove(at)),
+                _ => {}
+            }
+            prop_assert_eq!(table.len(), left.len());
+        }
+        for (table, left) in [(table, left), kept] {
+            prop_assert_eq!(table.values().count(), left.len());
+            prop_assert!(table.values().all(|route| left.contains(route)));
+            prop_assert_eq!(table.clone().into_values().count(), left.len());
+            for (host, path) in &questions {
+                let expected = model(&left, host, path);
+                let found = table.find(host, path.as_bytes());
+                prop_assert_eq!(found.map(|(_, route)| route), expected, "{} {}", host, path);
+                prop_assert_eq!(found.and_then(|(place, _)| table.at(place)), expected);
+                let known = left.iter().any(|route| host_rank(&route.host, host).is_some());
+                prop_assert_eq!(table.has_host(host), known, "{}", host);
+            }
+        }
+    }
+
+    #[test]
     fn iteration_gives_back_what_the_table_was_built_from((routes, shuffled) in routes()) {
         let table = table(&shuffled);
         prop_assert_eq!(table.len(), routes.len());

@@ -5,7 +5,9 @@ use pointsman::route::{HostPattern, PathPrefix, RouteTable};
 
 use super::input::Input;
 
-/// Lines of a host and a path: routes up to an empty line, then questions.
+/// Lines of a host and a path: routes up to an empty line, then questions. A
+/// line of the second part that begins with `+` or `-` is no question: it puts
+/// a route into the table, or takes one out.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let mut routes: Vec<(HostPattern, PathPrefix)> = Vec::new();
@@ -20,7 +22,7 @@ pub fn run(data: &[u8]) {
         routes.iter().map(|(host, path)| (host.to_string(), path.to_string())).collect();
     let is_second = |at: usize| names[..at].contains(&names[at]);
     let numbered = routes.into_iter().enumerate().map(|(at, (host, path))| (host, path, at));
-    let table = match RouteTable::build(numbered) {
+    let mut table = match RouteTable::build(numbered) {
         Ok(table) => table,
         Err(twice) => {
             // Which of several is reported is not said.
@@ -32,8 +34,33 @@ pub fn run(data: &[u8]) {
     };
     assert!(!(0..names.len()).any(is_second), "a duplicate went unnoticed");
     assert_eq!(table.len(), names.len());
+    let mut left: Vec<_> = names.into_iter().enumerate().collect();
+    let mut next = left.len();
     while !input.is_empty() {
-        ask(&table, &names, input.until(b'\n'));
+        match input.until(b'\n') {
+            [b'+', line @ ..] => {
+                let Some((host, path)) = route(line) else { continue };
+                let name = (host.to_string(), path.to_string());
+                let before = left.iter().position(|(_, own)| *own == name);
+                let old = table.insert(host, path, next);
+                assert_eq!(old, before.map(|at| left.swap_remove(at).0));
+                left.push((next, name));
+                next += 1;
+            }
+            [b'-', line @ ..] => {
+                let Some((host, path)) = route(line) else { continue };
+                let name = (host.to_string(), path.to_string());
+                let before = left.iter().position(|(_, own)| *own == name);
+                // Whoever holds the version before still finds it there.
+                let version = table.clone();
+                assert_eq!(version.get(&host, &path).is_some(), before.is_some());
+                let old = table.remove(&host, &path);
+                assert_eq!(version.get(&host, &path).copied(), old);
+                assert_eq!(old, before.map(|at| left.swap_remove(at).0));
+            }
+            line => ask(&table, &left, line),
+        }
+        assert_eq!(table.len(), left.len());
     }
 }
 
@@ -42,7 +69,7 @@ fn route(line: &[u8]) -> Option<(HostPattern, PathPrefix)> {
     Some((host.parse().ok()?, path.parse().ok()?))
 }
 
-fn ask(table: &RouteTable<usize>, names: &[(String, String)], line: &[u8]) {
+fn ask(table: &RouteTable<usize>, names: &[(usize, (String, String))], line: &[u8]) {
     let at = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
     let (host, path) = line.split_at(at);
     let Ok(host) = RequestHost::from_authority(host) else { return };
@@ -50,12 +77,13 @@ fn ask(table: &RouteTable<usize>, names: &[(String, String)], line: &[u8]) {
     let (host, path) = (host.lookup(), path.matching());
     let expected = names
         .iter()
-        .enumerate()
-        .filter_map(|(at, name)| Some(((host_rank(&name.0, host)?, path_rank(&name.1, path)?), at)))
+        .filter_map(|(at, name)| {
+            Some(((host_rank(&name.0, host)?, path_rank(&name.1, path)?), *at))
+        })
         .max_by_key(|(rank, _)| *rank)
         .map(|(_, at)| at);
     assert_eq!(table.lookup(host, path).copied(), expected, "{host} {path:?} among {names:?}");
-    let known = names.iter().any(|name| host_rank(&name.0, host).is_some());
+    let known = names.iter().any(|(_, name)| host_rank(&name.0, host).is_some());
     assert_eq!(table.has_host(host), known, "{host} among {names:?}");
 }
 

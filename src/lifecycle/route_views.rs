@@ -59,7 +59,7 @@ fn view(route: Route<'_>, shared: &Shared, now_ms: u64) -> RouteView {
                 let state = set.and_then(|set| set.endpoints().get(index));
                 let probed = set.and_then(|set| set.probed().get(index));
                 EndpointView {
-                    address: endpoint.address,
+                    address: endpoint.address(),
                     weight: endpoint.weight,
                     state: if probed.is_some_and(|probed| probed.is_down()) {
                         Shown::Down

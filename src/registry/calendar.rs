@@ -23,8 +23,6 @@ pub(crate) const TICK_MS: u64 = 50;
 pub(crate) struct Look {
     /// Host and path, one behind the other.
     pub(crate) name: Arc<str>,
-    /// Bytes of the host.
-    pub(crate) host_len: u16,
     pub(crate) source: Source,
 }
 
@@ -34,7 +32,7 @@ pub(crate) type Tick = u64;
 /// The looks to come.
 #[derive(Debug, Default)]
 pub(crate) struct Calendar {
-    ticks: BTreeMap<Tick, Vec<Look>>,
+    ticks: BTreeMap<(Tick, Source), Vec<Arc<str>>>,
     len: usize,
 }
 
@@ -46,7 +44,7 @@ impl Calendar {
 
     /// Enters a look.
     pub(crate) fn enter(&mut self, tick: Tick, look: Look) {
-        self.ticks.entry(tick).or_default().push(look);
+        self.ticks.entry((tick, look.source)).or_default().push(look.name);
         self.len += 1;
     }
 
@@ -57,7 +55,7 @@ impl Calendar {
 
     /// Whether a look is due at `now_ms`.
     pub(crate) fn is_due(&self, now_ms: u64) -> bool {
-        self.ticks.first_key_value().is_some_and(|(tick, _)| tick * TICK_MS <= now_ms)
+        self.ticks.first_key_value().is_some_and(|((tick, _), _)| tick * TICK_MS <= now_ms)
     }
 
     /// Takes at most `limit` looks that are due at `now_ms`, earliest first.
@@ -65,12 +63,12 @@ impl Calendar {
         let mut due = Vec::new();
         while due.len() < limit
             && let Some(mut first) = self.ticks.first_entry()
-            && first.key() * TICK_MS <= now_ms
+            && first.key().0 * TICK_MS <= now_ms
         {
-            let tick = *first.key();
+            let (tick, source) = *first.key();
             let looks = first.get_mut();
             let left = looks.len().saturating_sub(limit - due.len());
-            due.extend(looks.drain(left..).map(|look| (tick, look)));
+            due.extend(looks.drain(left..).map(|name| (tick, Look { name, source })));
             if looks.is_empty() {
                 first.remove();
             }
@@ -80,9 +78,9 @@ impl Calendar {
     }
 
     /// Drops the looks that are not `valid`.
-    pub(crate) fn sweep(&mut self, mut valid: impl FnMut(Tick, &Look) -> bool) {
-        self.ticks.retain(|tick, looks| {
-            looks.retain(|look| valid(*tick, look));
+    pub(crate) fn sweep(&mut self, mut valid: impl FnMut(Tick, Source, &str) -> bool) {
+        self.ticks.retain(|(tick, source), looks| {
+            looks.retain(|name| valid(*tick, *source, name));
             looks.shrink_to_fit();
             !looks.is_empty()
         });
@@ -95,7 +93,7 @@ mod tests {
     use super::*;
 
     fn look(name: &str) -> Look {
-        Look { name: name.into(), host_len: 1, source: Source::Nats }
+        Look { name: name.into(), source: Source::Nats }
     }
 
     fn names(due: &[(Tick, Look)]) -> Vec<&str> {
@@ -137,7 +135,7 @@ mod tests {
     fn a_sweep_leaves_what_is_valid() {
         let mut calendar = Calendar::default();
         (1..=6).for_each(|tick| calendar.enter(tick, look(&tick.to_string())));
-        calendar.sweep(|tick, _| tick % 2 == 0);
+        calendar.sweep(|tick, _, _| tick % 2 == 0);
         assert_eq!((calendar.len(), names(&calendar.take_due(u64::MAX, 9)).len()), (3, 3));
     }
 }

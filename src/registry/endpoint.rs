@@ -1,6 +1,6 @@
 //! One endpoint of one route, as a source registered it.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const LONGEST_TTL_MS: u32 = u32::MAX;
 /// table: a refresh finds it through any of them, and sets its time.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    pub(crate) address: SocketAddr,
+    address: Address,
     pub(crate) term: Term,
     updated_at_ns: AtomicI64,
     /// When it was registered first, in milliseconds since the router was
@@ -31,12 +31,30 @@ pub(crate) struct Endpoint {
     pub(crate) tls: bool,
 }
 
+/// An address in half the room: that of IPv4 in place.
+#[derive(Debug)]
+enum Address {
+    V4(SocketAddrV4),
+    V6(Box<SocketAddrV6>),
+}
+
 impl Endpoint {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        match &self.address {
+            Address::V4(address) => (*address).into(),
+            Address::V6(address) => (**address).into(),
+        }
+    }
+
     /// Registers it at `now_ms`; one that is replaced tells since when.
     pub(crate) fn new(said: &Registration, now_ms: u64, replaced: Option<&Self>) -> Self {
         let ttl_ms = ttl_ms(said.ttl);
         Self {
-            address: said.endpoint,
+            address: match said.endpoint {
+                SocketAddr::V4(address) => Address::V4(address),
+                SocketAddr::V6(address) => Address::V6(Box::new(address)),
+            },
             term: Term::until(due_ms(ttl_ms, now_ms)),
             updated_at_ns: AtomicI64::new(said.updated_at_ns.unwrap_or(NEVER_UPDATED)),
             since_ms: replaced.map_or(now_ms, |replaced| replaced.since_ms),
@@ -110,7 +128,7 @@ impl Endpoint {
         host: crate::route::HostPattern,
         path: crate::route::PathPrefix,
     ) -> Registration {
-        let mut said = Registration::new(host, path, self.address);
+        let mut said = Registration::new(host, path, self.address());
         said.ttl = self.ttl_ms().map(Duration::from_millis);
         said.weight = self.weight;
         said.tls = self.tls;
@@ -128,4 +146,39 @@ fn ttl_ms(ttl: Option<Duration>) -> u32 {
 
 fn due_ms(ttl_ms: u32, now_ms: u64) -> u64 {
     if ttl_ms == 0 { FOREVER } else { now_ms + u64::from(ttl_ms) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_cache_line() {
+        assert_eq!(size_of::<Endpoint>(), 64);
+    }
+
+    #[test]
+    fn every_kind_of_address_comes_out_as_it_went_in() {
+        for text in ["10.0.0.1:80", "[2001:db8::1]:8080", "[fe80::1%7]:1"] {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(Endpoint::fixed(address, 1, 0).address(), address);
+        }
+    }
+
+    #[test]
+    fn times_to_live_are_held_to_what_is_kept() {
+        let ms = Duration::from_millis;
+        for (said, kept) in [
+            (None, None),
+            (Some(Duration::ZERO), Some(1)),
+            (Some(ms(30_000)), Some(30_000)),
+            (Some(Duration::MAX), Some(u64::from(LONGEST_TTL_MS))),
+        ] {
+            let path = crate::route::PathPrefix::ROOT;
+            let address = ([10, 0, 0, 1], 80).into();
+            let mut one = Registration::new(crate::route::HostPattern::ANY, path, address);
+            one.ttl = said;
+            assert_eq!(Endpoint::new(&one, 0, None).ttl_ms(), kept);
+        }
+    }
 }

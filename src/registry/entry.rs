@@ -35,29 +35,26 @@ pub(crate) struct Entry {
     scheduled: AtomicU64,
     /// Since when it has had no endpoint, if they expired.
     pub(crate) empty_since_ms: Option<NonZeroU64>,
-    host_len: u16,
     pub(crate) label: RouteLabel,
     pub(crate) source: Source,
 }
 
-/// A route's name, and how much of it is the host.
-pub(crate) fn name(host: &HostPattern, path: &PathPrefix) -> (Arc<str>, u16) {
-    use std::fmt::Write;
-    let mut name = host.to_string();
-    // A host is at most 255 bytes and its wildcard two more.
-    let host_len = u16::try_from(name.len()).unwrap_or(u16::MAX);
-    if *path != PathPrefix::ROOT {
-        // Writing into a String does not fail.
-        let _ = write!(name, "{path}");
-    }
-    (name.into(), host_len)
+/// A route's name. Where the host ends shows: it has no slash, and a path
+/// begins with one.
+pub(crate) fn name(host: &HostPattern, path: &PathPrefix) -> Arc<str> {
+    if *path == PathPrefix::ROOT { host.to_string().into() } else { format!("{host}{path}").into() }
+}
+
+/// The host and the path of a name; the root is nothing.
+pub(crate) fn split(name: &str) -> (&str, &str) {
+    name.split_at(name.find('/').unwrap_or(name.len()))
 }
 
 impl Entry {
     /// A route without endpoints or options.
-    pub(crate) fn new(name: (Arc<str>, u16), label: RouteLabel, source: Source) -> Self {
+    pub(crate) fn new(name: Arc<str>, label: RouteLabel, source: Source) -> Self {
         Self {
-            name: name.0,
+            name,
             endpoints: Box::default(),
             set: OnceLock::new(),
             balance: None,
@@ -65,7 +62,6 @@ impl Entry {
             below: None,
             scheduled: AtomicU64::new(0),
             empty_since_ms: None,
-            host_len: name.1,
             label,
             source,
         }
@@ -93,7 +89,6 @@ impl Entry {
             below: self.below.clone(),
             scheduled: AtomicU64::new(self.scheduled.load(Relaxed)),
             empty_since_ms: self.empty_since_ms,
-            host_len: self.host_len,
             label: self.label,
             source: self.source,
         }
@@ -101,19 +96,19 @@ impl Entry {
 
     /// Its host and path; the root is written.
     pub(crate) fn host_and_path(&self) -> (&str, &str) {
-        let (host, path) = self.name.split_at(usize::from(self.host_len));
+        let (host, path) = split(&self.name);
         (host, if path.is_empty() { "/" } else { path })
     }
 
     /// Its host and path, to be looked for in a table.
     pub(crate) fn key(&self) -> Option<(HostPattern, PathPrefix)> {
-        key(&self.name, self.host_len)
+        let (host, path) = self.host_and_path();
+        Some((host.parse().ok()?, path.parse().ok()?))
     }
 
     /// What to look at when something of it is due.
     pub(crate) fn look(&self) -> Look {
-        let name = Arc::clone(&self.name);
-        Look { name, host_len: self.host_len, source: self.source }
+        Look { name: Arc::clone(&self.name), source: self.source }
     }
 
     /// The tick it is entered for.
@@ -130,7 +125,7 @@ impl Entry {
     /// The place of an address among the endpoints of a live source, or where
     /// it would be.
     pub(crate) fn position(&self, address: std::net::SocketAddr) -> Result<usize, usize> {
-        self.endpoints.binary_search_by(|endpoint| endpoint.address.cmp(&address))
+        self.endpoints.binary_search_by(|endpoint| endpoint.address().cmp(&address))
     }
 
     /// Whether it has been used.
@@ -168,13 +163,6 @@ impl Entry {
     pub(crate) fn layer(self: &Arc<Self>, source: Source) -> Option<&Arc<Self>> {
         self.layers().find(|layer| layer.source == source)
     }
-}
-
-/// The host and path of a name.
-pub(crate) fn key(name: &str, host_len: u16) -> Option<(HostPattern, PathPrefix)> {
-    let (host, path) = name.split_at_checked(usize::from(host_len))?;
-    let path = if path.is_empty() { Ok(PathPrefix::ROOT) } else { path.parse() };
-    Some((host.parse().ok()?, path.ok()?))
 }
 
 /// Replaces what a source has for a host and a path; what is to be in the

@@ -61,7 +61,7 @@ impl Ledger {
         makings: Makings<'_>,
         expired: &mut Expired,
     ) {
-        let top = self.named(&look.name, look.host_len).cloned();
+        let top = self.named(&look.name).cloned();
         let own = top.as_ref().and_then(|top| top.layer(look.source));
         let (Some(top), Some(own)) = (&top, own) else { return };
         if own.scheduled() != tick {
@@ -93,7 +93,7 @@ impl Ledger {
             let change = Change::Unregister {
                 host: host.clone(),
                 path: path.clone(),
-                endpoint: gone.address,
+                endpoint: gone.address(),
                 instance_id: gone.instance_id().map(Box::from),
                 updated_at_ns: None,
             };

@@ -21,13 +21,12 @@ impl Ledger {
         makings: Makings<'_>,
     ) {
         let names: Vec<_> = routes.iter().map(|(host, path, _)| entry::name(host, path)).collect();
-        let live: Vec<(Arc<str>, u16)> =
-            self.labelled.iter().map(|(name, host_len)| (Arc::clone(name), *host_len)).collect();
+        let live: Vec<Arc<str>> = self.labelled.iter().cloned().collect();
         let flags = routes.iter().map(|(_, _, terms)| terms.settings.metrics);
-        let of_file = names.iter().zip(flags).map(|((name, _), flag)| (&**name, flag));
+        let of_file = names.iter().zip(flags).map(|(name, flag)| (&**name, flag));
         let mut labels = makings
             .metrics
-            .assign_routes(of_file.chain(live.iter().map(|(name, _)| (&**name, false))))
+            .assign_routes(of_file.chain(live.iter().map(|name| (&**name, false))))
             .into_iter();
         let before = std::mem::take(&mut self.file);
         let settings = routes.iter().flat_map(|(_, _, terms)| &terms.settings.endpoints);
@@ -48,8 +47,8 @@ impl Ledger {
             self.put((host, path), top.as_ref(), Source::File, Some(route), makings);
             self.file.push((host.clone(), path.clone()));
         }
-        for ((name, host_len), label) in live.into_iter().zip(labels) {
-            self.relabel(&name, host_len, label);
+        for (name, label) in live.into_iter().zip(labels) {
+            self.relabel(&name, label);
         }
         let kept: HashSet<_> = self.file.iter().map(|(host, path)| (host, path)).collect();
         let gone: Vec<_> =

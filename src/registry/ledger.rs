@@ -5,7 +5,7 @@
 //! whoever calls publishes the table. One at a time, under the lock of
 //! [`LiveRoutes`](super::LiveRoutes).
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -44,9 +44,8 @@ pub(crate) struct Ledger {
     pub(crate) bounds: Bounds,
     /// Endpoints of live sources.
     pub(super) endpoints: usize,
-    /// Live routes that have a label of their own in metrics, by name, with
-    /// the length of their host.
-    pub(super) labelled: HashMap<Arc<str>, u16>,
+    /// The names of live routes that have a label of their own in metrics.
+    pub(super) labelled: HashSet<Arc<str>>,
     /// The routes of the file.
     pub(super) file: Vec<(HostPattern, PathPrefix)>,
     /// The different addresses in it.
@@ -69,7 +68,7 @@ impl Ledger {
             links: [Link { connected: true, returned_ms: 0 }; Source::ALL.len()],
             bounds,
             endpoints: 0,
-            labelled: HashMap::new(),
+            labelled: HashSet::new(),
             file: Vec::new(),
             file_addresses: 0,
         }
@@ -205,7 +204,7 @@ impl Ledger {
             None => {
                 let gone = self.table.remove(host, path);
                 if let Some(gone) = gone
-                    && self.labelled.remove(&gone.name).is_some()
+                    && self.labelled.remove(&gone.name)
                 {
                     makings.metrics.retire_route(&gone.name);
                 }
@@ -214,17 +213,17 @@ impl Ledger {
     }
 
     /// The label of a live route.
-    fn label(&mut self, name: &(Arc<str>, u16), metrics: &Metrics) -> RouteLabel {
-        let label = metrics.add_route(&name.0);
+    fn label(&mut self, name: &Arc<str>, metrics: &Metrics) -> RouteLabel {
+        let label = metrics.add_route(name);
         if label != RouteLabel::OTHER {
-            self.labelled.insert(Arc::clone(&name.0), name.1);
+            self.labelled.insert(Arc::clone(name));
         }
         label
     }
 
     /// The route of a name.
-    pub(super) fn named(&self, name: &str, host_len: u16) -> Option<&Arc<Entry>> {
-        named(&self.table, name, host_len)
+    pub(super) fn named(&self, name: &str) -> Option<&Arc<Entry>> {
+        named(&self.table, name)
     }
 
     /// Has a route looked at no later than at `due_ms`.
@@ -239,19 +238,18 @@ impl Ledger {
         if self.calendar.len() > 3 * self.table.len() + 4_096 {
             let table = &self.table;
             let own = tick;
-            self.calendar.sweep(|tick, look| {
+            self.calendar.sweep(|tick, source, name| {
                 // The route at hand is not in the table yet.
-                tick == own && look.name == route.name
-                    || named(table, &look.name, look.host_len)
-                        .and_then(|top| top.layer(look.source))
-                        .is_some_and(|layer| layer.scheduled() == tick)
+                let layer = named(table, name).and_then(|top| top.layer(source));
+                tick == own && *name == *route.name
+                    || layer.is_some_and(|layer| layer.scheduled() == tick)
             });
         }
     }
 
     /// Gives a live route another label.
-    pub(super) fn relabel(&mut self, name: &str, host_len: u16, label: RouteLabel) {
-        let Some(top) = self.named(name, host_len).cloned() else { return };
+    pub(super) fn relabel(&mut self, name: &str, label: RouteLabel) {
+        let Some(top) = self.named(name).cloned() else { return };
         if label == RouteLabel::OTHER {
             self.labelled.remove(name);
         }
@@ -278,11 +276,7 @@ impl Ledger {
 }
 
 /// The route of a name in a table.
-pub(crate) fn named<'t>(
-    table: &'t RouteTable<Arc<Entry>>,
-    name: &str,
-    host_len: u16,
-) -> Option<&'t Arc<Entry>> {
-    let (host, path) = name.split_at_checked(usize::from(host_len))?;
+fn named<'t>(table: &'t RouteTable<Arc<Entry>>, name: &str) -> Option<&'t Arc<Entry>> {
+    let (host, path) = entry::split(name);
     table.get_text(host, path)
 }

@@ -57,7 +57,9 @@ enum Child<K, V> {
 #[derive(Clone, Debug)]
 struct Branch<K, V>([Child<K, V>; WAYS]);
 
+/// A cache line, so that a lookup reads one here and one of the entries.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Leaf<K, V> {
     /// Of the first entries; those beyond are compared without.
     tags: [u8; LEAF],

@@ -87,6 +87,12 @@ impl Router {
         &self.worker
     }
 
+    /// Whether a request for this host, in lower case and without port, and
+    /// this path would find a route now.
+    pub fn has_route(&self, host: &str, path: &str) -> bool {
+        self.worker.snapshots.pin().lookup(host, path.as_bytes()).is_some()
+    }
+
     /// The routes that come and go while it serves.
     pub fn live_routes(&self) -> LiveRoutes {
         LiveRoutes::of(&self.worker.shared)

@@ -43,7 +43,7 @@ impl Makings<'_> {
     ) -> Served {
         let states = endpoints
             .iter()
-            .map(|endpoint| (self.endpoints.resolve(endpoint.address), endpoint.weight))
+            .map(|endpoint| (self.endpoints.resolve(endpoint.address()), endpoint.weight))
             .collect();
         let mut set = EndpointSet::new(states, balance, self.workers);
         if let Some(route) = terms.map(|terms| &terms.settings)

@@ -88,3 +88,8 @@ fn a_leaf_of_more_keys_than_tags_keeps_them_apart() {
         assert_eq!(at.map(|at| leaf.entries[at].1), expected);
     }
 }
+
+#[test]
+fn a_leaf_is_a_cache_line() {
+    assert_eq!(size_of::<Leaf<String, usize>>(), 64);
+}
