@@ -117,7 +117,8 @@ pub(crate) fn requests(bytes: &[u8], from: From) -> (Vec<Message>, End) {
 }
 
 /// Reads a connection's final answers, to requests with these methods in turn,
-/// up to the end of the bytes; informational ones are only looked at.
+/// up to the end of the bytes; informational ones are only looked at, and a 101
+/// is the last: what is behind it is not HTTP's.
 pub(crate) fn answers(bytes: &[u8], methods: &[&[u8]]) -> (Vec<Message>, End) {
     let mut messages = Vec::new();
     let mut rest = bytes;
@@ -136,6 +137,12 @@ pub(crate) fn answers(bytes: &[u8], methods: &[&[u8]]) -> (Vec<Message>, End) {
         if status < 200 {
             if declared.is_some() {
                 return (messages, End::Broken("a 1xx has a length"));
+            }
+            if status == 101 {
+                message.whole = true;
+                message.raw = start[..start.len() - rest.len()].to_vec();
+                messages.push(message);
+                return (messages, End::Clean);
             }
             continue;
         }

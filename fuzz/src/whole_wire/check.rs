@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pointsman::fuzzing::Heard;
+use pointsman::fuzzing::{Dial, Heard, Step};
 
 use super::super::strict::{self, End, From, Message};
 use super::script::Script;
@@ -22,7 +22,13 @@ pub(super) fn check(script: &Script, heard: &Heard) {
 fn sent_on(script: &Script, requests: &[Message], heard: &Heard) {
     let mut attempts: BTreeMap<Vec<u8>, Vec<Message>> = BTreeMap::new();
     for (_, bytes) in &heard.endpoints {
-        let (forwarded, end) = strict::requests(bytes, From::Router);
+        let (mut forwarded, mut end) = strict::requests(bytes, From::Router);
+        if let Some(first) = forwarded.first()
+            && is_tunnel(script, requests, first, &bytes[first.raw.len()..])
+        {
+            forwarded.truncate(1);
+            end = End::Clean;
+        }
         assert!(!matches!(end, End::Broken(_)), "{end:?} in {}", text(bytes));
         for request in forwarded {
             let id = request.one("x-request-id").expect("a request without an id").to_vec();
@@ -52,6 +58,38 @@ fn sent_on(script: &Script, requests: &[Message], heard: &Heard) {
     }
 }
 
+/// Whether what an endpoint got behind a request is what the client sent behind
+/// it, the endpoint having switched protocols.
+fn is_tunnel(script: &Script, requests: &[Message], first: &Message, behind: &[u8]) -> bool {
+    if !first.whole || first.one("upgrade").is_none() || behind.is_empty() {
+        return false;
+    }
+    let switches = |step: &Step| match step {
+        Step::Send(bytes) => bytes.starts_with(b"HTTP/1.1 1"),
+        _ => false,
+    };
+    let mut plays = script.dials.iter().filter_map(|dial| match dial {
+        Dial::Accepted(play) => Some(play),
+        _ => None,
+    });
+    let mut at = 0;
+    let mut origins = requests.iter().filter(|request| {
+        let rest = &script.sent[at..];
+        let raw = &request.raw[..];
+        at += rest.windows(raw.len()).position(|w| w == raw).unwrap_or(0) + raw.len();
+        is_of(first, request) && asks(request) && script.sent[at..].starts_with(behind)
+    });
+    plays.any(|play| play.steps.iter().any(switches)) && origins.next().is_some()
+}
+
+/// Whether a client's request asks for another protocol.
+fn asks(request: &Message) -> bool {
+    let named = request.all("connection").any(|options| {
+        options.split(|b| *b == b',').any(|o| o.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    });
+    named && request.all("upgrade").next().is_some() && !request.is_http10()
+}
+
 /// Whether `forwarded` may be what became of `request`.
 fn is_of(forwarded: &Message, request: &Message) -> bool {
     let whole = forwarded.whole && request.whole;
@@ -79,6 +117,9 @@ fn answered(script: &Script, requests: &[Message], heard: &Heard) {
         }
         if answer.one("connection").is_some_and(|value| value.eq_ignore_ascii_case(b"close")) {
             assert_eq!(at + 1, count, "an answer behind the last one");
+        }
+        if answer.status() == 101 {
+            assert!(request.is_some_and(asks), "a switch that was not asked for");
         }
         let own =
             answer.one("proxy-status").is_some() && answer.one("server") == Some(b"pointsman");

@@ -142,6 +142,9 @@ fn tagged(tag: u8, shape: &[u8]) -> Vec<u8> {
     if at(3) & 8 != 0 && version == "1.1" {
         out += "Expect: 100-continue\r\n";
     }
+    if at(5) & 1 != 0 {
+        out += "Connection: upgrade\r\nUpgrade: x\r\n";
+    }
     let content = format!("<{tag}>").repeat(usize::from(at(2)));
     match at(1) % 3 {
         1 => out += &format!("Content-Length: {}\r\n\r\n{content}", content.len()),
