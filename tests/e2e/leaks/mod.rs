@@ -7,6 +7,7 @@
 
 mod clients;
 mod endpoints;
+mod tunnels;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -130,16 +131,21 @@ fn exchanges_that_end_in_every_way_leave_nothing_behind() {
         exchanges(&router, EXCHANGES);
     });
     rest.again(&router);
+    memory_again(&router, before_kib);
+    every_way_was_taken(&router);
+    let after_kib = router.memory_kib("VmRSS");
+    let line = format!("{before_kib} KiB before, {after_kib} KiB after {EXCHANGES} exchanges\n");
+    std::io::stderr().write_all(line.as_bytes()).expect("stderr takes a line");
+}
+
+/// Waits until `router` has no more memory than before, but for [`ROOM_KIB`].
+fn memory_again(router: &Router, before_kib: u64) {
     let deadline = Instant::now() + PATIENCE;
     while router.memory_kib("VmRSS") > before_kib + ROOM_KIB {
         let now_kib = router.memory_kib("VmRSS");
         assert!(Instant::now() < deadline, "{before_kib} KiB became {now_kib} KiB");
         std::thread::sleep(PACE);
     }
-    every_way_was_taken(&router);
-    let after_kib = router.memory_kib("VmRSS");
-    let line = format!("{before_kib} KiB before, {after_kib} KiB after {EXCHANGES} exchanges\n");
-    std::io::stderr().write_all(line.as_bytes()).expect("stderr takes a line");
 }
 
 /// The exchanges were what they were meant to be.
