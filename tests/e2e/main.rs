@@ -24,6 +24,7 @@ mod half_close;
 mod harness_itself;
 mod headers;
 mod health;
+mod informational;
 mod leaks;
 mod lifecycle;
 mod limits;

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use crate::builds::Build;
 use crate::harness::held::{ask, sum};
+use crate::harness::wire::{Fault, Head};
 use crate::harness::{Answer, Config, Connection, Script, ScriptedEndpoint, Step};
 
 /// Clients at a time, and requests of each.
@@ -22,7 +23,7 @@ const CLIENTS: usize = 20;
 const REQUESTS: usize = 200;
 
 /// Ways in which heads come early, late, often, and with a failure.
-const TARGETS: [&str; 9] = [
+const TARGETS: [&str; 12] = [
     "early",
     "late",
     "late-behind-content",
@@ -32,6 +33,9 @@ const TARGETS: [&str; 9] = [
     "then-close",
     "then-garbage",
     "then-half-a-head",
+    "then-switch-unasked",
+    "tunnel",
+    "tunnel-of-late-heads",
 ];
 
 /// The target is `/WAY/ID`; every head an endpoint sends says the ID.
@@ -58,8 +62,24 @@ fn answer(target: &str) -> Script {
         "then-close" => vec![send(hint), Step::Close],
         "then-garbage" => vec![send(hint.clone() + "HTTP/1.1 what\r\n\r\n" + &hint), Step::Close],
         "then-half-a-head" => vec![send(hint + "HTTP/1.1 200 OK\r\nx-fi"), Step::Reset],
+        "then-switch-unasked" => vec![send(hint.repeat(2) + &switched(id) + &hint), Step::Close],
+        "tunnel" => vec![send(hint + &switched(id)), Step::EchoBytes, Step::Close],
+        // Whoever took these for HTTP would find heads of the right form.
+        "tunnel-of-late-heads" => {
+            vec![
+                send(hint.clone() + &switched(id) + &whole("", "") + &hint),
+                Step::EchoBytes,
+                Step::Close,
+            ]
+        }
         other => panic!("nobody asks for {other}"),
     }
+}
+
+fn switched(id: &str) -> String {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nx-final: {id}\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"
+    )
 }
 
 fn endpoint() -> ScriptedEndpoint {
@@ -93,7 +113,15 @@ fn client(build: &Build, next: &AtomicUsize, wrong: &Mutex<Vec<String>>) {
         let (way, id) = (TARGETS[number % TARGETS.len()], number.to_string());
         let method = if (number / TARGETS.len()).is_multiple_of(2) { "GET" } else { "DELETE" };
         let client = connection.get_or_insert_with(|| Connection::open(build.router.address()));
-        client.send(format!("{method} /{way}/{id} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        let head = format!("{method} /{way}/{id} HTTP/1.1\r\nHost: a.test\r\n");
+        if way.starts_with("tunnel") {
+            if let Err(why) = tunnel(client, &head, way, &id) {
+                wrong.lock().push(format!("{way} {id}: {why}"));
+            }
+            connection = None;
+            continue;
+        }
+        client.send(head + "\r\n");
         match client.try_answer(method) {
             Ok(answer) => {
                 if let Err(why) = judge(&answer, way, &id) {
@@ -108,6 +136,28 @@ fn client(build: &Build, next: &AtomicUsize, wrong: &Mutex<Vec<String>>) {
             }
         }
     }
+}
+
+/// A tunnel carries its own client's bytes behind its own heads.
+fn tunnel(client: &mut Connection, head: &str, way: &str, id: &str) -> Result<(), String> {
+    client.send(format!("{head}Connection: upgrade\r\nUpgrade: x\r\n\r\nearly {id}"));
+    let answer = client.answer_head().map_err(|broken| format!("{broken:?}"))?;
+    let own = |head: &Head| head.fields.one("x-hint") == Some(id);
+    if answer.status != 101
+        || answer.fields.all("x-final") != [id]
+        || !answer.interim.iter().all(own)
+    {
+        return Err(format!("not its own switch: {answer:?}"));
+    }
+    client.finish_sending();
+    let (bytes, fault) = client.ending();
+    let said = String::from_utf8_lossy(&bytes);
+    let late = if way == "tunnel" { 0 } else { said.matches(&format!(": {id}\r\n")).count() };
+    let whole = said.ends_with(&format!("early {id}")) && fault == Fault::Closed;
+    if !whole || (way != "tunnel" && late != 3) {
+        return Err(format!("{fault:?} after {said:?}"));
+    }
+    Ok(())
 }
 
 /// One final head, all its own: the app's or an error's, and never both.

@@ -316,11 +316,11 @@ impl InterimSink for Mutex<ClientConnection> {
     fn send(&self, status: StatusCode, fields: FieldLines) -> Result<(), InterimDropped> {
         let mut connection = self.lock();
         connection.exchange.interim.admit()?;
-        if !connection.outbox.has_room() {
-            return Err(InterimDropped::Backlog);
-        }
         if status == StatusCode::CONTINUE {
+            // Never dropped for room: the client waits for it.
             connection.exchange.awaits_continue = false;
+        } else if !connection.outbox.has_room() {
+            return Err(InterimDropped::Backlog);
         }
         encode_informational(connection.outbox.head(), status, &fields);
         Ok(())
