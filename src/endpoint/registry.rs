@@ -3,9 +3,10 @@
 //! A new table asks for its addresses while the old one still stands, so what is
 //! known of an address that is in both is kept. The registry itself keeps
 //! nothing alive: when the last table and the last request that knew an address
-//! are gone, so is its state. Reloads are rare, so a lock is good enough.
+//! are gone, so is its state.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
@@ -16,8 +17,14 @@ use crate::sync::Mutex;
 #[derive(Debug)]
 pub struct EndpointRegistry {
     workers: usize,
-    known: Mutex<Known>,
+    hasher: RandomState,
+    shards: [Mutex<Known>; SHARDS],
 }
+
+/// Workers resolve the endpoints of a live route when it is first used. With
+/// parts that are locked and swept by themselves, none waits for a look at
+/// every address there is.
+const SHARDS: usize = 64;
 
 #[derive(Debug, Default)]
 struct Known {
@@ -29,19 +36,21 @@ struct Known {
 impl EndpointRegistry {
     /// An empty registry for endpoints that so many workers use.
     pub fn new(workers: usize) -> Self {
-        Self { workers, known: Mutex::new(Known::default()) }
+        let shards = std::array::from_fn(|_| Mutex::new(Known::default()));
+        Self { workers, hasher: RandomState::new(), shards }
     }
 
     /// The state of an address: the one in use, else a new one.
     pub fn resolve(&self, address: SocketAddr) -> Arc<EndpointState> {
-        let mut known = self.known.lock();
+        let shard = self.hasher.hash_one(address) as usize % SHARDS;
+        let mut known = self.shards[shard].lock();
         if let Some(state) = known.states.get(&address).and_then(Weak::upgrade) {
             return state;
         }
         if known.states.len() >= known.sweep_at {
             // Twice what lives: each entry is looked at a bounded number of times.
             known.states.retain(|_, state| state.strong_count() > 0);
-            known.sweep_at = (2 * known.states.len()).max(64);
+            known.sweep_at = (2 * known.states.len()).max(LEAST_SWEPT);
         }
         let state = Arc::new(EndpointState::new(address, self.workers));
         known.states.insert(address, Arc::downgrade(&state));
@@ -50,9 +59,16 @@ impl EndpointRegistry {
 
     /// The states in use, in no order.
     pub fn in_use(&self) -> Vec<Arc<EndpointState>> {
-        self.known.lock().states.values().filter_map(Weak::upgrade).collect()
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            all.extend(shard.lock().states.values().filter_map(Weak::upgrade));
+        }
+        all
     }
 }
+
+/// Entries of a shard that are not worth a sweep.
+const LEAST_SWEPT: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -90,7 +106,8 @@ mod tests {
         for port in 1..10_000 {
             drop(registry.resolve(address(port)));
         }
-        assert!(registry.known.lock().states.len() <= 64);
+        let held = registry.shards.iter().map(|shard| shard.lock().states.len());
+        assert!(held.sum::<usize>() <= SHARDS * LEAST_SWEPT + 1);
         assert!(Arc::ptr_eq(&kept, &registry.resolve(address(0))));
     }
 }

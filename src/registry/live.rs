@@ -237,3 +237,6 @@ impl LastHeard {
         Some(Duration::from_millis(now_ms.saturating_sub(heard_ms)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+use super::*;
+use crate::config;
+use crate::lifecycle::Health;
+use crate::telemetry::metrics::RouteLabel;
+
+fn settings(more: &str) -> config::Settings {
+    let text = format!("[[listener]]\naddress = \"127.0.0.1:0\"\n{more}");
+    config::parse(&text, "test").unwrap()
+}
+
+fn shared(more: &str) -> Arc<Shared> {
+    Arc::new(Shared::new(settings(more), 2, Health::embedded()).unwrap())
+}
+
+fn file_route(host: &str) -> String {
+    format!("[[route]]\nhost = \"{host}\"\nendpoints = [\"192.0.2.9:80\"]\n")
+}
+
+fn register(host: &str, port: u16) -> Change {
+    let address = ([192, 0, 2, 1], port).into();
+    Change::Register(Registration::new(host.parse().unwrap(), PathPrefix::ROOT, address))
+}
+
+fn sources(shared: &Shared, host: &str) -> Vec<Source> {
+    let snapshot = shared.snapshots.current();
+    let top = snapshot.entries().get_text(host, "/");
+    top.iter().flat_map(|top| top.layers()).map(|layer| layer.source).collect()
+}
+
+#[test]
+fn a_reload_replaces_the_files_routes_and_no_others() {
+    let shared = shared(&(file_route("a.test") + &file_route("b.test")));
+    let live = LiveRoutes::of(&shared);
+    let changes = vec![register("a.test", 1), register("c.test", 1)];
+    live.apply(Source::Admin, changes, Instant::now());
+    assert_eq!(sources(&shared, "a.test"), [Source::File, Source::Admin]);
+    shared.reload(settings(&(file_route("b.test") + &file_route("c.test")))).unwrap();
+    assert_eq!(sources(&shared, "a.test"), [Source::Admin]);
+    assert_eq!(sources(&shared, "b.test"), [Source::File]);
+    assert_eq!(sources(&shared, "c.test"), [Source::File, Source::Admin]);
+    shared.reload(settings("[timeouts]\nconnect = \"7s\"\n")).unwrap();
+    assert_eq!(sources(&shared, "c.test"), [Source::Admin]);
+    let snapshot = shared.snapshots.current();
+    let route = snapshot.route(snapshot.lookup("c.test", b"/").unwrap());
+    assert_eq!(route.timeouts.connect, Duration::from_secs(7), "the new options count");
+    assert_eq!(snapshot.len(), 2);
+}
+
+#[test]
+fn what_is_known_of_an_endpoint_survives_changes_of_its_route_and_reloads() {
+    let shared = shared("");
+    let live = LiveRoutes::of(&shared);
+    let state = |port: u16| {
+        let snapshot = shared.snapshots.current();
+        let route = snapshot.route(snapshot.lookup("a.test", b"/").unwrap());
+        let address = ([192, 0, 2, 1], port).into();
+        let of = route.endpoints(shared.makings()).endpoints();
+        Arc::clone(of.iter().find(|state| state.address() == address).unwrap())
+    };
+    live.apply(Source::Nats, vec![register("a.test", 1)], Instant::now());
+    assert!(shared.endpoints.in_use().is_empty(), "nobody has used it");
+    state(1).pass_over(1_000);
+    live.apply(Source::Nats, vec![register("a.test", 2)], Instant::now());
+    assert!(state(1).is_passed_over(1_001));
+    shared.reload(settings(&file_route("b.test"))).unwrap();
+    assert!(state(1).is_passed_over(1_001));
+    live.apply(Source::Admin, vec![register("a.test", 3)], Instant::now());
+    let remove = Change::RemoveRoute { host: "a.test".parse().unwrap(), path: PathPrefix::ROOT };
+    live.apply(Source::Admin, vec![remove], Instant::now());
+    assert!(state(1).is_passed_over(1_001), "what is overridden stays as it was");
+}
+
+#[test]
+fn ten_thousand_swaps_leave_the_table_and_the_calendar_where_they_were() {
+    let shared = shared("");
+    let live = LiveRoutes::of(&shared);
+    let now = Instant::now();
+    for n in 0..10_000 {
+        let Change::Register(mut one) = register(&format!("a-{}.test", n % 10), 1) else {
+            unreachable!("it registers")
+        };
+        one.ttl = Some(Duration::from_secs(n));
+        let (host, path) = (one.host.clone(), one.path.clone());
+        live.apply(Source::Nats, vec![Change::Register(one)], now);
+        live.apply(Source::Nats, vec![Change::RemoveRoute { host, path }], now);
+    }
+    let held = shared.live.lock();
+    assert!(held.ledger.table.is_empty());
+    assert!(held.ledger.calendar.len() <= 4_097, "{}", held.ledger.calendar.len());
+    assert_eq!((held.ledger.endpoints(), held.version), (0, 20_000));
+    let current = shared.snapshots.current();
+    assert_eq!(Arc::strong_count(&current), 2, "nobody holds an old table");
+}
+
+#[test]
+fn live_routes_have_labels_as_long_as_there_are_some_and_give_way_to_flagged_ones() {
+    let shared = shared("");
+    let live = LiveRoutes::of(&shared);
+    let changes = (0..1_001).map(|n| register(&format!("a-{n}.test"), 1)).collect();
+    live.apply(Source::Nats, changes, Instant::now());
+    let unlabelled = || {
+        let snapshot = shared.snapshots.current();
+        snapshot.routes().filter(|route| route.label == RouteLabel::OTHER).count()
+    };
+    assert_eq!(unlabelled(), 1);
+    shared.reload(settings(&(file_route("b.test") + "metrics = true\n"))).unwrap();
+    assert_eq!(unlabelled(), 2);
+    let remove = |n| Change::RemoveRoute {
+        host: format!("a-{n}.test").parse().unwrap(),
+        path: PathPrefix::ROOT,
+    };
+    live.apply(Source::Nats, (0..1_001).map(remove).collect(), Instant::now());
+    live.apply(Source::Nats, vec![register("new.test", 1)], Instant::now());
+    assert_eq!(unlabelled(), 0);
+}
+
+#[test]
+fn a_source_has_an_age_once_it_was_heard() {
+    let shared = shared("");
+    let live = LiveRoutes::of(&shared);
+    let now = Instant::now();
+    assert_eq!(live.age(Source::Nats, now), None);
+    live.heard_from(Source::Nats, now);
+    let later = now + Duration::from_secs(3);
+    assert_eq!(live.age(Source::Nats, later).map(|age| age.as_secs()), Some(3));
+    assert_eq!(live.age(Source::Admin, later), None);
+}
