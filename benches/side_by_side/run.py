@@ -11,6 +11,9 @@ each round, and its median is printed. Everything stays on loopback.
     cargo build --release
     python3 benches/side_by_side/run.py --mode small
 
+With --tls clients speak TLS 1.3 to every router, with one and the same P-256
+certificate; endpoints stay plain. Needs openssl too then.
+
 Needs wrk, nginx and haproxy (Debian: apt-get install wrk nginx haproxy), Linux,
 and two cores. Exits with 1 if any request of any router failed.
 """
@@ -21,6 +24,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -110,7 +114,7 @@ defaults
     timeout http-request 10s
     timeout http-keep-alive 75s
 frontend in
-    bind 127.0.0.1:{port}
+    bind 127.0.0.1:{port}{bind}
 {edits}
     default_backend out
 backend out
@@ -121,7 +125,7 @@ backend out
 
 # What Pointsman does to every head, said in HAProxy's words.
 HAPROXY_SAME_EDITS = """
-    http-request set-header X-Forwarded-Proto http
+    http-request set-header X-Forwarded-Proto {scheme}
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
     http-request set-var(txn.id) uuid()
     http-request set-header X-Request-Id %[var(txn.id)]
@@ -132,6 +136,7 @@ HAPROXY_SAME_EDITS = """
 POINTSMAN = """
 [[listener]]
 address = "127.0.0.1:{port}"
+{tls}
 [admin]
 address = "127.0.0.1:{admin}"
 [workers]
@@ -162,9 +167,13 @@ class Peer:
     """A router that takes part, started and listening."""
 
     name: str
+    scheme: str
     port: int
     process: subprocess.Popen
     rounds: list[Round] = field(default_factory=list)
+
+    def url(self, path):
+        return f"{self.scheme}://127.0.0.1:{self.port}{path}"
 
 
 def free_port():
@@ -226,31 +235,52 @@ def start_endpoints(core, directory):
 def start_peer(name, number, args, endpoints, directory):
     port = free_port()
     first, second = endpoints
+    cert, key, both = (directory / name for name in ("cert.pem", "key.pem", "both.pem"))
     conf = directory / f"{number}-{name}.conf"
     if name == "pointsman":
+        tls = (f'tls = {{ certificates = [{{ chain = "{cert}", key = "{key}" }}], min_version = "1.3" }}'
+               if args.tls else "")
         conf.write_text(POINTSMAN.format(
-            port=port, admin=free_port(), first=first, second=second))
+            port=port, admin=free_port(), first=first, second=second, tls=tls))
         command = [args.pointsman, "run", "-c", conf]
     else:
         edits = HAPROXY_SAME_EDITS if name == "haproxy" else ""
-        conf.write_text(HAPROXY.format(port=port, first=first, second=second, edits=edits))
+        edits = edits.replace("{scheme}", args.scheme)
+        bind = f" ssl crt {both} ssl-min-ver TLSv1.3 alpn http/1.1" if args.tls else ""
+        conf.write_text(HAPROXY.format(
+            port=port, first=first, second=second, edits=edits, bind=bind))
         command = [program("haproxy"), "-db", "-f", conf]
     process = start(f"{number}-{name}", args.router_core, command, port, directory)
-    return Peer(name, port, process)
+    return Peer(name, args.scheme, port, process)
 
 
-def ask(port, path):
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=BROWSER_FIELDS)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as r:
+def make_certificate(directory):
+    """A P-256 key and a certificate for it, apart and (for HAProxy) together."""
+    cert, key = directory / "cert.pem", directory / "key.pem"
+    subprocess.run(
+        [program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=shop.example.com",
+         "-addext", "subjectAltName=DNS:shop.example.com", "-keyout", key, "-out", cert],
+        check=True, capture_output=True)
+    (directory / "both.pem").write_bytes(cert.read_bytes() + key.read_bytes())
+
+
+def ask(peer, path):
+    request = urllib.request.Request(peer.url(path), headers=BROWSER_FIELDS)
+    # Who answers is not in doubt here, only what.
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
+    with urllib.request.build_opener(*handlers).open(request, timeout=5) as r:
         return r.status, r.read()
 
 
 def check_answers(peer, mode):
     """A router that answers something else would be measured doing other work."""
-    status, body = ask(peer.port, mode.path)
+    status, body = ask(peer, mode.path)
     if status != 200 or len(body) != mode.body_bytes:
         sys.exit(f"{peer.name} answered {status} with {len(body)} bytes")
-    print(f"  {peer.name:14} endpoint sees {ask(peer.port, '/seen')[1].decode()}")
+    print(f"  {peer.name:14} endpoint sees {ask(peer, '/seen')[1].decode()}")
 
 
 def cpu_seconds(pid):
@@ -271,7 +301,7 @@ def load(peer, mode, args, seconds):
         fields["Connection"] = "close"
     for name, value in fields.items():
         command += ["-H", f"{name}: {value}"]
-    command.append(f"http://127.0.0.1:{peer.port}{mode.path}")
+    command.append(peer.url(mode.path))
     before, began = cpu_seconds(peer.process.pid), time.monotonic()
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     elapsed = time.monotonic() - began
@@ -314,6 +344,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mode", choices=MODES, default="small")
+    parser.add_argument("--tls", action="store_true", help="clients speak TLS 1.3")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of load in a round")
     parser.add_argument("--connections", type=int, default=64)
@@ -327,6 +358,7 @@ def arguments():
     parser.add_argument("--json", type=Path, help="write every round there")
     args = parser.parse_args()
     args.peers = args.peers.split(",")
+    args.scheme = "https" if args.tls else "http"
     unknown = set(args.peers) - {"pointsman", "haproxy", "haproxy-plain"}
     if unknown:
         parser.error(f"no such peer: {', '.join(sorted(unknown))}")
@@ -350,11 +382,13 @@ def main():
             directory = Path(temporary)
             nginx, *endpoints = start_endpoints(args.load_core, directory)
             processes.append(nginx)
+            if args.tls:
+                make_certificate(directory)
             peers = []
             for number, name in enumerate(args.peers):
                 peers.append(start_peer(name, number, args, endpoints, directory))
                 processes.append(peers[-1].process)
-            print(f"mode {args.mode}: {args.rounds} rounds of {args.seconds} s, "
+            print(f"mode {args.mode}{' over TLS' if args.tls else ''}: {args.rounds} rounds of {args.seconds} s, "
                   f"{args.connections} connections")
             for peer in peers:
                 check_answers(peer, mode)
@@ -370,7 +404,7 @@ def main():
                 stop(process)
     if args.json:
         args.json.write_text(json.dumps(
-            {"mode": args.mode, "seconds": args.seconds, "connections": args.connections,
+            {"mode": args.mode, "tls": args.tls, "seconds": args.seconds, "connections": args.connections,
              "peers": [{"name": p.name, "rounds": [vars(r) for r in p.rounds]} for p in peers]},
             indent=1))
     if any(r.errors for p in peers for r in p.rounds):

@@ -12,6 +12,7 @@ pub mod error_answer;
 pub mod http1_body;
 pub mod http1_request;
 pub mod http1_response;
+pub mod proxy_protocol;
 pub mod registration_message;
 pub mod route_table;
 pub mod whole_wire;
@@ -26,7 +27,7 @@ mod strict;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("admission", admission::run),
     ("attempt_isolation", attempt_isolation::run),
     ("config", config::run),
@@ -34,6 +35,7 @@ pub const TARGETS: [Target; 10] = [
     ("http1_body", http1_body::run),
     ("http1_request", http1_request::run),
     ("http1_response", http1_response::run),
+    ("proxy_protocol", proxy_protocol::run),
     ("registration_message", registration_message::run),
     ("route_table", route_table::run),
     ("whole_wire", whole_wire::run),

@@ -14,10 +14,12 @@ use crate::endpoint::rise_fall::Standing;
 use crate::endpoint::verdict::Verdict;
 use crate::sync::Mutex;
 
-/// One address under one check, shared by all routes that have both.
+/// One address under one check, spoken to in one way, shared by all routes
+/// that have the three.
 #[derive(Debug)]
 pub struct Probed {
     address: SocketAddr,
+    way: u64,
     check: Arc<HealthCheck>,
     verdict: Verdict,
     last: Mutex<Option<LastProbe>>,
@@ -33,16 +35,22 @@ pub struct LastProbe {
 }
 
 impl Probed {
-    fn new(address: SocketAddr, check: Arc<HealthCheck>, known: Option<&Self>) -> Self {
+    fn new(address: SocketAddr, way: u64, check: Arc<HealthCheck>, known: Option<&Self>) -> Self {
         let (standing, since_ms) = known.map_or((Standing::Unproven, 0), Self::standing);
         let last = known.and_then(Self::last);
         let verdict = Verdict::new(standing, since_ms);
-        Self { address, check, verdict, last: Mutex::new(last) }
+        Self { address, way, check, verdict, last: Mutex::new(last) }
     }
 
     /// Where the endpoint listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How it is spoken to: a number that means something to who probes it, 0
+    /// for plain HTTP.
+    pub fn way(&self) -> u64 {
+        self.way
     }
 
     /// What it is asked.
@@ -92,7 +100,7 @@ impl ProbeRegistry {
     /// An address under a check: what is in use, else a new one. A new one
     /// knows what was found out about the address by the same question asked
     /// at another pace.
-    pub fn resolve(&self, address: SocketAddr, check: &Arc<HealthCheck>) -> Arc<Probed> {
+    pub fn resolve(&self, address: SocketAddr, way: u64, check: &Arc<HealthCheck>) -> Arc<Probed> {
         let mut known = self.known.lock();
         if known.probed.len() >= known.sweep_at {
             known.probed.retain(|_, checks| checks.iter().any(|c| c.strong_count() > 0));
@@ -101,11 +109,13 @@ impl ProbeRegistry {
         let checks = known.probed.entry(address).or_default();
         checks.retain(|probed| probed.strong_count() > 0);
         let in_use: Vec<_> = checks.iter().filter_map(Weak::upgrade).collect();
-        if let Some(same) = in_use.iter().find(|probed| probed.check == *check) {
+        if let Some(same) = in_use.iter().find(|probed| probed.way == way && probed.check == *check)
+        {
             return Arc::clone(same);
         }
-        let alike = in_use.iter().find(|probed| probed.check.asks_as(check));
-        let probed = Arc::new(Probed::new(address, Arc::clone(check), alike.map(|p| &**p)));
+        let alike = |probed: &&Arc<Probed>| probed.way == way && probed.check.asks_as(check);
+        let alike = in_use.iter().find(alike);
+        let probed = Arc::new(Probed::new(address, way, Arc::clone(check), alike.map(|p| &**p)));
         checks.push(Arc::downgrade(&probed));
         probed
     }
@@ -140,13 +150,13 @@ mod tests {
     fn an_address_under_one_check_is_one_whatever_routes_ask() {
         let registry = ProbeRegistry::default();
         let check = HealthCheck::default().of_route("a");
-        let one = registry.resolve(address(1), &check);
+        let one = registry.resolve(address(1), 0, &check);
         fail(&one);
-        let same = registry.resolve(address(1), &HealthCheck::default().of_route("a"));
+        let same = registry.resolve(address(1), 0, &HealthCheck::default().of_route("a"));
         assert!(Arc::ptr_eq(&one, &same) && same.is_down());
         assert_eq!(registry.down(), HashSet::from([address(1)]));
-        assert!(!registry.resolve(address(2), &check).is_down());
-        assert!(!registry.resolve(address(1), &HealthCheck::default().of_route("b")).is_down());
+        assert!(!registry.resolve(address(2), 0, &check).is_down());
+        assert!(!registry.resolve(address(1), 0, &HealthCheck::default().of_route("b")).is_down());
     }
 
     #[test]
@@ -154,9 +164,9 @@ mod tests {
         let registry = ProbeRegistry::default();
         let slow = HealthCheck::default();
         let fast = HealthCheck { interval: Duration::from_millis(10), ..slow.clone() };
-        let known = registry.resolve(address(1), &slow.of_route("a"));
+        let known = registry.resolve(address(1), 0, &slow.of_route("a"));
         fail(&known);
-        let new = registry.resolve(address(1), &fast.of_route("a"));
+        let new = registry.resolve(address(1), 0, &fast.of_route("a"));
         assert!(!Arc::ptr_eq(&known, &new));
         assert_eq!(new.standing(), (Standing::Down, 7));
         assert_eq!(new.last().and_then(|last| last.fault).as_deref(), Some("refused"));
@@ -166,10 +176,10 @@ mod tests {
     fn what_nobody_wants_any_more_is_forgotten() {
         let registry = ProbeRegistry::default();
         let check = HealthCheck::default().of_route("a");
-        fail(&registry.resolve(address(1), &check));
-        assert!(!registry.resolve(address(1), &check).is_down());
+        fail(&registry.resolve(address(1), 0, &check));
+        assert!(!registry.resolve(address(1), 0, &check).is_down());
         for port in 1..10_000 {
-            drop(registry.resolve(address(port), &check));
+            drop(registry.resolve(address(port), 0, &check));
         }
         assert!(registry.known.lock().probed.len() <= 64);
     }

@@ -217,7 +217,7 @@ mod tests {
         let registry = ProbeRegistry::default();
         let check = HealthCheck::default().of_route("a");
         let probed: Vec<_> =
-            set.endpoints().iter().map(|e| registry.resolve(e.address(), &check)).collect();
+            set.endpoints().iter().map(|e| registry.resolve(e.address(), 0, &check)).collect();
         for index in down {
             let probe = LastProbe { at_ms: 0, fault: Some("refused".into()) };
             probed[*index].note(probe, Some(Standing::Down));

@@ -20,9 +20,10 @@ use crate::http1::{
     BodyDecoder, Decoded, FieldLines, Framing, HeadLimits, HeadReader, ParsedResponse,
     encode_request_head,
 };
+use crate::proxy_protocol::Origin;
 use crate::sync::Mutex;
 use crate::transport::{Inbox, Outbox, Transport};
-use crate::upstream::Connect;
+use crate::upstream::{Connect, ConnectError, Hop, open};
 
 /// What an answer's head may be at most.
 const HEAD: HeadLimits = HeadLimits { bytes: 64 << 10, fields: 1_000 };
@@ -42,6 +43,9 @@ pub(super) enum Fault {
     /// It cannot be reached.
     #[error("no connection could be made: {0}")]
     Unreachable(io::ErrorKind),
+    /// TLS failed.
+    #[error("{0}")]
+    Tls(String),
     /// It did not go on in time.
     #[error("{doing} took longer than {timeout_ms} ms")]
     TimedOut { doing: &'static str, timeout_ms: u128 },
@@ -65,6 +69,7 @@ impl Fault {
         match self {
             Self::Refused => "refused",
             Self::Unreachable(_) => "unreachable",
+            Self::Tls(_) => "tls",
             Self::TimedOut { .. } => "timeout",
             Self::Closed => "closed",
             Self::NotHttp(_) => "not-http",
@@ -78,11 +83,12 @@ impl Fault {
 pub(super) async fn probe(
     connector: &dyn Connect,
     address: SocketAddr,
+    hop: &Hop,
     check: &HealthCheck,
 ) -> Result<(), Fault> {
     let deadline = Instant::now() + check.timeout;
     let doing = Mutex::new("connecting");
-    let judged = timeout_at(deadline, judge(connector, address, check, &doing)).await;
+    let judged = timeout_at(deadline, judge(connector, address, hop, check, &doing)).await;
     let mut content = judged.map_err(|_| {
         let timeout_ms = check.timeout.as_millis();
         Fault::TimedOut { doing: *doing.lock(), timeout_ms }
@@ -102,12 +108,17 @@ pub(super) async fn probe(
 async fn judge(
     connector: &dyn Connect,
     address: SocketAddr,
+    hop: &Hop,
     check: &HealthCheck,
     doing: &Mutex<&'static str>,
 ) -> Result<Content, Fault> {
-    let mut stream = connector.connect(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::ConnectionRefused => Fault::Refused,
-        kind => Fault::Unreachable(kind),
+    // Nobody is asked on behalf of a client.
+    let opened = open(connector, address, hop, Origin::Unnamed).await;
+    let mut stream = opened.map_err(|error| match error {
+        ConnectError::Refused => Fault::Refused,
+        ConnectError::TimedOut => Fault::Unreachable(io::ErrorKind::TimedOut),
+        ConnectError::Failed(error) => Fault::Unreachable(error.kind()),
+        ConnectError::Tls(failure) => Fault::Tls(failure.to_string()),
     })?;
     *doing.lock() = "the request";
     let mut outbox = Outbox::default();

@@ -21,7 +21,9 @@ pub(super) async fn run(shared: Arc<Shared>, probed: Arc<Probed>) {
         let due = begun + rhythm.next_step(fastrand::u64(..));
         sleep_until(due).await;
         begun = Instant::now();
-        let result = probe(&*shared.connector, probed.address(), &check).await;
+        // While it is probed a table has it, and so its identity.
+        let hop = shared.tls.identities.hop(probed.way()).unwrap_or_default();
+        let result = probe(&*shared.connector, probed.address(), &hop, &check).await;
         shared.metrics.probed(result.as_ref().err().map_or("passed", |fault| fault.as_str()));
         let turn = counts.observe(result.is_ok());
         let fault = result.err().map(|fault| fault.to_string());

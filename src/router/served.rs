@@ -45,20 +45,23 @@ impl Makings<'_> {
             .iter()
             .map(|endpoint| (self.endpoints.resolve(endpoint.address()), endpoint.weight))
             .collect();
-        let mut set = EndpointSet::new(states, balance, self.workers);
-        if let Some(route) = terms.map(|terms| &terms.settings)
-            && let Some(check) = &route.health_check
-        {
-            let check = check.of_route(&route.host);
-            let probed = |state: &Arc<EndpointState>| self.probes.resolve(state.address(), &check);
-            let probed = set.endpoints().iter().map(probed).collect();
-            set = set.with_probes(probed);
-        }
         let hops = match terms {
             // In the order of the file, as the endpoints are.
             Some(terms) => terms.hops.clone(),
             None => self.tls.registered_hops(endpoints),
         };
+        let mut set = EndpointSet::new(states, balance, self.workers);
+        if let Some(route) = terms.map(|terms| &terms.settings)
+            && let Some(check) = &route.health_check
+        {
+            let check = check.of_route(&route.host);
+            let way = |index| hops.get(index).map_or(0, Hop::way);
+            let probed = |(index, state): (usize, &Arc<EndpointState>)| {
+                self.probes.resolve(state.address(), way(index), &check)
+            };
+            let probed = set.endpoints().iter().enumerate().map(probed).collect();
+            set = set.with_probes(probed);
+        }
         Served { set, hops }
     }
 }

@@ -18,7 +18,7 @@ use crate::proxy_protocol::{self, Origin};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::transport::Transport;
 use crate::upstream::connection::EndpointConnection;
-use crate::upstream::tls::{EndpointTls, TlsFailure};
+use crate::upstream::tls::{EndpointTls, Identities, TlsFailure};
 
 /// A connection being made.
 pub(crate) type Connecting<'a> =
@@ -63,6 +63,25 @@ impl Hop {
     }
 }
 
+impl Hop {
+    /// A number for this way of speaking, by which [`Identities`] finds it
+    /// again; 0 is plain.
+    pub(crate) fn way(&self) -> u64 {
+        self.identity() << 1 | u64::from(self.send_proxy)
+    }
+}
+
+impl Identities {
+    /// The hop of this number; `None` if its identity is no longer in use.
+    pub(crate) fn hop(&self, way: u64) -> Option<Hop> {
+        let tls = match way >> 1 {
+            0 => None,
+            id => Some(self.by_id(id)?),
+        };
+        Some(Hop { tls, send_proxy: way & 1 == 1 })
+    }
+}
+
 /// Why no connection came about. Nothing was sent in any of these.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
@@ -100,15 +119,26 @@ pub(crate) async fn connect(
     patience: Duration,
     metrics: Arc<WorkerMetrics>,
 ) -> Result<Box<EndpointConnection>, ConnectError> {
-    let open = async {
-        let mut stream = connector.connect(address).await?;
-        if hop.send_proxy {
-            stream.write_all(&proxy_protocol::encode_v2(&origin)).await?;
-        }
-        let Some(tls) = &hop.tls else { return Ok::<_, ConnectError>(stream) };
-        // Boxed, so that connections without TLS do not carry its state.
-        Ok(Box::pin(tls.secure(stream, address)).await?)
-    };
+    let open = open(connector, address, hop, origin);
     let stream = timeout(patience, open).await.map_err(|_| ConnectError::TimedOut)??;
     Ok(Box::new(EndpointConnection::new(stream, address, hop, metrics)))
+}
+
+/// Opens a byte stream to `address` on which HTTP can be spoken, however long
+/// that takes.
+pub(crate) async fn open(
+    connector: &dyn Connect,
+    address: SocketAddr,
+    hop: &Hop,
+    origin: Origin,
+) -> Result<Box<dyn Transport>, ConnectError> {
+    let mut stream = connector.connect(address).await?;
+    if hop.send_proxy {
+        stream.write_all(&proxy_protocol::encode_v2(&origin)).await?;
+    }
+    match &hop.tls {
+        None => Ok(stream),
+        // Boxed, so that connections without TLS do not carry its state.
+        Some(tls) => Ok(Box::pin(tls.secure(stream, address)).await?),
+    }
 }

@@ -198,6 +198,12 @@ impl Identities {
         Ok(())
     }
 
+    /// The identity of this number, while it is in use.
+    pub(super) fn by_id(&self, id: u64) -> Option<Arc<EndpointTls>> {
+        let known = self.known.lock();
+        known.values().filter_map(Weak::upgrade).find(|tls| tls.id == id)
+    }
+
     /// The identity of a registered endpoint whose certificate is for this
     /// name, else for its address.
     pub(crate) fn registered(&self, san: Option<&str>) -> Arc<EndpointTls> {

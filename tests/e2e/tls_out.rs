@@ -270,3 +270,20 @@ fn nginx_is_an_endpoint_over_tls_with_and_without_a_client_certificate() {
     let without = router(&[entry(nginx.address(), &named)]);
     assert_eq!(get(without.address(), "a.test", "/hello.txt").status, 400);
 }
+
+#[test]
+fn health_is_asked_over_tls_where_requests_are() {
+    let authority = Authority::new();
+    let app = App::new(&authority.issue(&["app.test"]));
+    let stranger = App::new(&Authority::new().issue(&["app.test"]));
+    let named = format!("server_name = \"app.test\", {}", trusting(&authority));
+    let check = "health_check = { path = \"/up\", interval = \"50ms\", rise = 1, fall = 1 }";
+    let router = Router::start(&config_with(&[app.toml(&named), stranger.toml(&named)], check));
+    eventually("a probe over TLS, and one that failed", || {
+        let asked = app.endpoint.requests().iter().any(|r| r.line().starts_with("GET /up "));
+        let metrics = ask(&router, "/metrics");
+        let failed = sum(&metrics, "pointsman_probes_total{result=\"tls\"");
+        (asked && failed > 0).then_some(())
+    });
+    assert_eq!(get(router.address(), "a.test", "/").status, 200);
+}

@@ -94,8 +94,17 @@ impl ReloadResult {
 }
 
 /// What a probe came to, as the label `result` has it.
-pub const PROBE_RESULTS: [&str; 8] =
-    ["passed", "refused", "unreachable", "timeout", "closed", "not-http", "status", "content"];
+pub const PROBE_RESULTS: [&str; 9] = [
+    "passed",
+    "refused",
+    "unreachable",
+    "tls",
+    "timeout",
+    "closed",
+    "not-http",
+    "status",
+    "content",
+];
 
 /// The values of the label `status_class`: a status divided by 100, and
 /// `none` where no status was sent.
