@@ -65,6 +65,9 @@ enum State {
 struct Direction {
     state: State,
     unflushed: bool,
+    /// A write waits: TLS may have made a record of these bytes, and the next
+    /// write has to be of the same.
+    begun: bool,
     /// Its receiver is to be told that the router goes away.
     farewell: bool,
     /// It was told: what still comes is read and thrown away.
@@ -159,7 +162,13 @@ fn is_reset(cx: &mut Context<'_>, end: &mut End<'_>, towards: State) -> bool {
 
 impl Direction {
     fn new() -> Self {
-        Self { state: State::Flows, unflushed: false, farewell: false, discards: false }
+        Self {
+            state: State::Flows,
+            unflushed: false,
+            begun: false,
+            farewell: false,
+            discards: false,
+        }
     }
 
     /// Moves bytes `from` one end `to` the other; an error if `from` is lost.
@@ -216,6 +225,19 @@ impl Direction {
         moved_bytes: &mut u64,
     ) -> Poll<bool> {
         self.unflushed = true;
+        let written = self.poll_write_once(cx, from, to, frames, moved_bytes);
+        self.begun = written.is_pending();
+        written
+    }
+
+    fn poll_write_once(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut End<'_>,
+        to: &mut End<'_>,
+        frames: &mut Option<Frames>,
+        moved_bytes: &mut u64,
+    ) -> Poll<bool> {
         if !to.outbox.is_empty() {
             return to.outbox.poll_write(&mut *to.stream, cx).map(|written| written.is_ok());
         }
@@ -264,7 +286,11 @@ impl Direction {
     /// nothing follows a Close). The client's own Close in answer reaches the
     /// endpoint as usual, so both ends see the handshake they expect.
     fn say_goodbye(&mut self, frames: &Frames, outbox: &mut Outbox) {
-        if self.state == State::Flows && !self.discards && outbox.is_empty() && frames.is_between()
+        if self.state == State::Flows
+            && !self.begun
+            && !self.discards
+            && outbox.is_empty()
+            && frames.is_between()
         {
             outbox.head().extend_from_slice(GOING_AWAY);
             self.discards = true;

@@ -49,7 +49,7 @@ fn a_drain_ends_as_soon_as_its_last_tunnel_does() {
 
 /// A WebSocket server that sends without end until it is told to close; gives
 /// how that was said.
-fn chattering() -> (SocketAddr, std::thread::JoinHandle<Option<CloseCode>>) {
+pub(super) fn chattering() -> (SocketAddr, std::thread::JoinHandle<Option<CloseCode>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let served = std::thread::spawn(move || {

@@ -4,6 +4,7 @@ mod drain;
 mod ends;
 mod handshake;
 mod held;
+mod over_tls;
 mod websocket;
 
 use crate::harness::{Connection, Router, Script, Step};
