@@ -1,15 +1,13 @@
-//! What each attempt costs before a byte is sent: its head, and its endpoint.
+//! What the head of an attempt costs; its endpoint is in `choice`.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may stop where it stands")]
 
 use std::hint::black_box;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::header::{HeaderName, HeaderValue};
 use pointsman::attempt::{Forwarded, HeadPolicy, HeaderEdits, Via, derive};
-use pointsman::endpoint::{Balance, EndpointSet, EndpointState, Tried};
 use pointsman::http1::{FieldLines, Framing, Version};
 use pointsman::request::{ClientInfo, RequestHead, RequestHeadParts, RequestHost};
 
@@ -64,33 +62,5 @@ fn attempt_head(c: &mut Criterion) {
     });
 }
 
-fn endpoint_choice(c: &mut Criterion) {
-    for (name, balance) in
-        [("round-robin", Balance::RoundRobin), ("least-requests", Balance::LeastRequests)]
-    {
-        for (count, weighted) in
-            [(2, false), (10, false), (10, true), (1_000, false), (1_000, true)]
-        {
-            let endpoints = (0..count)
-                .map(|port: u16| {
-                    let address = SocketAddr::from(([192, 0, 2, 9], port));
-                    let weight = if weighted { 1 + port % 7 } else { 1 };
-                    (Arc::new(EndpointState::new(address, 2)), weight)
-                })
-                .collect();
-            let set = EndpointSet::new(endpoints, balance.clone(), 2);
-            let tried = Tried::new();
-            let mut random = 1u64;
-            let kind = if weighted { "weighted" } else { "equal" };
-            c.bench_function(&format!("{name} choice among {count} {kind}"), |b| {
-                b.iter(|| {
-                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    set.choose(0, &tried, 1_000, random).map(|choice| choice.index)
-                });
-            });
-        }
-    }
-}
-
-criterion_group!(benches, attempt_head, endpoint_choice);
+criterion_group!(benches, attempt_head);
 criterion_main!(benches);

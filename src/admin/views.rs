@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::Condition;
 use crate::telemetry::RecentError;
 
 /// A route in force.
@@ -40,6 +41,18 @@ pub struct EndpointView {
     pub state: EndpointState,
     /// Requests on it, bodies included.
     pub in_flight: u64,
+    /// Since when it is in this state, in milliseconds since 1970.
+    #[serde(default)]
+    pub since_unix_ms: u64,
+    /// How long ago that is, in milliseconds.
+    #[serde(default)]
+    pub state_age_ms: u64,
+    /// Why, such as `failures-in-a-row` or the code of a failed attempt.
+    #[serde(default)]
+    pub reason: String,
+    /// For how many more milliseconds, where time alone will change it.
+    #[serde(default)]
+    pub for_ms: Option<u64>,
     /// For how many more milliseconds it is passed over.
     pub passed_over_for_ms: Option<u64>,
     /// What probes have shown, if the route has a health check.
@@ -78,19 +91,41 @@ pub struct ProbeView {
 pub enum EndpointState {
     /// In its turn.
     Available,
+    /// In its turn, with a share that still grows.
+    SlowStart,
     /// Only if no other is left: it failed an attempt a moment ago.
     PassedOver,
+    /// Only if no other is left: it failed too often.
+    Ejected,
+    /// One request at a time tries whether it works again.
+    HalfOpen,
     /// Only if all others are so too: probes found it ill.
     Down,
+}
+
+impl From<Condition> for EndpointState {
+    fn from(condition: Condition) -> Self {
+        match condition {
+            Condition::Available => Self::Available,
+            Condition::SlowStart => Self::SlowStart,
+            Condition::PassedOver => Self::PassedOver,
+            Condition::Ejected => Self::Ejected,
+            Condition::HalfOpen => Self::HalfOpen,
+            Condition::Down => Self::Down,
+        }
+    }
 }
 
 impl EndpointState {
     /// As the lists and the label `state` have it.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Available => "available",
-            Self::PassedOver => "passed-over",
-            Self::Down => "down",
+            Self::Available => Condition::Available.as_str(),
+            Self::SlowStart => Condition::SlowStart.as_str(),
+            Self::PassedOver => Condition::PassedOver.as_str(),
+            Self::Ejected => Condition::Ejected.as_str(),
+            Self::HalfOpen => Condition::HalfOpen.as_str(),
+            Self::Down => Condition::Down.as_str(),
         }
     }
 }

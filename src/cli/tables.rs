@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::admin::{EndpointView, RequestView, RouteView};
+use crate::admin::{EndpointState, EndpointView, RequestView, RouteView};
 
 /// Characters of a cell at most.
 const MAX_CELL: usize = 60;
@@ -86,9 +86,14 @@ fn state(endpoint: &EndpointView) -> String {
     if let Some(fault) = endpoint.probe.as_ref().and_then(|probe| probe.fault.as_deref()) {
         return format!("{} ({fault})", endpoint.state.as_str());
     }
-    match endpoint.passed_over_for_ms {
-        Some(ms) => format!("{} ({})", endpoint.state.as_str(), age(Duration::from_millis(ms))),
-        None => endpoint.state.as_str().to_owned(),
+    let state = endpoint.state.as_str();
+    if endpoint.state == EndpointState::Available {
+        return state.to_owned();
+    }
+    let since = age(Duration::from_millis(endpoint.state_age_ms));
+    match endpoint.for_ms.map(Duration::from_millis) {
+        Some(left) => format!("{state} ({}, for {since}, {} left)", endpoint.reason, age(left)),
+        None => format!("{state} ({}, for {since})", endpoint.reason),
     }
 }
 
@@ -166,7 +171,6 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::EndpointState;
 
     fn endpoint(port: u16, passed_over_for_ms: Option<u64>) -> EndpointView {
         let state = match passed_over_for_ms {
@@ -182,6 +186,10 @@ mod tests {
             passed_over_for_ms,
             probe: None,
             age_ms: 61_000,
+            since_unix_ms: 0,
+            state_age_ms: 3_000,
+            reason: "connect-refused".into(),
+            for_ms: passed_over_for_ms,
             ttl_left_ms: passed_over_for_ms.map(|_| 90_000),
             instance_id: None,
             tls: false,
@@ -214,11 +222,11 @@ mod tests {
             expired,
         ];
         let expected = "\
-HOST           PATH  SOURCE             ENDPOINT                 WEIGHT  STATE               IN FLIGHT  AGE    TTL LEFT
-shop.example   /     file               10.0.0.1:80              1       available           7          1m01s  -
-                                        10.0.0.1:8080            1       passed-over (1.2s)  7          1m01s  1m30s
+HOST           PATH  SOURCE             ENDPOINT                 WEIGHT  STATE                                               IN FLIGHT  AGE    TTL LEFT
+shop.example   /     file               10.0.0.1:80              1       available                                           7          1m01s  -
+                                        10.0.0.1:8080            1       passed-over (connect-refused, for 3.0s, 1.2s left)  7          1m01s  1m30s
 empty.example  /     file               none
-live.example   /     admin (over nats)  10.0.0.1:80              1       available           7          1m01s  -
+live.example   /     admin (over nats)  10.0.0.1:80              1       available                                           7          1m01s  -
 gone.example   /     file               none (expired 3.0s ago)
 ";
         assert_eq!(routes(&list), expected);

@@ -17,7 +17,7 @@ use super::settings::{
     HealthSettings, ListenerSettings, Settings,
 };
 use super::shape::{self, Shape};
-use super::{headers, limits, timeouts};
+use super::{headers, limits, outlier, timeouts};
 
 /// The admin side's address, unless one is given.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
@@ -34,7 +34,10 @@ pub(super) fn read(root: &Spanned<DeTable<'_>>, findings: &mut Findings<'_>) -> 
     let timeouts = timeouts::global(open("timeouts", &shape::TIMEOUTS, findings), findings);
     let headers = headers::headers(open("headers", &shape::HEADERS, findings), findings);
     let sections = file.item("route").and_then(|item| item.sections(&shape::ROUTE, findings));
-    let inherited = Inherited { timeouts: &timeouts, headers: &headers };
+    let outlier = outlier::global(file.item("outlier"), findings);
+    let zone = outlier::zone(open("zone", &shape::ZONE, findings), findings);
+    let inherited =
+        Inherited { timeouts: &timeouts, headers: &headers, outlier: &outlier, zone: &zone };
     let routes = routes(&sections.unwrap_or_default(), &inherited, findings);
     Settings {
         admin: admin(open("admin", &shape::ADMIN, findings), &listeners, findings),
@@ -45,6 +48,8 @@ pub(super) fn read(root: &Spanned<DeTable<'_>>, findings: &mut Findings<'_>) -> 
         health: health(open("health", &shape::HEALTH, findings), findings),
         access_log: access_log(open("access_log", &shape::ACCESS_LOG, findings), findings),
         registry: limits::registry(open("registry", &shape::REGISTRY, findings), findings),
+        zone,
+        outlier,
         listeners,
         timeouts,
         headers,

@@ -7,14 +7,13 @@ use serde_json::{Map, Value, json};
 use super::restart::NEEDS_RESTART;
 use super::settings::{
     AccessLogFormat, AccessLogTarget, EndpointSettings, ForwardedClientCert, HeaderEdits,
-    HealthCheck, ListenerSettings, RouteSettings, Settings, Timeouts,
+    HealthCheck, ListenerSettings, OutlierSettings, RouteSettings, Settings, Timeouts,
 };
 use super::tls::{
     ClientAuth, ClientAuthSettings, EndpointTlsSettings, FileRef, ListenerTlsSettings, TlsVersion,
 };
 use super::units::format_duration;
 use crate::attempt::Forwarded;
-use crate::endpoint::Balance;
 
 /// The settings with every default filled in, under the names of the file.
 /// Nothing in it is secret: of the admin token only the file's name is known.
@@ -85,6 +84,11 @@ pub fn effective(settings: &Settings) -> Value {
             "endpoints": settings.registry.endpoints,
             "tls": settings.registry.tls.as_ref().map(endpoint_tls),
         },
+        "outlier": outlier(&settings.outlier),
+        "zone": {
+            "name": settings.zone.name,
+            "enough_percent": settings.zone.enough_percent,
+        },
         "route": settings.routes.iter().map(route).collect::<Vec<_>>(),
     })
 }
@@ -106,10 +110,9 @@ fn route(route: &RouteSettings) -> Value {
         "host": route.host,
         "path": route.path,
         "endpoints": route.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
-        "balance": match route.balance {
-            Balance::RoundRobin => "round-robin",
-            Balance::LeastRequests => "least-requests",
-        },
+        "balance": route.balance.to_string(),
+        "slow_start": format_duration(route.slow_start),
+        "outlier": outlier(&route.outlier),
         "timeouts": timeouts(&route.timeouts),
         "request_headers": edits(&route.request_headers),
         "response_headers": edits(&route.response_headers),
@@ -122,6 +125,7 @@ fn endpoint(endpoint: &EndpointSettings) -> Value {
     json!({
         "address": endpoint.address,
         "weight": endpoint.weight,
+        "zone": endpoint.zone,
         "tls": endpoint.tls.as_deref().map(endpoint_tls),
         "send_proxy": endpoint.send_proxy.then_some("v2"),
     })
@@ -186,6 +190,20 @@ fn health_check(check: &HealthCheck) -> Value {
         "fall": check.fall,
         "expect": check.expect.to_string(),
         "expect_body": check.expect_body,
+    })
+}
+
+fn outlier(outlier: &OutlierSettings) -> Value {
+    json!({
+        "enabled": outlier.enabled,
+        "failures_in_a_row": outlier.failures_in_a_row,
+        "statuses": outlier.statuses,
+        "success_percent": outlier.success_percent,
+        "min_requests": outlier.min_requests,
+        "window": format_duration(outlier.window),
+        "ejection": format_duration(outlier.ejection),
+        "ejection_max": format_duration(outlier.ejection_max),
+        "retry_after_max": format_duration(outlier.retry_after_max),
     })
 }
 

@@ -11,6 +11,7 @@
 //! whoever does it.
 
 mod address;
+mod choosing;
 mod diagnostic;
 mod document;
 mod effective;
@@ -22,6 +23,7 @@ mod item;
 mod limits;
 mod listener;
 mod load;
+mod outlier;
 mod path;
 mod restart;
 mod route;

@@ -10,10 +10,12 @@ use super::health_check::health_check;
 use super::host::normalise_host;
 use super::item::{Item, Section, choose};
 use super::path::normalise_prefix;
-use super::settings::{Balance, EndpointSettings, HeaderSettings, RouteSettings, Timeouts};
+use super::settings::{Balance, EndpointSettings, HeaderSettings, OutlierSettings};
+use super::settings::{RouteSettings, Timeouts, ZoneSettings};
 use super::shape::{ENDPOINT, HEALTH_CHECK, ROUTE_TIMEOUTS};
-use super::timeouts;
 use super::tls::endpoint_tls;
+use super::{outlier, timeouts};
+use crate::endpoint::HashOn;
 
 /// The versions of the PROXY protocol that endpoints can be sent.
 const SEND_PROXY: &[(&str, bool)] = &[("v2", true)];
@@ -24,6 +26,8 @@ const WEIGHTS: std::ops::RangeInclusive<u64> = 1..=256;
 pub(super) struct Inherited<'s> {
     pub(super) timeouts: &'s Timeouts,
     pub(super) headers: &'s HeaderSettings,
+    pub(super) outlier: &'s OutlierSettings,
+    pub(super) zone: &'s ZoneSettings,
 }
 
 /// Reads every route; two for the same host and path are an error.
@@ -67,6 +71,8 @@ fn route(
     };
     let endpoints = endpoints(section, findings);
     let balance = section.item("balance").and_then(|item| item.read(findings, balance));
+    let slow_start = outlier::slow_start(section.item("slow_start"), findings);
+    let outlier = outlier::of_route(section.item("outlier"), inherited.outlier, findings);
     let table = section.item("timeouts").and_then(|i| i.section(&ROUTE_TIMEOUTS, findings));
     let timeouts = timeouts::of_route(section, table, inherited.timeouts, findings);
     let request_id = &inherited.headers.request_id;
@@ -80,6 +86,9 @@ fn route(
         path: path?,
         endpoints,
         balance: balance.unwrap_or(Balance::RoundRobin),
+        slow_start,
+        outlier,
+        zone: inherited.zone.clone(),
         timeouts,
         request_headers,
         response_headers,
@@ -125,7 +134,8 @@ fn endpoints(section: &Section<'_>, findings: &mut Findings<'_>) -> Vec<Endpoint
 fn endpoint(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<EndpointSettings> {
     if !item.is_table() {
         let address = item.read(findings, endpoint_address)?;
-        return Some(EndpointSettings { address, weight: 1, tls: None, send_proxy: false });
+        let (weight, zone) = (1, None);
+        return Some(EndpointSettings { address, weight, zone, tls: None, send_proxy: false });
     }
     let section = item.section(&ENDPOINT, findings)?;
     let weight = match section.item("weight") {
@@ -134,6 +144,7 @@ fn endpoint(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<EndpointSett
     };
     let tls = section.item("tls").and_then(|item| endpoint_tls(&item, findings));
     let send_proxy = section.item("send_proxy").and_then(|i| i.word(SEND_PROXY, findings));
+    let zone = section.item("zone").and_then(|item| item.read(findings, outlier::zone_name));
     let Some(address) = section.item("address") else {
         let fault = Fault::new("address is missing");
         findings.report(&item.place, fault.help("write { address = \"10.0.0.1:8080\" }"));
@@ -143,7 +154,7 @@ fn endpoint(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<EndpointSett
     // A weight is at most 256 here, so the conversion cannot fail.
     let weight = weight.and_then(|w| w.try_into().ok()).unwrap_or(1);
     let (tls, send_proxy) = (tls.map(Into::into), send_proxy.unwrap_or(false));
-    Some(EndpointSettings { address, weight, tls, send_proxy })
+    Some(EndpointSettings { address, weight, zone, tls, send_proxy })
 }
 
 fn endpoint_address(text: &str) -> Result<SocketAddr, Fault> {
@@ -151,11 +162,18 @@ fn endpoint_address(text: &str) -> Result<SocketAddr, Fault> {
 }
 
 fn balance(text: &str) -> Result<Balance, Fault> {
-    if text.starts_with("hash:") {
-        return Err(Fault::new(format!("{} is not supported by this version", quoted(text)))
-            .help("use \"round-robin\" or \"least-requests\""));
+    if let Ok(balance) = text.parse() {
+        return Ok(balance);
     }
-    let round_robin = ("round-robin", true);
-    let is_round_robin = choose(text, &[round_robin, ("least-requests", false)])?;
-    Ok(if is_round_robin { Balance::RoundRobin } else { Balance::LeastRequests })
+    if text.starts_with("hash") {
+        let fault = Fault::new(format!("{} is not a way to hash", quoted(text)));
+        let help = "write \"hash:header:x-user\", \"hash:cookie:id\" or \"hash:source-ip\"";
+        return Err(fault.help(help));
+    }
+    let words = [
+        ("round-robin", Balance::RoundRobin),
+        ("least-requests", Balance::LeastRequests),
+        ("hash:source-ip", Balance::Hash(HashOn::SourceIp)),
+    ];
+    choose(text, &words.each_ref().map(|(word, balance)| (*word, balance))).cloned()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::header::HeaderName;
 
+pub use super::choosing::{OutlierSettings, ZoneSettings};
 pub use crate::attempt::{Forwarded, HeaderEdits};
 pub use crate::endpoint::{Balance, HealthCheck};
 
@@ -36,6 +37,10 @@ pub struct Settings {
     pub access_log: AccessLogSettings,
     /// Routes that come from elsewhere.
     pub registry: RegistrySettings,
+    /// When endpoints are ejected, where a route does not say.
+    pub outlier: OutlierSettings,
+    /// Where this router stands.
+    pub zone: ZoneSettings,
     /// The routes of the file, in its order.
     pub routes: Vec<RouteSettings>,
 }
@@ -372,6 +377,8 @@ pub struct EndpointSettings {
     /// `send_proxy = "v2"`: connections begin with a PROXY header that names
     /// the client, and serve one request each.
     pub send_proxy: bool,
+    /// Where it stands, if that is known.
+    pub zone: Option<String>,
 }
 
 /// `[[route]]`
@@ -385,6 +392,13 @@ pub struct RouteSettings {
     pub endpoints: Vec<EndpointSettings>,
     /// How one of them is chosen.
     pub balance: Balance,
+    /// For how long the share of an endpoint that came or came back grows; zero
+    /// is not at all.
+    pub slow_start: Duration,
+    /// When one of them is ejected: its own keys over the global ones.
+    pub outlier: OutlierSettings,
+    /// Where the router stands: the global one.
+    pub zone: ZoneSettings,
     /// The clocks of this route: its own keys over the global ones.
     pub timeouts: Timeouts,
     /// Edits to the head sent to the endpoint.
@@ -400,12 +414,15 @@ pub struct RouteSettings {
 impl RouteSettings {
     /// The options of a route that says nothing of any: what live routes have.
     /// Its host and path stand for none in particular.
-    pub fn plain(timeouts: &Timeouts) -> Self {
+    pub fn plain(timeouts: &Timeouts, outlier: &OutlierSettings, zone: &ZoneSettings) -> Self {
         Self {
             host: "*".into(),
             path: "/".into(),
             endpoints: Vec::new(),
             balance: Balance::RoundRobin,
+            slow_start: Duration::ZERO,
+            outlier: outlier.clone(),
+            zone: zone.clone(),
             timeouts: timeouts.clone(),
             request_headers: HeaderEdits::default(),
             response_headers: HeaderEdits::default(),

@@ -29,7 +29,7 @@ macro_rules! shapes {
 shapes! {
     FILE = "" [
         "listener", "admin", "workers", "timeouts", "limits", "retry", "headers", "errors",
-        "health", "access_log", "registry", "route",
+        "health", "access_log", "outlier", "zone", "registry", "route",
     ] later [];
     LISTENER = "[[listener]]" [
         "address", "client_half_close", "tls", "proxy_protocol",
@@ -61,7 +61,8 @@ shapes! {
     ACCESS_LOG = "[access_log]" ["path", "format"] later [];
     REGISTRY = "[registry]" ["grace", "endpoints", "tls"] later ["nats", "snapshot"];
     ROUTE = "[[route]]" [
-        "host", "path", "endpoints", "balance", "metrics", "request_headers", "response_headers",
+        "host", "path", "endpoints", "balance", "slow_start", "outlier", "metrics",
+        "request_headers", "response_headers",
         "timeouts", "request_body_idle", "request_body_min_rate", "queue", "connect",
         "request_write_idle", "attempt_head", "response_body_idle", "request", "tunnel_idle",
         "health_check",
@@ -73,10 +74,19 @@ shapes! {
     HEALTH_CHECK = "health_check" [
         "path", "host", "interval", "timeout", "rise", "fall", "expect", "expect_body",
     ] later [];
-    ENDPOINT = "an endpoint" ["address", "weight", "tls", "send_proxy"] later ["max_requests"];
+    ENDPOINT = "an endpoint" ["address", "weight", "zone", "tls", "send_proxy"] later ["max_requests"];
     ENDPOINT_TLS = "tls of an endpoint" [
         "server_name", "verify_san", "ca", "client_cert", "client_key",
     ] later [];
+    OUTLIER = "[outlier]" [
+        "enabled", "failures_in_a_row", "statuses", "success_percent", "min_requests", "window",
+        "ejection", "ejection_max", "retry_after_max",
+    ] later [];
+    ROUTE_OUTLIER = "outlier" [
+        "enabled", "failures_in_a_row", "statuses", "success_percent", "min_requests", "window",
+        "ejection", "ejection_max", "retry_after_max",
+    ] later [];
+    ZONE = "[zone]" ["name", "enough_percent"] later [];
     HEADER_EDITS = "request_headers and response_headers" ["set", "remove"] later [];
 }
 

@@ -4,34 +4,50 @@
 //! - [`Lease`]: one request in flight, counted until the end of its body
 //! - [`EndpointRegistry`]: one state for each address, across reloads
 //! - [`EndpointSet`]: the endpoints of one route, and how one is chosen
+//! - [`Balance`]: by turns, by load, or by a [`key`]
+//! - [`OutlierPolicy`]: when one is ejected; [`Trial`]: how it comes back
+//! - [`Condition`]: what an operator is told of one, and the [`Reason`]
 //! - [`Tried`]: the ones a request need not go to again
 //! - [`HealthCheck`], [`Rhythm`], [`RiseFall`]: what probes ask, when, and what
 //!   their results come to
 //! - [`Probed`]: what they have found out, kept by [`ProbeRegistry`]
 
-mod balance_words;
+mod balance;
+mod changes;
 mod check;
+mod condition;
+mod ejection;
 mod in_flight;
+pub mod key;
 mod least_requests;
+mod outlier;
+mod outlook;
 mod pass_over;
 mod probed;
+mod recent;
 mod registry;
 mod rhythm;
 mod rise_fall;
 mod round_robin;
 mod set;
+mod slots;
 mod state;
+mod trial;
 mod tried;
 mod verdict;
 mod weights;
 
-pub use balance_words::UnknownBalance;
+pub use balance::{Balance, CookieName, HashOn, UnknownBalance};
 pub use check::{HealthCheck, StatusSet};
+pub use condition::{Change, Condition, Reason, Seen};
+pub use ejection::EjectionTerms;
 pub use in_flight::Lease;
+pub use outlier::OutlierPolicy;
 pub use probed::{LastProbe, ProbeRegistry, Probed};
 pub use registry::EndpointRegistry;
 pub use rhythm::Rhythm;
 pub use rise_fall::{RiseFall, Standing};
-pub use set::{Balance, Choice, EndpointSet};
+pub use set::{Asked, Choice, Choosing, EndpointSet, Member};
 pub use state::EndpointState;
+pub use trial::Trial;
 pub use tried::Tried;

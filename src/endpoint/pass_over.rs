@@ -24,9 +24,14 @@ impl PassOver {
         Self { until_ms: AtomicU64::new(0) }
     }
 
-    /// Marks a failure at `now_ms`.
-    pub(super) fn mark(&self, now_ms: u64) {
-        self.until_ms.fetch_max(now_ms + PASS_OVER_MS, Ordering::Relaxed);
+    /// Marks until then, unless a mark is in force for longer.
+    pub(super) fn mark_until(&self, until_ms: u64) {
+        self.until_ms.fetch_max(until_ms, Ordering::Relaxed);
+    }
+
+    /// Until when the last mark is, or was, in force; 0 if there was none.
+    pub(super) fn until_ms(&self) -> u64 {
+        self.until_ms.load(Ordering::Relaxed)
     }
 
     /// Whether a mark is in force at `now_ms`. The mark guards no other memory,
@@ -37,7 +42,7 @@ impl PassOver {
 
     /// For how many milliseconds more a mark is in force.
     pub(super) fn left_ms(&self, now_ms: u64) -> u64 {
-        self.until_ms.load(Ordering::Relaxed).saturating_sub(now_ms)
+        self.until_ms().saturating_sub(now_ms)
     }
 }
 
@@ -49,7 +54,7 @@ mod tests {
     fn a_mark_lasts_five_seconds_and_no_longer() {
         let pass_over = PassOver::new();
         assert!(!pass_over.is_marked(0));
-        pass_over.mark(1_000);
+        pass_over.mark_until(1_000 + PASS_OVER_MS);
         assert!(pass_over.is_marked(5_999));
         assert!(!pass_over.is_marked(6_000));
     }
@@ -57,8 +62,8 @@ mod tests {
     #[test]
     fn an_older_mark_that_lands_late_does_not_shorten_a_newer_one() {
         let pass_over = PassOver::new();
-        pass_over.mark(2_000);
-        pass_over.mark(1_000);
+        pass_over.mark_until(2_000 + PASS_OVER_MS);
+        pass_over.mark_until(1_000 + PASS_OVER_MS);
         assert!(pass_over.is_marked(6_999));
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
+use crate::endpoint::changes;
 use crate::endpoint::check::HealthCheck;
 use crate::endpoint::rise_fall::Standing;
 use crate::endpoint::verdict::Verdict;
@@ -79,6 +80,7 @@ impl Probed {
         *self.last.lock() = Some(probe);
         if let Some(standing) = turn {
             self.verdict.set(standing, at_ms);
+            changes::note();
         }
     }
 }

@@ -73,6 +73,7 @@ const LEAST_SWEPT: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::condition::Reason;
 
     fn address(port: u16) -> SocketAddr {
         SocketAddr::from(([192, 0, 2, 1], port))
@@ -82,7 +83,7 @@ mod tests {
     fn an_address_has_one_state_while_anyone_uses_it() {
         let registry = EndpointRegistry::new(1);
         let first = registry.resolve(address(1));
-        first.pass_over(1_000);
+        first.pass_over(1_000, Reason::New);
         let second = registry.resolve(address(1));
         assert!(Arc::ptr_eq(&first, &second));
         assert!(second.is_passed_over(1_001));
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn the_state_of_an_address_that_nobody_uses_is_gone() {
         let registry = EndpointRegistry::new(1);
-        registry.resolve(address(1)).pass_over(1_000);
+        registry.resolve(address(1)).pass_over(1_000, Reason::New);
         assert!(registry.in_use().is_empty());
         assert!(!registry.resolve(address(1)).is_passed_over(1_001));
     }

@@ -11,74 +11,67 @@
 //! Endpoints that may not be chosen are walked past, not replaced by their
 //! neighbour, or the neighbour would carry two shares.
 
-use std::sync::OnceLock;
-
 use crate::endpoint::weights::{Weights, greatest_common_divisor};
-use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// How many steps for each endpoint a choice may walk: a round of a weighted set
 /// can be 256 times as long as the set.
 const MOST_STEPS: u64 = 4;
 
-/// The walks of all workers over one set.
-#[derive(Debug)]
-pub(super) struct RoundRobin {
+/// One worker's walk over a set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walk {
     stride: u64,
-    /// One for each worker, made with the first choice: a route without traffic
-    /// has none.
-    walks: OnceLock<Box<[Walk]>>,
+    /// How far it has come; always below the number of points.
+    step: u64,
 }
 
-/// How far a worker has walked; always below the number of points.
-#[derive(Debug)]
-#[repr(align(64))]
-struct Walk(AtomicU64);
-
-impl RoundRobin {
-    pub(super) fn new(weights: &Weights) -> Self {
-        let stride = if weights.all_equal() { 1 } else { golden_stride(weights.points()) };
-        Self { stride, walks: OnceLock::new() }
+impl Walk {
+    /// A walk of one of so many workers. `random` places its start, so that
+    /// tables swapped in turn do not all begin with the same endpoint.
+    pub(super) fn new(weights: &Weights, worker: usize, workers: usize, random: u64) -> Self {
+        let points = weights.points().max(1);
+        let (worker, workers) = (worker as u64, workers.max(1) as u64);
+        let step = (random % points + worker % workers * points / workers) % points;
+        Self { stride: stride(weights), step }
     }
 
-    /// The next endpoint that `may_be_chosen`. `random` places the start of the
-    /// first walk, so that tables swapped in turn do not all begin with the same
-    /// endpoint.
+    /// The same walk over other points: it goes on, it does not begin again.
+    pub(super) fn over(self, weights: &Weights) -> Self {
+        Self { stride: stride(weights), step: self.step % weights.points().max(1) }
+    }
+
+    /// The next endpoint that `may_be_chosen`.
     pub(super) fn choose(
-        &self,
+        &mut self,
         weights: &Weights,
-        worker: usize,
-        workers: usize,
-        random: u64,
         may_be_chosen: impl Fn(usize) -> bool,
     ) -> Option<usize> {
         let points = weights.points();
-        let walk = &self.walks(points, workers, random)[worker % workers].0;
-        // One walker to a walk; should an embedder share a worker's number among
-        // threads, a lost step costs evenness for a moment and nothing else.
-        let mut step = walk.load(Ordering::Relaxed);
         for _ in 0..points.min(MOST_STEPS * weights.count() as u64) {
-            let index = weights.owner(step * self.stride % points);
-            step = if step + 1 == points { 0 } else { step + 1 };
+            let index = self.index(weights);
+            self.step = if self.step + 1 == points { 0 } else { self.step + 1 };
             if may_be_chosen(index) {
-                walk.store(step, Ordering::Relaxed);
                 return Some(index);
             }
         }
+        if points == 0 {
+            return None;
+        }
         // Few light ones are left among heavy ones: look at each endpoint once.
-        let start = weights.owner(step * self.stride % points);
+        let start = self.index(weights);
         (start..weights.count()).chain(0..start).find(|index| may_be_chosen(*index))
     }
 
-    fn walks(&self, points: u64, workers: usize, random: u64) -> &[Walk] {
-        self.walks.get_or_init(|| {
-            (0..workers as u64)
-                .map(|worker| {
-                    let start = random % points + worker * points / workers as u64;
-                    Walk(AtomicU64::new(start % points))
-                })
-                .collect()
-        })
+    fn index(&self, weights: &Weights) -> usize {
+        // Without a stride there is nothing to divide.
+        let point =
+            if self.stride == 1 { self.step } else { self.step * self.stride % weights.points() };
+        weights.owner(point)
     }
+}
+
+fn stride(weights: &Weights) -> u64 {
+    if weights.all_equal() { 1 } else { golden_stride(weights.points()) }
 }
 
 /// The number nearest above the golden section of `points` that shares no divisor
@@ -94,10 +87,8 @@ mod tests {
 
     fn chosen(weights: &[u16], worker: usize, random: u64, count: usize) -> Vec<usize> {
         let weights = Weights::new(weights.iter().copied());
-        let round_robin = RoundRobin::new(&weights);
-        (0..count)
-            .map(|_| round_robin.choose(&weights, worker, 4, random, |_| true).unwrap())
-            .collect()
+        let mut walk = Walk::new(&weights, worker, 4, random);
+        (0..count).map(|_| walk.choose(&weights, |_| true).unwrap()).collect()
     }
 
     #[test]
@@ -113,10 +104,9 @@ mod tests {
     #[test]
     fn workers_start_apart() {
         let weights = Weights::new([1u16; 8].into_iter());
-        let round_robin = RoundRobin::new(&weights);
-        let mut start = |worker| round_robin.choose(&weights, worker, 4, 77, |_| true).unwrap();
-        assert_eq!([0, 1, 2, 3].map(&mut start), [5, 7, 1, 3], "a quarter of the set apart");
-        assert_eq!(start(6), 2, "a worker beyond the count goes on where another is");
+        let start = |worker| Walk::new(&weights, worker, 4, 77).choose(&weights, |_| true).unwrap();
+        assert_eq!([0, 1, 2, 3].map(start), [5, 7, 1, 3], "a quarter of the set apart");
+        assert_eq!(start(6), 1, "a worker beyond the count starts where another does");
     }
 
     #[test]
@@ -148,10 +138,10 @@ mod tests {
     #[test]
     fn an_endpoint_that_may_not_be_chosen_does_not_double_its_neighbours_share() {
         let weights = Weights::new([1u16; 4].into_iter());
-        let round_robin = RoundRobin::new(&weights);
+        let mut walk = Walk::new(&weights, 0, 1, 0);
         let mut shares = [0; 4];
         for _ in 0..300 {
-            let index = round_robin.choose(&weights, 0, 1, 0, |index| index != 2).unwrap();
+            let index = walk.choose(&weights, |index| index != 2).unwrap();
             shares[index] += 1;
         }
         assert_eq!(shares, [100, 100, 0, 100]);
@@ -160,9 +150,8 @@ mod tests {
     #[test]
     fn the_lightest_is_found_among_heavy_ones_that_may_not_be_chosen() {
         let weights = Weights::new([1u16, 255, 256, 256].into_iter());
-        let round_robin = RoundRobin::new(&weights);
         for random in 0..768 {
-            let index = round_robin.choose(&weights, 0, 1, random, |index| index == 0);
+            let index = Walk::new(&weights, 0, 1, random).choose(&weights, |index| index == 0);
             assert_eq!(index, Some(0));
         }
     }
@@ -175,13 +164,12 @@ mod tests {
             looks.borrow_mut().push(index);
             false
         };
-        assert_eq!(RoundRobin::new(&weights).choose(&weights, 0, 1, 5, closed), None);
+        assert_eq!(Walk::new(&weights, 0, 1, 5).choose(&weights, closed), None);
         let looks = looks.into_inner();
         assert_eq!(looks.len(), 4 * 4 + 4);
         // First as the walk goes, then each once, from where it has come to.
-        let open = RoundRobin::new(&weights);
-        let walk: Vec<_> =
-            (0..17).map(|_| open.choose(&weights, 0, 1, 5, |_| true).unwrap()).collect();
+        let mut open = Walk::new(&weights, 0, 1, 5);
+        let walk: Vec<_> = (0..17).map(|_| open.choose(&weights, |_| true).unwrap()).collect();
         assert_eq!(looks[..17], walk);
         let mut last = looks[16..].to_vec();
         last.sort_unstable();
@@ -191,7 +179,17 @@ mod tests {
     #[test]
     fn where_none_may_be_chosen_none_is() {
         let weights = Weights::new([3u16, 2].into_iter());
-        let round_robin = RoundRobin::new(&weights);
-        assert_eq!(round_robin.choose(&weights, 0, 1, 0, |_| false), None);
+        assert_eq!(Walk::new(&weights, 0, 1, 0).choose(&weights, |_| false), None);
+        let none = Weights::new([0u16; 0].into_iter());
+        assert_eq!(Walk::new(&none, 0, 1, 7).choose(&none, |_| true), None);
+    }
+
+    #[test]
+    fn a_walk_over_other_points_goes_on() {
+        let (five, three) =
+            (Weights::new([1u16; 5].into_iter()), Weights::new([1u16; 3].into_iter()));
+        let walk = Walk::new(&five, 0, 1, 4);
+        assert_eq!(walk.over(&three).choose(&three, |_| true), Some(1));
+        assert_eq!(walk.over(&five).choose(&five, |_| true), Some(4));
     }
 }

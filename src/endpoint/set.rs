@@ -1,65 +1,127 @@
 //! The endpoints of one route, and the choice between them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::endpoint::least_requests;
+use crate::endpoint::balance::Balance;
+use crate::endpoint::condition::{Change, Condition, Reason, Seen};
+use crate::endpoint::ejection::Standing;
+use crate::endpoint::outlier::OutlierPolicy;
+use crate::endpoint::outlook::{All, Outlook, Place};
 use crate::endpoint::probed::Probed;
-use crate::endpoint::round_robin::RoundRobin;
+use crate::endpoint::slots::Slots;
 use crate::endpoint::state::EndpointState;
+use crate::endpoint::trial::Trial;
 use crate::endpoint::tried::Tried;
-use crate::endpoint::weights::Weights;
+use crate::endpoint::{key, least_requests};
+use crate::sync::Mutex;
 
-/// How an endpoint is chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Balance {
-    /// Each in turn, by weight.
-    RoundRobin,
-    /// The less loaded of two drawn at random.
-    LeastRequests,
+/// Turns of a key before it goes to whoever is fit: with half of a set out, one
+/// key in a million gets there.
+const MOST_TURNS: u64 = 20;
+
+/// How a set is chosen from.
+#[derive(Clone, Debug)]
+pub struct Choosing {
+    /// The balance.
+    pub balance: Balance,
+    /// How many workers choose.
+    pub workers: usize,
+    /// For how long the share of an endpoint that came grows; 0 is not at all.
+    pub slow_start_ms: u64,
+    /// While so much of the weight in the router's own zone is fit, in percent,
+    /// all traffic stays there.
+    pub enough_percent: u64,
+    /// When endpoints are ejected. Without, none is, and what other routes think
+    /// of the same addresses is not heeded.
+    pub outlier: Option<OutlierPolicy>,
+}
+
+impl Choosing {
+    /// This balance, and nothing else.
+    pub fn by(balance: Balance, workers: usize) -> Self {
+        Self { balance, workers, slow_start_ms: 0, enough_percent: 70, outlier: None }
+    }
+}
+
+/// An endpoint on its way into a set.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// What is known of it.
+    pub endpoint: Arc<EndpointState>,
+    /// Its share relative to the others; 0 counts as 1.
+    pub weight: u16,
+    /// Whether it is in the router's own zone; where the router is in none, all
+    /// are.
+    pub near: bool,
+    /// When it came to the route, on the clock of all cores.
+    pub since_ms: u64,
 }
 
 /// The endpoints of one route: immutable, part of a table.
 #[derive(Debug)]
 pub struct EndpointSet {
     endpoints: Box<[Arc<EndpointState>]>,
-    weights: Weights,
-    balancer: Balancer,
+    places: Box<[Place]>,
+    choosing: Choosing,
     /// What probes say of each, in the same order; empty without a check.
     probed: Box<[Arc<Probed>]>,
-    workers: usize,
+    /// Whose a key is, near and far.
+    slots: Option<[Slots; 2]>,
+    /// One for each worker, made with the first choice: a route without traffic
+    /// has none.
+    outlooks: OnceLock<Box<[OwnLine]>>,
 }
 
+/// Beside each other, workers would write the same cache line.
 #[derive(Debug)]
-enum Balancer {
-    RoundRobin(RoundRobin),
-    LeastRequests,
+#[repr(align(128))]
+struct OwnLine(Mutex<Outlook>);
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// Which worker asks.
+    pub worker: usize,
+    /// The time, on the clock of all cores.
+    pub now_ms: u64,
+    /// A fresh draw.
+    pub random: u64,
+    /// What the balance hashes, as a number of [`key`]; without, it
+    /// goes round.
+    pub key: Option<u64>,
+    /// The endpoint it would stay with, if that is fit.
+    pub stay_with: Option<usize>,
 }
 
 /// A chosen endpoint.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Choice<'a> {
     /// Its index in the set, for [`Tried`].
     pub index: usize,
     /// Its state. To keep it beyond the table is to write a reference count that
     /// all workers share; take a [`Lease`](crate::endpoint::Lease) instead.
     pub endpoint: &'a Arc<EndpointState>,
+    /// There if this request tries an endpoint that was ejected.
+    pub trial: Option<Trial<'a>>,
 }
 
 impl EndpointSet {
-    /// A set of endpoints with their weights (0 counts as 1), chosen from by so
-    /// many workers.
-    pub fn new(
-        endpoints: Vec<(Arc<EndpointState>, u16)>,
-        balance: Balance,
-        workers: usize,
-    ) -> Self {
-        let weights = Weights::new(endpoints.iter().map(|(_, weight)| *weight));
-        let balancer = match balance {
-            Balance::RoundRobin => Balancer::RoundRobin(RoundRobin::new(&weights)),
-            Balance::LeastRequests => Balancer::LeastRequests,
-        };
-        let endpoints = endpoints.into_iter().map(|(endpoint, _)| endpoint).collect();
-        Self { endpoints, weights, balancer, probed: Box::default(), workers: workers.max(1) }
+    /// A set of endpoints.
+    pub fn new(members: Vec<Member>, choosing: Choosing) -> Self {
+        let places: Box<[Place]> =
+            members.iter().map(|m| Place { weight: m.weight, near: m.near }).collect();
+        members.iter().for_each(|member| member.endpoint.enter_table(member.since_ms));
+        let endpoints: Box<[_]> = members.into_iter().map(|member| member.endpoint).collect();
+        let slots = matches!(choosing.balance, Balance::Hash(_)).then(|| {
+            [true, false].map(|near| {
+                let those = (0..endpoints.len()).filter(|index| places[*index].near == near);
+                Slots::new(those.map(|index| {
+                    (index, key::of_address(endpoints[index].address()), places[index].weight)
+                }))
+            })
+        });
+        let outlooks = OnceLock::new();
+        Self { endpoints, places, choosing, probed: Box::default(), slots, outlooks }
     }
 
     /// The same set under a health check: what probes know of each endpoint, in
@@ -79,20 +141,14 @@ impl EndpointSet {
         &self.probed
     }
 
-    /// Whether no probe speaks against this endpoint.
-    fn is_up(&self, index: usize) -> bool {
-        self.probed.get(index).is_none_or(|probed| !probed.is_down())
-    }
-
-    /// Whether probes took every endpoint out. Then more likely the check is
-    /// wrong than every endpoint ill, and they say nothing.
-    fn all_are_down(&self) -> bool {
-        !self.probed.is_empty() && self.probed.iter().all(|probed| probed.is_down())
-    }
-
     /// The endpoints, in the order of their indices.
     pub fn endpoints(&self) -> &[Arc<EndpointState>] {
         &self.endpoints
+    }
+
+    /// How it is chosen from.
+    pub fn choosing(&self) -> &Choosing {
+        &self.choosing
     }
 
     /// The number of endpoints.
@@ -105,182 +161,203 @@ impl EndpointSet {
         self.endpoints.is_empty()
     }
 
-    /// Chooses an endpoint that was not tried; one that is passed over only if
-    /// there is no other; one that probes took out only if they took out all.
-    /// None if all that are left were tried. It allocates nothing, but for a
-    /// first choice on a worker; `random` should be a fresh draw.
-    pub fn choose(
-        &self,
-        worker: usize,
-        tried: &Tried,
-        now_ms: u64,
-        random: u64,
-    ) -> Option<Choice<'_>> {
-        // Whatever its state, there is nothing to choose.
-        if let [only] = &*self.endpoints {
-            return (!tried.contains(0)).then_some(Choice { index: 0, endpoint: only });
-        }
+    /// Chooses an endpoint that was not tried; one that is passed over or ejected
+    /// only if there is no other; one that probes took out only if they took out
+    /// all. `None` if all that are left were tried. It allocates nothing, but when
+    /// the condition of an endpoint has changed and for a first choice.
+    pub fn choose(&self, asked: &Asked, tried: &Tried) -> Option<Choice<'_>> {
         if tried.len() >= self.endpoints.len() {
             return None;
         }
-        let untried = |index: usize| !tried.contains(index);
-        let up = |index: usize| untried(index) && self.is_up(index);
-        let well = |index: usize| !self.endpoints[index].is_passed_over(now_ms) && up(index);
-        let among = |may_be_chosen: &dyn Fn(usize) -> bool| {
-            self.choose_among(worker, now_ms, random, may_be_chosen)
+        let open = |index: usize| !tried.contains(index);
+        let mut outlook = self.outlook(asked.worker).lock();
+        let moment = (asked.worker, asked.now_ms, asked.random);
+        let all = All {
+            endpoints: &self.endpoints,
+            places: &self.places,
+            probed: &self.probed,
+            choosing: &self.choosing,
         };
-        let index = self
-            .choose_among(worker, now_ms, random, well)
-            .or_else(|| among(&up))
-            .or_else(|| if self.all_are_down() { among(&untried) } else { None })?;
-        Some(Choice { index, endpoint: &self.endpoints[index] })
-    }
-
-    fn choose_among(
-        &self,
-        worker: usize,
-        now_ms: u64,
-        random: u64,
-        may_be_chosen: impl Fn(usize) -> bool,
-    ) -> Option<usize> {
-        match &self.balancer {
-            Balancer::RoundRobin(round_robin) => {
-                round_robin.choose(&self.weights, worker, self.workers, random, may_be_chosen)
+        outlook.refresh(all, moment);
+        if let Some(index) = asked.stay_with.filter(|index| open(*index)) {
+            let trial = self.trial_of(index, &outlook, asked.now_ms);
+            if trial.is_some() || outlook.is_fit(index) {
+                return Some(self.chosen(index, trial));
             }
-            Balancer::LeastRequests => {
-                let load = |index: usize| self.endpoints[index].in_flight_seen_by(worker, now_ms);
-                least_requests::choose(&self.weights, self.len(), random, may_be_chosen, load)
+        } else if asked.key.is_none() || self.slots.is_none() {
+            // A key waits for the trial of its own endpoint; others take any.
+            for index in outlook.due.iter().copied().filter(|index| open(*index)) {
+                if let Some(trial) = Trial::begin(&self.endpoints[index], asked.now_ms) {
+                    return Some(self.chosen(index, Some(trial)));
+                }
             }
         }
+        if let (Some(key), Some(slots)) = (asked.key, &self.slots) {
+            let (index, trial) = self.choose_for_key(key, slots, &outlook, asked.now_ms, open)?;
+            return Some(self.chosen(index, trial));
+        }
+        let index = self
+            .choose_among(&mut outlook, asked, open)
+            .or_else(|| self.choose_unfit(&outlook, asked.random, open))?;
+        Some(self.chosen(index, None))
+    }
+
+    fn chosen<'a>(&'a self, index: usize, trial: Option<Trial<'a>>) -> Choice<'a> {
+        Choice { index, endpoint: &self.endpoints[index], trial }
+    }
+
+    fn outlook(&self, worker: usize) -> &Mutex<Outlook> {
+        let workers = self.choosing.workers.max(1);
+        let own = self.outlooks.get_or_init(|| {
+            let new = || OwnLine(Mutex::new(Outlook::new()));
+            std::iter::repeat_with(new).take(workers).collect()
+        });
+        &own[worker % workers].0
+    }
+
+    fn trial_of(&self, index: usize, outlook: &Outlook, now_ms: u64) -> Option<Trial<'_>> {
+        let due = !outlook.due.is_empty() && outlook.due.contains(&index);
+        due.then(|| Trial::begin(&self.endpoints[index], now_ms)).flatten()
+    }
+
+    /// By the balance, among those that are fit.
+    fn choose_among(
+        &self,
+        outlook: &mut Outlook,
+        asked: &Asked,
+        open: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let lot = key::spin(asked.random);
+        let first = outlook.first_group(lot);
+        if outlook.is_ramping() {
+            let let_through = |o: &Outlook, index| open(index) && o.lets_through(index, lot);
+            let chosen = self
+                .choose_in(outlook, first, asked, let_through)
+                .or_else(|| self.choose_in(outlook, 1 - first, asked, let_through));
+            if chosen.is_some() {
+                return chosen;
+            }
+        }
+        self.choose_in(outlook, first, asked, |_, index| open(index))
+            .or_else(|| self.choose_in(outlook, 1 - first, asked, |_, index| open(index)))
+    }
+
+    fn choose_in(
+        &self,
+        outlook: &mut Outlook,
+        group: usize,
+        asked: &Asked,
+        may_be_chosen: impl Fn(&Outlook, usize) -> bool,
+    ) -> Option<usize> {
+        let walk = outlook.groups[group].walk;
+        let chosen = &outlook.groups[group];
+        let (members, weights) = (&chosen.members, &chosen.weights);
+        if members.is_empty() {
+            return None;
+        }
+        let may = |place: usize| may_be_chosen(outlook, members[place]);
+        if self.choosing.balance == Balance::LeastRequests {
+            let load = |place: usize| {
+                let index = members[place];
+                let endpoint = &self.endpoints[index];
+                outlook.weigh(index, endpoint.in_flight_seen_by(asked.worker, asked.now_ms))
+            };
+            return least_requests::choose(weights, members.len(), asked.random, may, load)
+                .map(|place| members[place]);
+        }
+        let mut walk = walk?;
+        let index = walk.choose(weights, may).map(|place| members[place]);
+        outlook.groups[group].walk = Some(walk);
+        index
+    }
+
+    /// The owner of a key, else whoever is next for it. What is decided by lot
+    /// elsewhere is decided by the key here, so that it is the same every time.
+    fn choose_for_key<'a>(
+        &'a self,
+        key: u64,
+        slots: &[Slots; 2],
+        outlook: &Outlook,
+        now_ms: u64,
+        open: impl Fn(usize) -> bool,
+    ) -> Option<(usize, Option<Trial<'a>>)> {
+        let lot = key::spin(key);
+        let first = outlook.first_group(lot);
+        for group in [first, 1 - first] {
+            let turns = if outlook.groups[group].members.is_empty() { 0 } else { MOST_TURNS };
+            for turn in 0..turns {
+                let Some(index) = slots[group].owner(key, turn) else { break };
+                if !open(index) {
+                    continue;
+                }
+                if outlook.is_fit(index) && outlook.lets_through(index, lot) {
+                    return Some((index, None));
+                }
+                if let Some(trial) = self.trial_of(index, outlook, now_ms) {
+                    return Some((index, Some(trial)));
+                }
+            }
+        }
+        let members = outlook.groups.iter().flat_map(|group| &group.members).copied();
+        let left = members.clone().filter(|index| open(*index)).count() as u64;
+        let nth = (lot % left.max(1)) as usize;
+        let index = members.filter(|index| open(*index)).nth(nth);
+        Some((index.or_else(|| self.choose_unfit(outlook, lot, open))?, None))
+    }
+
+    /// From a random place on, who is only passed over, else anyone.
+    fn choose_unfit(
+        &self,
+        outlook: &Outlook,
+        random: u64,
+        open: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let start = (random % self.len() as u64) as usize;
+        let mut all = (start..self.len()).chain(0..start).filter(|index| open(*index));
+        let passed_over = all.clone().find(|index| outlook.is_passed_over(*index));
+        passed_over.or_else(|| all.find(|index| !outlook.is_down(*index)))
+    }
+
+    /// The condition of an endpoint as an operator sees it; `None` if there is
+    /// none of this index.
+    pub fn seen(&self, index: usize, now_ms: u64) -> Option<Seen> {
+        if let Some((_, since_ms)) =
+            self.probed.get(index).filter(|probed| probed.is_down()).map(|p| p.standing())
+        {
+            let (condition, reason) = (Condition::Down, Reason::Probes);
+            return Some(Seen { condition, since_ms, reason, until_ms: None });
+        }
+        let endpoint = self.endpoints.get(index)?;
+        Some(endpoint.seen(now_ms, self.choosing.slow_start_ms))
+    }
+
+    /// Notes how a request on an endpoint of this set ended; what the endpoint
+    /// is now, if that is news. A trial ends with it.
+    pub fn note(
+        &self,
+        index: usize,
+        trial: Option<Trial<'_>>,
+        worked: bool,
+        asked: &Asked,
+    ) -> Option<Change> {
+        let policy = self.choosing.outlier.as_ref()?;
+        let Asked { worker, now_ms, random, .. } = *asked;
+        if let Some(endpoint) = trial.and_then(Trial::into_verdict) {
+            return endpoint.end_trial(Some(worked), now_ms, random, policy);
+        }
+        let endpoint = self.endpoints.get(index)?;
+        if worked {
+            endpoint.worked(worker, now_ms, policy);
+            return None;
+        }
+        let room = || {
+            let is_out = |other: &&Arc<EndpointState>| other.standing(now_ms) != Standing::In;
+            self.endpoints.iter().filter(is_out).count() < self.len() / 2
+        };
+        endpoint.failed(worker, now_ms, random, policy, room)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::endpoint::{HealthCheck, LastProbe, ProbeRegistry, Standing};
-
-    fn set(count: u16, balance: Balance) -> EndpointSet {
-        let endpoints = (0..count)
-            .map(|port| {
-                let address = ([192, 0, 2, 1], port).into();
-                (Arc::new(EndpointState::new(address, 2)), 1)
-            })
-            .collect();
-        EndpointSet::new(endpoints, balance, 2)
-    }
-
-    fn tried(indices: &[usize]) -> Tried {
-        let mut tried = Tried::new();
-        indices.iter().for_each(|index| tried.insert(*index));
-        tried
-    }
-
-    const BOTH: [Balance; 2] = [Balance::RoundRobin, Balance::LeastRequests];
-
-    #[test]
-    fn an_endpoint_passed_over_is_chosen_only_if_no_other_is_left() {
-        for balance in BOTH {
-            let set = set(3, balance);
-            set.endpoints()[1].pass_over(1_000);
-            set.endpoints()[2].pass_over(1_000);
-            for random in 0..20 {
-                let index = |tried: &[usize]| {
-                    set.choose(0, &self::tried(tried), 1_001, random).map(|choice| choice.index)
-                };
-                assert_eq!(index(&[]), Some(0));
-                assert_eq!(index(&[0, 1]), Some(2));
-                assert!(index(&[0]).is_some_and(|index| index > 0));
-                assert_eq!(index(&[0, 1, 2]), None);
-            }
-        }
-    }
-
-    #[test]
-    fn a_pass_over_ends_after_five_seconds() {
-        for balance in BOTH {
-            let set = set(2, balance);
-            set.endpoints()[1].pass_over(0);
-            let seen = |now_ms| {
-                (0..20u64).any(|random| {
-                    set.choose(0, &Tried::new(), now_ms, random)
-                        .is_some_and(|choice| choice.index == 1)
-                })
-            };
-            assert!(!seen(4_999));
-            assert!(seen(5_000));
-        }
-    }
-
-    /// The set under a check, with these endpoints found ill.
-    fn probed(set: EndpointSet, down: &[usize]) -> EndpointSet {
-        let registry = ProbeRegistry::default();
-        let check = HealthCheck::default().of_route("a");
-        let probed: Vec<_> =
-            set.endpoints().iter().map(|e| registry.resolve(e.address(), 0, &check)).collect();
-        for index in down {
-            let probe = LastProbe { at_ms: 0, fault: Some("refused".into()) };
-            probed[*index].note(probe, Some(Standing::Down));
-        }
-        set.with_probes(probed)
-    }
-
-    #[test]
-    fn an_endpoint_that_probes_took_out_is_not_chosen_even_if_the_others_are_passed_over_or_tried()
-    {
-        for balance in BOTH {
-            let set = probed(set(3, balance), &[1]);
-            set.endpoints()[0].pass_over(1_000);
-            set.endpoints()[2].pass_over(1_000);
-            for random in 0..20 {
-                let index = |tried: &[usize]| {
-                    set.choose(0, &self::tried(tried), 1_001, random).map(|choice| choice.index)
-                };
-                assert!(index(&[]).is_some_and(|index| index != 1));
-                assert_eq!(index(&[0]), Some(2));
-                assert_eq!(index(&[0, 2]), None);
-            }
-        }
-    }
-
-    #[test]
-    fn if_probes_took_all_out_they_say_nothing() {
-        for balance in BOTH {
-            let set = probed(set(2, balance), &[0, 1]);
-            let mut seen: Vec<_> = (0..20)
-                .filter_map(|random| set.choose(0, &Tried::new(), 0, random))
-                .map(|choice| choice.index)
-                .collect();
-            seen.sort_unstable();
-            seen.dedup();
-            assert_eq!(seen, [0, 1]);
-            assert_eq!(set.choose(0, &tried(&[0]), 0, 0).map(|choice| choice.index), Some(1));
-        }
-    }
-
-    #[test]
-    fn a_single_endpoint_is_chosen_until_it_was_tried() {
-        let set = set(1, Balance::RoundRobin);
-        set.endpoints()[0].pass_over(0);
-        assert!(set.choose(0, &Tried::new(), 1, 0).is_some());
-        assert!(set.choose(0, &tried(&[0]), 1, 0).is_none());
-    }
-
-    #[test]
-    fn of_no_endpoints_none_is_chosen() {
-        for balance in BOTH {
-            let set = set(0, balance);
-            assert!(set.is_empty() && set.choose(0, &Tried::new(), 0, 0).is_none());
-        }
-    }
-
-    #[test]
-    fn least_requests_looks_at_what_is_in_flight() {
-        let set = set(2, Balance::LeastRequests);
-        let _lease = set.endpoints()[0].lease(0);
-        for random in 0..50 {
-            let choice = set.choose(0, &Tried::new(), 0, random).unwrap();
-            assert_eq!(choice.index, 1);
-        }
-    }
-}
+#[path = "set_tests.rs"]
+mod tests;

@@ -2,23 +2,52 @@
 
 use std::net::SocketAddr;
 
+use crate::endpoint::changes;
+use crate::endpoint::condition::{Change, Condition, Reason, Seen};
+use crate::endpoint::ejection::Standing;
 use crate::endpoint::in_flight::{InFlight, Lease};
-use crate::endpoint::pass_over::PassOver;
+use crate::endpoint::outlier::{Outlier, OutlierPolicy};
+use crate::endpoint::pass_over::{PASS_OVER_MS, PassOver};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// The state of one address: requests in flight and the pass-over mark. It
-/// belongs to the address and outlives tables (see
+/// The state of one address: requests in flight, the pass-over mark, what its
+/// recent requests say. It belongs to the address and outlives tables (see
 /// [`EndpointRegistry`](crate::endpoint::EndpointRegistry)).
 #[derive(Debug)]
 pub struct EndpointState {
     address: SocketAddr,
     pass_over: PassOver,
     in_flight: InFlight,
+    outlier: Outlier,
+    /// When it came or came back; [`UNSEEN`] before it is in a table.
+    came_ms: AtomicU64,
+    /// For the operator; locked when something changes, not when nothing does.
+    noted: Mutex<Noted>,
 }
+
+/// Since when, and why.
+#[derive(Debug)]
+struct Noted {
+    passed_over: (u64, Reason),
+    ejected: (u64, Reason),
+    came: Reason,
+}
+
+const UNSEEN: u64 = u64::MAX;
 
 impl EndpointState {
     /// The state of an address nothing is known of, for so many workers.
     pub fn new(address: SocketAddr, workers: usize) -> Self {
-        Self { address, pass_over: PassOver::new(), in_flight: InFlight::new(workers) }
+        let nothing = (0, Reason::New);
+        Self {
+            address,
+            pass_over: PassOver::new(),
+            in_flight: InFlight::new(workers),
+            outlier: Outlier::new(workers),
+            came_ms: AtomicU64::new(UNSEEN),
+            noted: Mutex::new(Noted { passed_over: nothing, ejected: nothing, came: Reason::New }),
+        }
     }
 
     /// Where it listens.
@@ -43,8 +72,21 @@ impl EndpointState {
     }
 
     /// Notes a failed attempt: all workers pass it over for 5 s from `now_ms`.
-    pub fn pass_over(&self, now_ms: u64) {
-        self.pass_over.mark(now_ms);
+    /// What it is now, if that is news.
+    pub fn pass_over(&self, now_ms: u64, why: Reason) -> Option<Change> {
+        self.pass_over_for(now_ms, PASS_OVER_MS, why)
+    }
+
+    /// Passes it over for so long, unless it is already for longer.
+    pub fn pass_over_for(&self, now_ms: u64, for_ms: u64, why: Reason) -> Option<Change> {
+        let news = !self.pass_over.is_marked(now_ms);
+        if news {
+            self.noted.lock().passed_over = (now_ms, why);
+        }
+        self.pass_over.mark_until(now_ms + for_ms);
+        // A mark that only lasts longer need not be told: who remembers the old
+        // end looks again when that has come.
+        news.then(|| changed(Condition::PassedOver, why))
     }
 
     /// Whether it is passed over at `now_ms`.
@@ -52,24 +94,215 @@ impl EndpointState {
         self.pass_over.is_marked(now_ms)
     }
 
+    /// Until when the last pass-over is, or was, in force; 0 if there was none.
+    pub(super) fn passed_over_until_ms(&self) -> u64 {
+        self.pass_over.until_ms()
+    }
+
     /// For how many milliseconds more it is passed over; `None` if it is not.
     pub fn passed_over_for_ms(&self, now_ms: u64) -> Option<u64> {
         Some(self.pass_over.left_ms(now_ms)).filter(|left| *left > 0)
     }
+
+    /// It is in a table from now on; only the first time counts.
+    pub(super) fn enter_table(&self, now_ms: u64) {
+        // Whoever loses has about the same time.
+        let first =
+            self.came_ms.compare_exchange(UNSEEN, now_ms, Ordering::Relaxed, Ordering::Relaxed);
+        if first.is_ok() {
+            changes::note();
+        }
+    }
+
+    /// It was out and is back: its share grows from here, where a route has a
+    /// slow start.
+    pub(crate) fn come_back(&self, now_ms: u64, why: Reason) -> Change {
+        self.noted.lock().came = why;
+        self.came_ms.store(now_ms, Ordering::Relaxed);
+        changed(Condition::Available, why)
+    }
+
+    /// When it came, or came back.
+    pub(super) fn came_ms(&self) -> u64 {
+        Some(self.came_ms.load(Ordering::Relaxed)).filter(|at| *at != UNSEEN).unwrap_or(0)
+    }
+
+    /// Where its ejection stands.
+    pub(super) fn standing(&self, now_ms: u64) -> Standing {
+        self.outlier.ejection.standing(now_ms)
+    }
+
+    /// A request of this worker worked.
+    pub(super) fn worked(&self, worker: usize, now_ms: u64, policy: &OutlierPolicy) {
+        self.outlier.worked(worker, now_ms, policy);
+    }
+
+    /// A request of this worker failed. It is ejected if that is one too many
+    /// and `there_is_room`; what it is now, if that is news.
+    pub(super) fn failed(
+        &self,
+        worker: usize,
+        now_ms: u64,
+        random: u64,
+        policy: &OutlierPolicy,
+        there_is_room: impl FnOnce() -> bool,
+    ) -> Option<Change> {
+        let why = self.outlier.failed(worker, now_ms, policy)?;
+        if self.standing(now_ms) != Standing::In || !there_is_room() {
+            return None;
+        }
+        let news = self.outlier.ejection.eject(now_ms, policy.ejection, random);
+        news.then(|| {
+            self.outlier.forget();
+            self.eject_noted(now_ms, why)
+        })
+    }
+
+    /// Makes the caller's request its trial; see [`Trial`](super::Trial).
+    pub(super) fn begin_trial(&self, now_ms: u64) -> bool {
+        let begun = self.outlier.ejection.begin_trial(now_ms);
+        if begun {
+            changes::note();
+        }
+        begun
+    }
+
+    /// Its trial ended; `None` without a verdict.
+    pub(super) fn end_trial(
+        &self,
+        worked: Option<bool>,
+        now_ms: u64,
+        random: u64,
+        policy: &OutlierPolicy,
+    ) -> Option<Change> {
+        match worked {
+            None => self.abandon_trial(),
+            Some(true) => {
+                self.outlier.forget();
+                self.outlier.ejection.pass(now_ms);
+                return Some(self.come_back(now_ms, Reason::TrialPassed));
+            }
+            Some(false) => {
+                self.outlier.ejection.fail(now_ms, policy.ejection, random);
+                return Some(self.eject_noted(now_ms, Reason::TrialFailed));
+            }
+        }
+        None
+    }
+
+    /// Its trial ended without a verdict.
+    pub(super) fn abandon_trial(&self) {
+        self.outlier.ejection.abandon();
+        changes::note();
+    }
+
+    fn eject_noted(&self, now_ms: u64, why: Reason) -> Change {
+        self.noted.lock().ejected = (now_ms, why);
+        changed(Condition::Ejected, why)
+    }
+
+    /// Its condition as an operator sees it, on a route with this slow start (0
+    /// is none).
+    pub fn seen(&self, now_ms: u64, slow_start_ms: u64) -> Seen {
+        let noted = self.noted.lock();
+        let (ejected, passed_over, came) = (noted.ejected, noted.passed_over, noted.came);
+        drop(noted);
+        let (condition, (since_ms, reason), until_ms) = match self.standing(now_ms) {
+            Standing::Out { until_ms } => (Condition::Ejected, ejected, Some(until_ms)),
+            Standing::Due { since_ms } => {
+                (Condition::HalfOpen, (since_ms, Reason::EjectionEnded), None)
+            }
+            Standing::OnTrial => (Condition::HalfOpen, (ejected.0, Reason::EjectionEnded), None),
+            Standing::In => self.seen_in(now_ms, slow_start_ms, passed_over, came),
+        };
+        Seen { condition, since_ms, reason, until_ms }
+    }
+
+    fn seen_in(
+        &self,
+        now_ms: u64,
+        slow_start_ms: u64,
+        passed_over: (u64, Reason),
+        came: Reason,
+    ) -> (Condition, (u64, Reason), Option<u64>) {
+        let passed_until_ms = self.passed_over_until_ms();
+        if passed_until_ms > now_ms {
+            return (Condition::PassedOver, passed_over, Some(passed_until_ms));
+        }
+        let came_ms = self.came_ms();
+        let ramp_until_ms = came_ms.saturating_add(slow_start_ms);
+        if now_ms < ramp_until_ms {
+            (Condition::SlowStart, (came_ms, came), Some(ramp_until_ms))
+        } else if passed_until_ms > came_ms {
+            (Condition::Available, (passed_until_ms, Reason::PassOverEnded), None)
+        } else {
+            (Condition::Available, (came_ms, came), None)
+        }
+    }
+}
+
+fn changed(to: Condition, reason: Reason) -> Change {
+    changes::note();
+    Change { to, reason }
 }
 
 #[cfg(all(test, not(pointsman_loom)))]
 mod tests {
     use super::*;
+    use crate::endpoint::ejection::EjectionTerms;
+    use crate::error::Code;
+
+    const REFUSED: Reason = Reason::Attempt(Code::ConnectRefused);
+
+    fn state() -> EndpointState {
+        EndpointState::new(SocketAddr::from(([192, 0, 2, 1], 80)), 2)
+    }
 
     #[test]
     fn an_operator_sees_what_is_in_flight_and_how_long_an_endpoint_is_passed_over() {
-        let state = EndpointState::new(SocketAddr::from(([192, 0, 2, 1], 80)), 2);
+        let state = state();
         assert_eq!((state.in_flight(), state.passed_over_for_ms(10)), (0, None));
         let leases = [state.lease(0), state.lease(1)];
-        state.pass_over(10);
+        let change = Change { to: Condition::PassedOver, reason: REFUSED };
+        assert_eq!(state.pass_over(10, REFUSED), Some(change));
+        assert_eq!(state.pass_over(10, REFUSED), None, "no news");
         assert_eq!((state.in_flight(), state.passed_over_for_ms(11)), (2, Some(4_999)));
         drop(leases);
         assert_eq!((state.in_flight(), state.passed_over_for_ms(5_010)), (0, None));
+    }
+
+    #[test]
+    fn an_operator_sees_since_when_and_why() {
+        let policy = OutlierPolicy {
+            failures_in_a_row: 1,
+            success_percent: 0,
+            min_requests: 1,
+            window_ms: 1_000,
+            ejection: EjectionTerms { base_ms: 1_000, max_ms: 5_000 },
+        };
+        let state = state();
+        let seen = |now_ms| {
+            let seen = state.seen(now_ms, 100);
+            (seen.condition, seen.since_ms, seen.reason, seen.until_ms)
+        };
+        state.enter_table(50);
+        state.enter_table(60);
+        assert_eq!(seen(60), (Condition::SlowStart, 50, Reason::New, Some(150)));
+        assert_eq!(seen(150), (Condition::Available, 50, Reason::New, None));
+        state.pass_over(200, REFUSED);
+        state.pass_over(300, Reason::RetryAfter);
+        assert_eq!(seen(5_299), (Condition::PassedOver, 200, REFUSED, Some(5_300)));
+        assert_eq!(seen(5_300), (Condition::Available, 5_300, Reason::PassOverEnded, None));
+        assert_eq!(state.failed(0, 6_000, 0, &policy, || false), None);
+        assert!(state.failed(0, 6_000, 0, &policy, || true).is_some());
+        let out = (Condition::Ejected, 6_000, Reason::FailuresInARow, Some(7_000));
+        assert_eq!(seen(6_999), out);
+        assert_eq!(seen(7_001), (Condition::HalfOpen, 7_000, Reason::EjectionEnded, None));
+        assert!(state.begin_trial(7_001));
+        assert_eq!(state.end_trial(None, 7_001, 0, &policy), None);
+        assert!(state.begin_trial(7_002));
+        let back = Change { to: Condition::Available, reason: Reason::TrialPassed };
+        assert_eq!(state.end_trial(Some(true), 7_003, 0, &policy), Some(back));
+        assert_eq!(seen(7_103), (Condition::Available, 7_003, Reason::TrialPassed, None));
     }
 }

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin::{
-    Control, EndpointState as Shown, Page, RequestFilter, RequestView, RouteFilter, RouteView,
-    TaskView,
-};
+use crate::admin::{Control, Page, RequestFilter, RequestView, RouteFilter, RouteView, TaskView};
 use crate::config;
+use crate::endpoint::Condition;
 #[cfg(feature = "profiling")]
 use crate::lifecycle::TaskGuard;
 use crate::lifecycle::reload::Reload;
@@ -174,20 +172,21 @@ impl Control for ControlSide {
         let down = self.shared.probes.down();
         let (down, not_down): (Vec<_>, Vec<_>) =
             states.iter().partition(|state| down.contains(&state.address()));
-        let passed = not_down.iter().filter(|state| state.is_passed_over(now_ms)).count() as u64;
+        let mut by_condition = Condition::ALL.map(|condition| (condition.as_str(), 0));
+        let conditions = not_down.iter().map(|state| state.seen(now_ms, 0).condition);
+        for condition in conditions.chain(down.iter().map(|_| Condition::Down)) {
+            by_condition[condition as usize].1 += 1;
+        }
         let snapshot = self.shared.snapshots.current();
         // What no request has needed yet has no state, and nothing against it.
         let registered = self.shared.live.lock().ledger.endpoints() as u64;
         let unused = registered.saturating_sub(states.len() as u64);
+        by_condition[Condition::Available as usize].1 += unused;
         let mut source_ages: Vec<_> = inputs.sources.iter().filter_map(SourceHealth::age).collect();
         source_ages.extend(route_views::source_ages(&self.shared));
         self.shared.metrics.render(Observed {
             routes: snapshot.len() as u64,
-            endpoints: vec![
-                (Shown::Available.as_str(), not_down.len() as u64 - passed + unused),
-                (Shown::PassedOver.as_str(), passed),
-                (Shown::Down.as_str(), down.len() as u64),
-            ],
+            endpoints: by_condition.into(),
             tasks: self.task_counts(),
             source_ages,
             heartbeat_ages: inputs.heartbeat_ages,

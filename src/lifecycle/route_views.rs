@@ -58,16 +58,18 @@ fn view(route: Route<'_>, shared: &Shared, now_ms: u64) -> RouteView {
             .map(|(index, endpoint)| {
                 let state = set.and_then(|set| set.endpoints().get(index));
                 let probed = set.and_then(|set| set.probed().get(index));
+                let seen = set.and_then(|set| set.seen(index, now_ms));
+                let unix_ms = |at_ms| shared.unix_ms(shared.start + Duration::from_millis(at_ms));
+                // What no request has needed yet has nothing against it.
+                let since_ms = seen.map_or(endpoint.since_ms, |seen| seen.since_ms);
                 EndpointView {
                     address: endpoint.address(),
                     weight: endpoint.weight,
-                    state: if probed.is_some_and(|probed| probed.is_down()) {
-                        Shown::Down
-                    } else if state.is_some_and(|state| state.is_passed_over(now_ms)) {
-                        Shown::PassedOver
-                    } else {
-                        Shown::Available
-                    },
+                    state: seen.map_or(Shown::Available, |seen| seen.condition.into()),
+                    since_unix_ms: unix_ms(since_ms),
+                    state_age_ms: now_ms.saturating_sub(since_ms),
+                    reason: seen.map_or("new", |seen| seen.reason.as_str()).into(),
+                    for_ms: seen.and_then(|s| s.until_ms).map(|until| until.saturating_sub(now_ms)),
                     in_flight: state.map_or(0, |state| state.in_flight()),
                     passed_over_for_ms: state.and_then(|state| state.passed_over_for_ms(now_ms)),
                     probe: probed.map(|probed| probe_view(probed, shared)),

@@ -75,6 +75,16 @@ impl Details {
         (0..TEXTS).map(|_| texts.text()).last().flatten()
     }
 
+    /// Where it is.
+    pub(crate) fn availability_zone(&self) -> Option<&str> {
+        let mut texts = Reader(&self.0);
+        // Behind the instance's id and index and the app; see `fill`.
+        for _ in 0..3 {
+            texts.text();
+        }
+        texts.text()
+    }
+
     /// Puts them back into a registration.
     pub(crate) fn fill(&self, registration: &mut Registration) {
         let mut texts = Reader(&self.0);

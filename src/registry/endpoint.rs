@@ -66,9 +66,10 @@ impl Endpoint {
     }
 
     /// An endpoint of the file: it does not expire.
-    pub(crate) fn fixed(address: SocketAddr, weight: u16, now_ms: u64) -> Self {
+    pub(crate) fn fixed(address: SocketAddr, weight: u16, zone: Option<&str>, now_ms: u64) -> Self {
         let said = Registration {
             weight,
+            availability_zone: zone.map(Into::into),
             ..Registration::new(
                 crate::route::HostPattern::ANY,
                 crate::route::PathPrefix::ROOT,
@@ -117,6 +118,11 @@ impl Endpoint {
         self.details.server_cert_domain_san()
     }
 
+    /// Whether it is in this availability zone.
+    pub(crate) fn is_in_zone(&self, zone: &str) -> bool {
+        self.details.availability_zone() == Some(zone)
+    }
+
     /// Milliseconds it lives without a refresh.
     pub(crate) fn ttl_ms(&self) -> Option<u64> {
         (self.ttl_ms > 0).then_some(u64::from(self.ttl_ms))
@@ -161,7 +167,7 @@ mod tests {
     fn every_kind_of_address_comes_out_as_it_went_in() {
         for text in ["10.0.0.1:80", "[2001:db8::1]:8080", "[fe80::1%7]:1"] {
             let address: SocketAddr = text.parse().unwrap();
-            assert_eq!(Endpoint::fixed(address, 1, 0).address(), address);
+            assert_eq!(Endpoint::fixed(address, 1, None, 0).address(), address);
         }
     }
 

@@ -37,7 +37,9 @@ impl Ledger {
         {
             let settings = terms.settings.endpoints.iter();
             let endpoints = settings
-                .map(|own| Arc::new(Endpoint::fixed(own.address, own.weight, now_ms)))
+                .map(|own| {
+                    Arc::new(Endpoint::fixed(own.address, own.weight, own.zone.as_deref(), now_ms))
+                })
                 .collect();
             let mut route = Entry::new(name, label, Source::File);
             route.endpoints = endpoints;

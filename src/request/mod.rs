@@ -6,6 +6,10 @@ pub mod admission;
 mod arrival;
 mod body;
 #[cfg(feature = "router")]
+mod client_address;
+#[cfg(feature = "router")]
+mod cookies;
+#[cfg(feature = "router")]
 mod counted;
 mod head;
 mod host;
@@ -27,6 +31,10 @@ mod trace;
 #[cfg(feature = "router")]
 pub use arrival::{Arrival, ClientAddress};
 pub use body::{BodyFailure, BodyFrame, BodySource, RequestBody};
+#[cfg(feature = "router")]
+pub(crate) use client_address::client_address;
+#[cfg(feature = "router")]
+pub(crate) use cookies::cookies;
 pub use head::{ClientInfo, RequestHead, RequestHeadParts};
 pub(crate) use host::HostName;
 pub use host::{AmbiguousHost, MAX_HOST_BYTES, MAX_LABEL_BYTES, RequestHost, same_host};

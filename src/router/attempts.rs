@@ -11,12 +11,12 @@ use tokio::time::Instant;
 use crate::attempt::{
     Action, Body, Event, Failure, Plan, Planner, ReplayBody, derive, is_idempotent, upgrade,
 };
-use crate::endpoint::{Choice, Lease};
+use crate::endpoint::{Asked, Choice, EndpointState, Lease};
 use crate::error::{AttemptOutcome, Code, RouterError};
 use crate::http1::{HeadLimits, ParsedResponse};
 use crate::proxy_protocol::Origin;
 use crate::request::{BodyFailure, ClientInfo, InterimSink, Phase, RequestHead, Scope};
-use crate::router::{NO_ADDRESS, Route, RouteId, WorkerRouter};
+use crate::router::{NO_ADDRESS, Route, RouteId, WorkerRouter, affinity, verdict};
 use crate::upstream::{
     Answer, Answered, ConnectError, EndpointConnection, Hop, Reuse, RoundTripError, Terms,
     TlsFailure, Tunnel,
@@ -75,6 +75,7 @@ pub(super) async fn run(
     });
     let take_retry = |now_ms| shared.budget.take_retry(now_ms);
     let mut action = planner.step(Event::Start, started_ms, take_retry);
+    let key = affinity::key(&endpoints.choosing().balance, head, settings);
     let (mut last, mut failed) = (None, None);
     loop {
         let event = match action {
@@ -98,8 +99,9 @@ pub(super) async fn run(
                 let tried = planner.tried();
                 let now = if number == 1 { scope.started() } else { std::time::Instant::now() };
                 let now_ms = shared.now_ms(now);
-                let choice = endpoints.choose(worker.index, tried, now_ms, random);
-                let Some(choice) = choice else {
+                let asked = Asked { worker: worker.index, now_ms, random, key, stay_with: None };
+                let choice = endpoints.choose(&asked, tried);
+                let Some(Choice { index, endpoint, trial }) = choice else {
                     // The others are taken out by probes, or were tried.
                     let error = failed.unwrap_or_else(|| {
                         let detail = "every endpoint of the route has been tried";
@@ -107,20 +109,32 @@ pub(super) async fn run(
                     });
                     return Err(with_attempts(error, scope, last));
                 };
-                last = Some(choice.endpoint.address());
+                last = Some(endpoint.address());
                 // A tunnel takes its connection with it; a new one leaves no doubt
                 // whether an old one had died.
                 let fresh = fresh || upgrades;
-                let hop = endpoints.hop(choice.index);
-                let attempt =
-                    Attempt { worker, route, head, choice, hop, number, fresh, now, terms: &terms };
-                match attempt.run(scope, &mut body, interim).await {
+                let hop = endpoints.hop(index);
+                let attempt = Attempt {
+                    worker,
+                    route,
+                    head,
+                    endpoint,
+                    hop,
+                    number,
+                    fresh,
+                    now,
+                    terms: &terms,
+                };
+                let result = attempt.run(scope, &mut body, interim).await;
+                let outlier = &route.settings.outlier;
+                verdict::note(worker, (outlier, endpoints), &asked, (index, trial), &result);
+                match result {
                     Ok((answered, lease)) => {
                         return Ok(winner(answered, body, lease, worker, id, &terms));
                     }
                     Err(RoundTripError::Attempt(failure)) => {
                         let left = if body.can_replay() { Body::Buffered } else { Body::Spent };
-                        Event::Failed { failure, endpoint: choice.index, body: left }
+                        Event::Failed { failure, endpoint: index, body: left }
                     }
                     Err(RoundTripError::Request(failure)) => {
                         let error = RouterError::new(failure.code(), failure.to_string());
@@ -179,7 +193,7 @@ struct Attempt<'a> {
     worker: &'a WorkerRouter,
     route: Route<'a>,
     head: &'a RequestHead,
-    choice: Choice<'a>,
+    endpoint: &'a Arc<EndpointState>,
     hop: &'a Hop,
     number: u32,
     /// Whether only a new connection will do.
@@ -196,7 +210,7 @@ impl Attempt<'_> {
         interim: Option<&dyn InterimSink>,
     ) -> Result<(Answered, Lease), RoundTripError> {
         let begun = Instant::from_std(self.now);
-        let endpoint = self.choice.endpoint;
+        let endpoint = self.endpoint;
         scope.attempting(self.number, endpoint.address());
         let lease = endpoint.lease(self.worker.index);
         let result = self.round_trip(begun, scope, body, interim).await;
@@ -210,14 +224,10 @@ impl Attempt<'_> {
             Ok(_) => metrics.attempt_finished(None),
             Err(error) => metrics.attempt_finished(Some(error.code())),
         }
-        if let Err(RoundTripError::Attempt(failure)) = &result {
-            if failure.is_stale_reuse() {
-                metrics.stale_reuse();
-            }
-            if failure.blames_endpoint() {
-                let shared = &self.worker.shared;
-                endpoint.pass_over(shared.now_ms(std::time::Instant::now()));
-            }
+        if let Err(RoundTripError::Attempt(failure)) = &result
+            && failure.is_stale_reuse()
+        {
+            metrics.stale_reuse();
         }
         result.map(|answered| (answered, lease))
     }
@@ -229,7 +239,7 @@ impl Attempt<'_> {
         body: &mut ReplayBody,
         interim: Option<&dyn InterimSink>,
     ) -> Result<Answered, RoundTripError> {
-        let address = self.choice.endpoint.address();
+        let address = self.endpoint.address();
         let timeouts = self.terms.timeouts;
         let reuse = if is_idempotent(self.head.method()) { Reuse::Any } else { Reuse::Fresh };
         let hop = self.hop;

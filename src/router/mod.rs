@@ -3,6 +3,7 @@
 //! [`Router`] is the one service of the house. The listeners call it with
 //! requests they have parsed; an embedder calls it as a [`tower::Service`].
 
+mod affinity;
 mod attempts;
 mod client_certificate;
 mod exchange;
@@ -12,6 +13,7 @@ mod served;
 mod service;
 mod snapshot;
 mod tls;
+mod verdict;
 mod worker;
 
 use std::net::SocketAddr;
@@ -148,12 +150,14 @@ impl Shared {
         let tls = TlsState::default();
         let draft = Draft::new(Arc::new(settings), &node, &tls)?;
         let mut ledger = Ledger::new(Bounds::of(&draft.settings.registry));
+        let plain = Mutex::new(Arc::clone(&draft.plain));
         let makings = Makings {
             endpoints: &endpoints,
             probes: &probes,
             metrics: &metrics,
             tls: &tls,
             workers,
+            plain: &plain,
         };
         ledger.set_file(&draft.routes, 0, makings);
         let snapshot = draft.with(ledger.table.clone());
@@ -162,6 +166,7 @@ impl Shared {
             live: Mutex::new(Live::new(ledger)),
             sources_heard: Default::default(),
             endpoints,
+            plain,
             probes,
             published: watch::Sender::new(()),
             budget: RetryBudget::new(retry.budget_percent, retry.budget_min, workers),
@@ -188,6 +193,7 @@ impl Shared {
         let now_ms = self.now_ms(Instant::now());
         {
             let mut live = self.live.lock();
+            self.plain.lock().clone_from(&draft.plain);
             live.ledger.bounds = Bounds::of(&draft.settings.registry);
             live.ledger.set_file(&draft.routes, now_ms, self.makings());
             self.snapshots.publish(Arc::new(draft.with(live.ledger.table.clone())));
@@ -211,6 +217,7 @@ impl Shared {
             metrics: &self.metrics,
             tls: &self.tls,
             workers: self.workers,
+            plain: &self.plain,
         }
     }
 }

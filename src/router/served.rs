@@ -4,7 +4,9 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::endpoint::{Balance, EndpointSet, EndpointState};
+use crate::config::RouteSettings;
+use crate::endpoint::OutlierPolicy;
+use crate::endpoint::{Balance, Choosing, EjectionTerms, EndpointSet, EndpointState, Member};
 use crate::registry::Endpoint;
 use crate::router::{Makings, Terms};
 use crate::upstream::Hop;
@@ -41,19 +43,22 @@ impl Makings<'_> {
         balance: Balance,
         terms: Option<&Terms>,
     ) -> Served {
-        let states = endpoints
-            .iter()
-            .map(|endpoint| (self.endpoints.resolve(endpoint.address()), endpoint.weight))
-            .collect();
+        let plain = Arc::clone(&self.plain.lock());
+        let route = &terms.unwrap_or(&plain).settings;
+        let own_zone = route.zone.name.as_deref();
+        let members = endpoints.iter().map(|endpoint| Member {
+            endpoint: self.endpoints.resolve(endpoint.address()),
+            weight: endpoint.weight,
+            near: own_zone.is_none_or(|own| endpoint.is_in_zone(own)),
+            since_ms: endpoint.since_ms,
+        });
         let hops = match terms {
             // In the order of the file, as the endpoints are.
             Some(terms) => terms.hops.clone(),
             None => self.tls.registered_hops(endpoints),
         };
-        let mut set = EndpointSet::new(states, balance, self.workers);
-        if let Some(route) = terms.map(|terms| &terms.settings)
-            && let Some(check) = &route.health_check
-        {
+        let mut set = EndpointSet::new(members.collect(), choosing(route, balance, self.workers));
+        if let Some(check) = &route.health_check {
             let check = check.of_route(&route.host);
             let way = |index| hops.get(index).map_or(0, Hop::way);
             let probed = |(index, state): (usize, &Arc<EndpointState>)| {
@@ -63,5 +68,28 @@ impl Makings<'_> {
             set = set.with_probes(probed);
         }
         Served { set, hops }
+    }
+}
+
+/// How a route's endpoints are chosen from.
+fn choosing(route: &RouteSettings, balance: Balance, workers: usize) -> Choosing {
+    // Durations are validated to be far below 2^64 ms.
+    let ms = |duration: std::time::Duration| duration.as_millis() as u64;
+    let outlier = &route.outlier;
+    Choosing {
+        balance,
+        workers,
+        slow_start_ms: ms(route.slow_start),
+        enough_percent: route.zone.enough_percent,
+        outlier: outlier.enabled.then(|| OutlierPolicy {
+            failures_in_a_row: outlier.failures_in_a_row,
+            success_percent: outlier.success_percent,
+            min_requests: outlier.min_requests,
+            window_ms: ms(outlier.window),
+            ejection: EjectionTerms {
+                base_ms: ms(outlier.ejection),
+                max_ms: ms(outlier.ejection_max),
+            },
+        }),
     }
 }

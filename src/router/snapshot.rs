@@ -15,6 +15,7 @@ use crate::route::{Duplicate, HostPattern, InvalidHostPattern, InvalidPathPrefix
 use crate::route::{PathPrefix, Place, RouteTable};
 use crate::router::Served;
 use crate::router::tls::{TlsFault, TlsState};
+use crate::sync::Mutex;
 use crate::telemetry::metrics::{Metrics, RouteLabel};
 use crate::upstream::Hop;
 
@@ -91,6 +92,9 @@ pub(crate) struct Makings<'a> {
     pub(crate) metrics: &'a Metrics,
     pub(crate) tls: &'a TlsState,
     pub(crate) workers: usize,
+    /// The options of routes that have none of their own; asked only when a set
+    /// is made.
+    pub(crate) plain: &'a Mutex<Arc<Terms>>,
 }
 
 /// Settings that can be put in force, with all that can be found wrong with
@@ -99,7 +103,7 @@ pub(crate) struct Draft {
     pub(crate) settings: Arc<Settings>,
     pub(crate) via: Option<Via>,
     listeners: ListenersTls,
-    plain: Arc<Terms>,
+    pub(super) plain: Arc<Terms>,
     /// The routes of the file, in its order.
     pub(crate) routes: FileRoutes,
 }
@@ -139,7 +143,7 @@ impl Draft {
             routes.push((host, path, Arc::new(Terms::new(route, hops, &settings, &via)?)));
         }
         RouteTable::build(routes.iter().map(|(host, path, _)| (host.clone(), path.clone(), ())))?;
-        let plain = RouteSettings::plain(&settings.timeouts);
+        let plain = RouteSettings::plain(&settings.timeouts, &settings.outlier, &settings.zone);
         let plain = Terms::new(&plain, Box::default(), &settings, &via)?;
         drop(met);
         Ok(Self { via, listeners, plain: Arc::new(plain), routes: routes.into(), settings })

@@ -13,7 +13,7 @@ use crate::lifecycle::{Health, Tasks};
 use crate::registry::{LastHeard, Live};
 use crate::request::{InFlightRecords, Record};
 use crate::route::{Publisher, Reader};
-use crate::router::{Snapshot, TlsState};
+use crate::router::{Snapshot, Terms, TlsState};
 use crate::sync::Mutex;
 use crate::telemetry::RecentErrors;
 use crate::telemetry::access_log::AccessLogHandle;
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     /// When each source was last heard, in their order.
     pub(crate) sources_heard: [LastHeard; 3],
     pub(crate) endpoints: EndpointRegistry,
+    /// The options of routes that have none of their own.
+    pub(crate) plain: Mutex<Arc<Terms>>,
     pub(crate) probes: ProbeRegistry,
     /// Told of every reload: live routes have no health checks.
     pub(crate) published: watch::Sender<()>,

@@ -23,7 +23,7 @@ impl Marks for PassOver {
     }
 
     fn mark(&self, now_ms: u64) {
-        self.mark(now_ms);
+        self.mark_until(now_ms + real::PASS_OVER_MS);
     }
 
     fn is_marked(&self, now_ms: u64) -> bool {

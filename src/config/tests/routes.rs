@@ -206,15 +206,15 @@ path = "/%61pi/""#,
         ),
         (
             r#"balance = "round-robbin""#,
-            r#"p:5:11: route[0].balance: "round-robbin" is not one of "round-robin", "least-requests"; did you mean "round-robin"?"#,
+            r#"p:5:11: route[0].balance: "round-robbin" is not one of "round-robin", "least-requests", "hash:source-ip"; did you mean "round-robin"?"#,
         ),
         (
             r#"balance = "random""#,
-            r#"p:5:11: route[0].balance: "random" is not one of "round-robin", "least-requests""#,
+            r#"p:5:11: route[0].balance: "random" is not one of "round-robin", "least-requests", "hash:source-ip""#,
         ),
         (
-            r#"balance = "hash:source-ip""#,
-            r#"p:5:11: route[0].balance: "hash:source-ip" is not supported by this version; use "round-robin" or "least-requests""#,
+            r#"balance = "hash:query:id""#,
+            r#"p:5:11: route[0].balance: "hash:query:id" is not a way to hash; write "hash:header:x-user", "hash:cookie:id" or "hash:source-ip""#,
         ),
         (r#"metrics = "yes""#, "p:5:11: route[0].metrics: must be true or false, not a string"),
     ]);

@@ -59,7 +59,7 @@ fn what_is_known_of_an_endpoint_survives_changes_of_its_route_and_reloads() {
     };
     live.apply(Source::Nats, vec![register("a.test", 1)], Instant::now());
     assert!(shared.endpoints.in_use().is_empty(), "nobody has used it");
-    state(1).pass_over(1_000);
+    state(1).pass_over(1_000, crate::endpoint::Reason::New);
     live.apply(Source::Nats, vec![register("a.test", 2)], Instant::now());
     assert!(state(1).is_passed_over(1_001));
     shared.reload(settings(&file_route("b.test"))).unwrap();

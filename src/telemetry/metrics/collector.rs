@@ -209,6 +209,14 @@ impl Scrape {
                 ([("result", result.as_str())], count)
             }),
         )?;
+        let transitions = self.metrics.transitions.lock().clone();
+        out.counters(
+            "pointsman_endpoint_transitions",
+            "Changes of endpoints' conditions",
+            transitions.iter().map(|((to, reason), count)| {
+                ([("to", to.as_str()), ("reason", reason.as_str())], *count)
+            }),
+        )?;
         out.counters(
             "pointsman_probes",
             "Probes of endpoints, by what they came to",

@@ -20,6 +20,7 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -30,6 +31,7 @@ pub use kinds::{ConnectionState, InformationalDrop, PROBE_RESULTS, ReloadResult,
 pub use labels::{RouteLabel, RouteLabels};
 pub use shard::WorkerMetrics;
 
+use crate::endpoint::{Change, Condition, Reason};
 use crate::sync::Mutex;
 
 /// The media type of [`Metrics::render`].
@@ -44,6 +46,8 @@ pub struct Metrics {
     probes: [AtomicU64; PROBE_RESULTS.len()],
     /// Verdicts of probes that have changed: to up, to down.
     turns: [AtomicU64; 2],
+    /// Changes of endpoints' conditions; they are rare.
+    transitions: Mutex<BTreeMap<(Condition, Reason), u64>>,
 }
 
 impl Metrics {
@@ -55,6 +59,7 @@ impl Metrics {
             reloads: Default::default(),
             probes: Default::default(),
             turns: Default::default(),
+            transitions: Mutex::default(),
         })
     }
 
@@ -117,6 +122,11 @@ impl Metrics {
     /// Counts a verdict of probes that has changed.
     pub fn verdict_turned(&self, to_down: bool) {
         self.turns[usize::from(to_down)].fetch_add(1, Relaxed);
+    }
+
+    /// Counts a change of an endpoint's condition.
+    pub fn endpoint_changed(&self, change: Change) {
+        *self.transitions.lock().entry((change.to, change.reason)).or_default() += 1;
     }
 
     /// Requests in flight on all workers, for the limit and for health.

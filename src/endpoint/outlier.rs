@@ -1,0 +1,137 @@
+//! When an endpoint's failures are too many.
+//!
+//! Two measures, because two things go wrong: an endpoint that is broken fails
+//! again and again, and failures in a row show it after a handful of requests;
+//! one that is half broken fails now and then, and only its share of successes
+//! shows it. A success writes nothing that workers share, unless it ends a row
+//! of failures.
+
+use crate::endpoint::condition::Reason;
+use crate::endpoint::ejection::{Ejection, EjectionTerms};
+use crate::endpoint::recent::Recent;
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// When an endpoint is ejected, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutlierPolicy {
+    /// So many failures in a row eject; 0 never does.
+    pub failures_in_a_row: u64,
+    /// Fewer successes than this, in percent of the requests in the window,
+    /// eject; 0 never does.
+    pub success_percent: u64,
+    /// Below so many requests in the window there is no percentage to speak of.
+    pub min_requests: u64,
+    /// The window, in milliseconds.
+    pub window_ms: u64,
+    /// How long an ejection lasts.
+    pub ejection: EjectionTerms,
+}
+
+/// What is held against one endpoint.
+#[derive(Debug)]
+pub(super) struct Outlier {
+    in_a_row: AtomicU64,
+    recent: Recent,
+    pub(super) ejection: Ejection,
+}
+
+impl Outlier {
+    pub(super) fn new(workers: usize) -> Self {
+        Self {
+            in_a_row: AtomicU64::new(0),
+            recent: Recent::new(workers),
+            ejection: Ejection::new(),
+        }
+    }
+
+    /// A request of this worker worked.
+    pub(super) fn worked(&self, worker: usize, now_ms: u64, policy: &OutlierPolicy) {
+        if self.in_a_row.load(Relaxed) != 0 {
+            self.in_a_row.store(0, Relaxed);
+        }
+        if policy.success_percent > 0 {
+            self.recent.count(worker, now_ms, policy.window_ms, true);
+        }
+    }
+
+    /// A request of this worker failed; why it is one too many, if it is.
+    pub(super) fn failed(
+        &self,
+        worker: usize,
+        now_ms: u64,
+        policy: &OutlierPolicy,
+    ) -> Option<Reason> {
+        let in_a_row = self.in_a_row.fetch_add(1, Relaxed) + 1;
+        if policy.success_percent > 0 {
+            self.recent.count(worker, now_ms, policy.window_ms, false);
+        }
+        if policy.failures_in_a_row > 0 && in_a_row >= policy.failures_in_a_row {
+            return Some(Reason::FailuresInARow);
+        }
+        if policy.success_percent == 0 {
+            return None;
+        }
+        let sum = self.recent.sum(now_ms, policy.window_ms);
+        let requests = sum.worked + sum.failed;
+        let too_few = sum.worked * 100 < policy.success_percent * requests;
+        (requests >= policy.min_requests && too_few).then_some(Reason::SuccessRate)
+    }
+
+    /// It was ejected or has passed its trial: what was counted is answered for.
+    pub(super) fn forget(&self) {
+        self.in_a_row.store(0, Relaxed);
+        self.recent.clear();
+    }
+}
+
+#[cfg(all(test, not(pointsman_loom)))]
+mod tests {
+    use super::*;
+
+    fn policy() -> OutlierPolicy {
+        OutlierPolicy {
+            failures_in_a_row: 3,
+            success_percent: 50,
+            min_requests: 10,
+            window_ms: 1_000,
+            ejection: EjectionTerms { base_ms: 1_000, max_ms: 5_000 },
+        }
+    }
+
+    #[test]
+    fn failures_in_a_row_are_too_many_and_a_success_ends_the_row() {
+        let outlier = Outlier::new(2);
+        for _ in 0..5 {
+            assert_eq!(outlier.failed(0, 0, &policy()), None);
+            assert_eq!(outlier.failed(1, 0, &policy()), None);
+            for _ in 0..4 {
+                outlier.worked(0, 0, &policy());
+            }
+        }
+        assert_eq!(outlier.failed(0, 0, &policy()), None);
+        assert_eq!(outlier.failed(1, 0, &policy()), None);
+        assert_eq!(outlier.failed(0, 0, &policy()), Some(Reason::FailuresInARow));
+    }
+
+    #[test]
+    fn too_few_successes_are_seen_across_workers_once_there_are_enough_requests() {
+        let outlier = Outlier::new(2);
+        let mut verdicts = Vec::new();
+        for worker in [0, 1, 0, 1] {
+            verdicts.push(outlier.failed(worker, 0, &policy()));
+            verdicts.push(outlier.failed(worker, 0, &policy()));
+            outlier.worked(worker, 0, &policy());
+        }
+        assert_eq!(verdicts[..6], [None; 6]);
+        assert_eq!(verdicts[6..], [Some(Reason::SuccessRate); 2]);
+        outlier.forget();
+        assert_eq!(outlier.failed(0, 0, &policy()), None);
+    }
+
+    #[test]
+    fn either_measure_can_be_off() {
+        let off = OutlierPolicy { failures_in_a_row: 0, success_percent: 0, ..policy() };
+        let outlier = Outlier::new(1);
+        assert!((0..100).all(|_| outlier.failed(0, 0, &off).is_none()));
+    }
+}

@@ -1,0 +1,139 @@
+use super::*;
+use crate::endpoint::rise_fall::Standing;
+use crate::endpoint::{HealthCheck, LastProbe, ProbeRegistry, Reason};
+use crate::error::Code;
+
+fn members(count: u16) -> Vec<Member> {
+    let member = |port| {
+        let address = ([192, 0, 2, 1], port).into();
+        Member {
+            endpoint: Arc::new(EndpointState::new(address, 2)),
+            weight: 1,
+            near: true,
+            since_ms: 0,
+        }
+    };
+    (0..count).map(member).collect()
+}
+
+fn asked(now_ms: u64, random: u64) -> Asked {
+    Asked { now_ms, random, ..Asked::default() }
+}
+
+fn set(count: u16, balance: Balance) -> EndpointSet {
+    EndpointSet::new(members(count), Choosing::by(balance, 2))
+}
+
+fn tried(indices: &[usize]) -> Tried {
+    let mut tried = Tried::new();
+    indices.iter().for_each(|index| tried.insert(*index));
+    tried
+}
+
+const REFUSED: Reason = Reason::Attempt(Code::ConnectRefused);
+const BOTH: [Balance; 2] = [Balance::RoundRobin, Balance::LeastRequests];
+
+#[test]
+fn an_endpoint_passed_over_is_chosen_only_if_no_other_is_left() {
+    for balance in BOTH {
+        let set = set(3, balance);
+        set.endpoints()[1].pass_over(1_000, REFUSED);
+        set.endpoints()[2].pass_over(1_000, REFUSED);
+        for random in 0..20 {
+            let index = |tried: &[usize]| {
+                set.choose(&asked(1_001, random), &self::tried(tried)).map(|choice| choice.index)
+            };
+            assert_eq!(index(&[]), Some(0));
+            assert_eq!(index(&[0, 1]), Some(2));
+            assert!(index(&[0]).is_some_and(|index| index > 0));
+            assert_eq!(index(&[0, 1, 2]), None);
+        }
+    }
+}
+
+#[test]
+fn a_pass_over_ends_after_five_seconds() {
+    for balance in BOTH {
+        let set = set(2, balance);
+        set.endpoints()[1].pass_over(0, REFUSED);
+        let seen = |now_ms| {
+            (0..20u64).any(|random| {
+                set.choose(&asked(now_ms, random), &Tried::new())
+                    .is_some_and(|choice| choice.index == 1)
+            })
+        };
+        assert!(!seen(4_999));
+        assert!(seen(5_000));
+    }
+}
+
+/// The set under a check, with these endpoints found ill.
+fn probed(set: EndpointSet, down: &[usize]) -> EndpointSet {
+    let registry = ProbeRegistry::default();
+    let check = HealthCheck::default().of_route("a");
+    let probed: Vec<_> =
+        set.endpoints().iter().map(|e| registry.resolve(e.address(), 0, &check)).collect();
+    for index in down {
+        let probe = LastProbe { at_ms: 0, fault: Some("refused".into()) };
+        probed[*index].note(probe, Some(Standing::Down));
+    }
+    set.with_probes(probed)
+}
+
+#[test]
+fn an_endpoint_that_probes_took_out_is_not_chosen_even_if_the_others_are_passed_over_or_tried() {
+    for balance in BOTH {
+        let set = probed(set(3, balance), &[1]);
+        set.endpoints()[0].pass_over(1_000, REFUSED);
+        set.endpoints()[2].pass_over(1_000, REFUSED);
+        for random in 0..20 {
+            let index = |tried: &[usize]| {
+                set.choose(&asked(1_001, random), &self::tried(tried)).map(|choice| choice.index)
+            };
+            assert!(index(&[]).is_some_and(|index| index != 1));
+            assert_eq!(index(&[0]), Some(2));
+            assert_eq!(index(&[0, 2]), None);
+        }
+    }
+}
+
+#[test]
+fn if_probes_took_all_out_they_say_nothing() {
+    for balance in BOTH {
+        let set = probed(set(2, balance), &[0, 1]);
+        let mut seen: Vec<_> = (0..20)
+            .filter_map(|random| set.choose(&asked(0, random), &Tried::new()))
+            .map(|choice| choice.index)
+            .collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, [0, 1]);
+        assert_eq!(set.choose(&asked(0, 0), &tried(&[0])).map(|choice| choice.index), Some(1));
+    }
+}
+
+#[test]
+fn a_single_endpoint_is_chosen_until_it_was_tried() {
+    let set = set(1, Balance::RoundRobin);
+    set.endpoints()[0].pass_over(0, REFUSED);
+    assert!(set.choose(&asked(1, 0), &Tried::new()).is_some());
+    assert!(set.choose(&asked(1, 0), &tried(&[0])).is_none());
+}
+
+#[test]
+fn of_no_endpoints_none_is_chosen() {
+    for balance in BOTH {
+        let set = set(0, balance);
+        assert!(set.is_empty() && set.choose(&asked(0, 0), &Tried::new()).is_none());
+    }
+}
+
+#[test]
+fn least_requests_looks_at_what_is_in_flight() {
+    let set = set(2, Balance::LeastRequests);
+    let _lease = set.endpoints()[0].lease(0);
+    for random in 0..50 {
+        let choice = set.choose(&asked(0, random), &Tried::new()).unwrap();
+        assert_eq!(choice.index, 1);
+    }
+}
