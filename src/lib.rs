@@ -81,7 +81,7 @@
 //! |---|---|
 //! | [`error`] | everything that can go wrong: code, status, blame, what to do |
 //! | `config` | from TOML to checked settings, with diagnostics |
-//! | `registry` | where routes come from: the file, and noticing that it changed |
+//! | [`registry`] | where routes come from: the file, and what is registered while requests flow |
 //! | `probes` | asking endpoints whether they are well |
 //! | `lifecycle` | start, reload, health, drain, the end |
 //! | `admin` | the operator's HTTP side |
