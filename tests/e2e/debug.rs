@@ -51,7 +51,7 @@ fn tasks_lists_everything_that_is_alive() {
         ("signals", 1),
         ("drain", 1),
         ("access-log", 1),
-        ("reload", 1),
+        ("reload", 2),
         ("profile", 0),
     ] {
         let tasks = of(kind);
