@@ -94,19 +94,18 @@ impl<T> DrainGate<T> {
         }
     }
 
-    /// Wakes the one with the least rank, of those that have one, after telling
-    /// it so by `chosen`; whether there was one.
-    pub(crate) fn wake_least<K: Ord>(
-        &self,
-        rank: impl Fn(&T) -> Option<K>,
-        chosen: impl FnOnce(&T),
-    ) -> bool {
+    /// The keys of those that have a rank, with it, in no order.
+    pub(crate) fn ranked<K>(&self, rank: impl Fn(&T) -> Option<K>) -> Vec<(K, u64)> {
         let inside = self.inside.lock();
-        let ranked = inside.places.values().filter_map(|place| Some((rank(&place.known)?, place)));
-        let Some((_, least)) = ranked.min_by(|(a, _), (b, _)| a.cmp(b)) else { return false };
-        chosen(&least.known);
-        least.wake();
-        true
+        let ranked = |(key, place): (&u64, &Place<T>)| Some((rank(&place.known)?, *key));
+        inside.places.iter().filter_map(ranked).collect()
+    }
+
+    /// Wakes the one with `key` if `tell` is true for it; whether it was.
+    pub(crate) fn wake_one(&self, key: u64, tell: impl FnOnce(&T) -> bool) -> bool {
+        let inside = self.inside.lock();
+        let told = inside.places.get(&key).filter(|place| tell(&place.known));
+        told.inspect(|place| place.wake()).is_some()
     }
 
     /// Ends everything: whoever is inside, and whoever comes, sees the cut.

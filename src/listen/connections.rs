@@ -9,11 +9,12 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::lifecycle::{DrainGate, Task, TaskKind};
+use crate::sync::Mutex;
 use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 
 /// The value of `idle_since_us` while a request is being served.
@@ -23,9 +24,17 @@ const ACTIVE: u64 = u64::MAX;
 /// request is on its way.
 pub(crate) const FIRST_REQUEST_COMES: Duration = Duration::from_millis(500);
 
+/// How many are remembered of one look for the longest idle.
+const EVICTIONS_A_LOOK: usize = 512;
+
 /// Every open client connection of one worker.
 pub(crate) struct Connections {
     open: DrainGate<Arc<State>>,
+    /// When the next to be evicted became idle, and their keys; the first to
+    /// go is last.
+    longest_idle: Mutex<Vec<(u64, u64)>>,
+    /// How many have no request in progress: with none, nobody looks.
+    idle: AtomicUsize,
     start: Instant,
     draining: AtomicBool,
     metrics: Arc<WorkerMetrics>,
@@ -45,6 +54,13 @@ struct State {
 }
 
 impl State {
+    /// Since when it could be asked to make room, if it can.
+    fn evictable_since_us(&self) -> Option<u64> {
+        let idle_since_us = self.idle_since_us.load(Ordering::Relaxed);
+        let in_use = idle_since_us == ACTIVE || self.evicted.load(Ordering::Relaxed);
+        (!in_use).then_some(idle_since_us)
+    }
+
     fn task(&self) -> Task {
         let idle_since_us = self.idle_since_us.load(Ordering::Relaxed);
         Task {
@@ -60,6 +76,8 @@ impl Connections {
     pub(crate) fn new(metrics: Arc<WorkerMetrics>) -> Arc<Self> {
         Arc::new(Self {
             open: DrainGate::new(),
+            longest_idle: Mutex::new(Vec::new()),
+            idle: AtomicUsize::new(0),
             start: Instant::now(),
             draining: AtomicBool::new(false),
             metrics,
@@ -77,6 +95,7 @@ impl Connections {
             closes_idle: AtomicBool::new(false),
         });
         let key = self.open.enter(state.clone());
+        self.idle.fetch_add(1, Ordering::Relaxed);
         self.metrics.connection_opened(Side::Client, ConnectionState::Idle);
         ConnectionEntry { connections: self.clone(), key, state }
     }
@@ -95,12 +114,38 @@ impl Connections {
     /// Asks the connection that has been longest without a whole request to
     /// close; false if every one is in use.
     pub(crate) fn evict_longest_idle(&self) -> bool {
-        let idle_since_us = |state: &Arc<State>| {
-            let idle_since_us = state.idle_since_us.load(Ordering::Relaxed);
-            let in_use = idle_since_us == ACTIVE || state.evicted.load(Ordering::Relaxed);
-            (!in_use).then_some(idle_since_us)
-        };
-        self.open.wake_least(idle_since_us, |state| state.evicted.store(true, Ordering::Relaxed))
+        if self.idle.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let mut longest_idle = self.longest_idle.lock();
+        loop {
+            if longest_idle.is_empty() {
+                *longest_idle = self.look_for_longest_idle();
+            }
+            let Some((since_us, key)) = longest_idle.pop() else { return false };
+            // One that was used since is idle for less than those behind it.
+            let evict = |state: &Arc<State>| {
+                let still = state.evictable_since_us() == Some(since_us);
+                still && !state.evicted.swap(true, Ordering::Relaxed)
+            };
+            if self.open.wake_one(key, evict) {
+                return true;
+            }
+        }
+    }
+
+    /// The ones idle longest, the longest last. Whoever becomes idle after
+    /// this look has been so for less long, so that one look serves many
+    /// evictions: each costs little, however many connections there are.
+    fn look_for_longest_idle(&self) -> Vec<(u64, u64)> {
+        let mut idle = self.open.ranked(|state| state.evictable_since_us());
+        if idle.len() > EVICTIONS_A_LOOK {
+            idle.select_nth_unstable(EVICTIONS_A_LOOK);
+            idle.truncate(EVICTIONS_A_LOOK);
+            idle.shrink_to_fit();
+        }
+        idle.sort_unstable_by(|a, b| b.cmp(a));
+        idle
     }
 
     /// From now on answers say `Connection: close`.
@@ -165,6 +210,7 @@ impl ConnectionEntry {
     pub(crate) fn active(&self) {
         self.state.used.store(true, Ordering::Relaxed);
         if self.state.idle_since_us.swap(ACTIVE, Ordering::Relaxed) != ACTIVE {
+            self.connections.idle.fetch_sub(1, Ordering::Relaxed);
             self.connections.metrics.connection_became(Side::Client, ConnectionState::Active);
         }
     }
@@ -173,6 +219,7 @@ impl ConnectionEntry {
     pub(crate) fn idle(&self) {
         let now_us = self.connections.now_us();
         if self.state.idle_since_us.swap(now_us, Ordering::Relaxed) == ACTIVE {
+            self.connections.idle.fetch_add(1, Ordering::Relaxed);
             self.connections.metrics.connection_became(Side::Client, ConnectionState::Idle);
         }
     }
@@ -220,7 +267,12 @@ impl ConnectionEntry {
 
 impl Drop for ConnectionEntry {
     fn drop(&mut self) {
-        let state = if self.is_active() { ConnectionState::Active } else { ConnectionState::Idle };
+        let state = if self.is_active() {
+            ConnectionState::Active
+        } else {
+            self.connections.idle.fetch_sub(1, Ordering::Relaxed);
+            ConnectionState::Idle
+        };
         self.connections.metrics.connection_closed(Side::Client, state);
         self.connections.open.leave(self.key);
     }
@@ -234,6 +286,40 @@ fn micros(duration: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::telemetry::metrics::Metrics;
+
+    #[test]
+    fn the_longest_idle_goes_first_though_others_come_and_are_used() {
+        let connections = Connections::new(Metrics::new(1).worker(0));
+        let enter = |since_us: u64| {
+            let entry = connections.enter(([127, 0, 0, 1], 40_000).into());
+            entry.state.idle_since_us.store(since_us, Ordering::Relaxed);
+            entry
+        };
+        assert!(!connections.evict_longest_idle(), "there is none");
+        let count = EVICTIONS_A_LOOK as u64 + 100;
+        // Not in their order.
+        let mut all: Vec<_> = (0..count).map(|at| enter(1 + at * 7919 % count)).collect();
+        all.sort_by_key(|entry| entry.state.idle_since_us.load(Ordering::Relaxed));
+        assert!(connections.evict_longest_idle());
+        assert!(all[0].is_evicted());
+        // One is used, one has gone, one is used and idle again.
+        all[1].active();
+        all[3].active();
+        all[3].idle();
+        let again_us = count + 10;
+        all[3].state.idle_since_us.store(again_us, Ordering::Relaxed);
+        drop(all.remove(2));
+        let late = enter(again_us + 1);
+        for _ in 4..count {
+            assert!(connections.evict_longest_idle());
+        }
+        let spared: Vec<_> = (1..all.len()).filter(|at| !all[*at].is_evicted()).collect();
+        assert_eq!(spared, [1, 2], "the used one, and the one idle again");
+        assert!(!late.is_evicted());
+        assert!(connections.evict_longest_idle() && all[2].is_evicted());
+        assert!(connections.evict_longest_idle() && late.is_evicted());
+        assert!(!connections.evict_longest_idle(), "one is in use, all else has gone");
+    }
 
     #[test]
     fn closing_spares_who_has_just_come_until_silence_is_over() {
