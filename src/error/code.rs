@@ -245,6 +245,13 @@ mod tests {
     }
 
     #[test]
+    fn blame_and_retry_class_print_as_one_word() {
+        let words = [Code::ConnectTimeout.blame().to_string(), Code::NoRoute.blame().to_string()];
+        assert_eq!(words, ["network", "client"]);
+        assert_eq!(RetryClass::MaybeProcessed.to_string(), "maybe-processed");
+    }
+
+    #[test]
     fn only_the_failure_of_an_attempt_says_how_far_it_got() {
         assert_eq!(Code::ConnectRefused.retry_class(), Some(RetryClass::NothingSent));
         assert_eq!(Code::UpstreamTruncated.retry_class(), Some(RetryClass::ResponseBegun));
