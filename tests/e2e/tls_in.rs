@@ -561,3 +561,81 @@ fn handshakes_leave_nothing_behind() {
     }
     before.again(&site.router);
 }
+
+#[test]
+fn a_client_that_takes_nothing_under_tls_is_cut_by_its_clock() {
+    let authority = Authority::new();
+    let bytes = 500 << 20;
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n");
+        let content = Step::SendPattern { bytes, chunked: false };
+        vec![Step::ReadHead, Step::Send(head.into()), content]
+    });
+    let config = Config::new()
+        .set("timeouts.response_write_idle", "300ms")
+        .listener_with(&listener_tls(&authority.issue(&["a.test"])))
+        .route("*", &[endpoint.address()]);
+    let router = Router::start(&config);
+    let bridge = Bridge::to(router.address(), &authority, "a.test");
+    let mut client = Connection::open(bridge.address());
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert_eq!(client.answer_head().expect("the head comes").status, 200);
+    eventually("the stalled client to be cut", || {
+        let stalled = "pointsman_errors_total{code=\"client-stalled\"";
+        (sum(&ask(&router, "/metrics"), stalled) == 1).then_some(())
+    });
+}
+
+#[test]
+fn a_client_that_says_close_notify_gets_its_whole_answer_where_that_is_allowed() {
+    let authority = Authority::new();
+    let gate = Gate::default();
+    let held = gate.clone();
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        let begun = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhell";
+        let rest = Step::Send(b"o all".to_vec());
+        vec![Step::ReadHead, Step::Send(begun.into()), Step::WaitFor(held.clone()), rest]
+    });
+    let tls = listener_tls(&authority.issue(&["a.test"]));
+    let config = Config::new()
+        .listener_with(&format!("{tls}\nclient_half_close = \"allow\""))
+        .route("*", &[endpoint.address()]);
+    let router = Router::start(&config);
+    let bridge = Bridge::to(router.address(), &authority, "a.test");
+    let mut client = Connection::open(bridge.address());
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    client.finish_sending();
+    assert_eq!(client.answer_head().expect("the head comes").status, 200);
+    assert_eq!(client.bytes(4), b"hell");
+    gate.open();
+    assert_eq!(client.bytes(5), b"o all");
+    assert_eq!(client.ending(), (Vec::new(), Fault::Closed));
+}
+
+#[test]
+fn an_upgrade_is_tunnelled_under_tls_on_both_sides() {
+    let authority = Authority::new();
+    let pair = authority.issue(&["a.test"]);
+    let switched =
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        let answer = Step::Send(b"pong".to_vec());
+        vec![Step::ReadHead, Step::Send(switched.into()), Step::ReadBytes(4), answer, Step::Close]
+    });
+    let app = Bridge::before(endpoint.address(), &pair, None);
+    let config = Config::new().listener_with(&listener_tls(&pair)).and(&format!(
+        "[[route]]\nhost = \"a.test\"\nendpoints = [{{ address = \"{}\", tls = {{ server_name = \
+         \"a.test\", ca = {:?} }} }}]",
+        app.address(),
+        authority.ca()
+    ));
+    let router = Router::start(&config);
+    let bridge = Bridge::to(router.address(), &authority, "a.test");
+    let mut client = Connection::open(bridge.address());
+    client
+        .send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nping");
+    let (came, end) = client.ending();
+    let came = String::from_utf8_lossy(&came).into_owned();
+    assert!(came.starts_with("HTTP/1.1 101 ") && came.ends_with("\r\n\r\npong"), "{came}");
+    assert_eq!(end, Fault::Closed);
+}
