@@ -40,11 +40,13 @@ fn route(host: &str) -> RouteView {
         overrides: Vec::new(),
         without_endpoints_for_ms: None,
         balance: "round-robin".into(),
+        queued: 2,
         endpoints: vec![EndpointView {
             address: ([10, 0, 0, 1], 80).into(),
             weight: 1,
             state: EndpointState::PassedOver,
             in_flight: 3,
+            max_requests: Some(3),
             since_unix_ms: 1_700_000_000_000,
             state_age_ms: 3_800,
             reason: "connect-refused".into(),

@@ -23,6 +23,9 @@ pub struct RouteView {
     pub overrides: Vec<String>,
     /// How an endpoint is chosen, such as `round-robin`.
     pub balance: String,
+    /// Requests that wait for one of them to have room.
+    #[serde(default)]
+    pub queued: u64,
     /// For how long it has had no endpoint, if its last one expired.
     #[serde(default)]
     pub without_endpoints_for_ms: Option<u64>,
@@ -41,6 +44,9 @@ pub struct EndpointView {
     pub state: EndpointState,
     /// Requests on it, bodies included.
     pub in_flight: u64,
+    /// How many it takes at a time; absent if there is no limit.
+    #[serde(default)]
+    pub max_requests: Option<u64>,
     /// Since when it is in this state, in milliseconds since 1970.
     #[serde(default)]
     pub since_unix_ms: u64,

@@ -21,6 +21,7 @@ pub fn routes(routes: &[RouteView]) -> String {
         "WEIGHT",
         "STATE",
         "IN FLIGHT",
+        "QUEUED",
         "AGE",
         "TTL LEFT",
     ]);
@@ -30,17 +31,19 @@ pub fn routes(routes: &[RouteView]) -> String {
             [] => route.source.clone(),
             overridden => format!("{} (over {})", route.source, overridden.join(", ")),
         };
+        let queued = route.queued.to_string();
         let own = [route.host.as_str(), route.path.as_str(), &source];
         if route.endpoints.is_empty() {
             let none = match route.without_endpoints_for_ms {
                 Some(empty) => format!("none (expired {} ago)", ms(empty)),
                 None => "none".into(),
             };
-            table.row([own[0], own[1], own[2], &none, "", "", "", "", ""]);
+            table.row([own[0], own[1], own[2], &none, "", "", "", &queued, "", ""]);
         }
         for (index, endpoint) in route.endpoints.iter().enumerate() {
             // The route's own columns stand in its first line only.
             let [host, path, source] = if index == 0 { own } else { [""; 3] };
+            let queued = if index == 0 { queued.as_str() } else { "" };
             table.row([
                 host,
                 path,
@@ -48,7 +51,8 @@ pub fn routes(routes: &[RouteView]) -> String {
                 &endpoint.address.to_string(),
                 &endpoint.weight.to_string(),
                 &state(endpoint),
-                &endpoint.in_flight.to_string(),
+                &in_flight(endpoint),
+                queued,
                 &ms(endpoint.age_ms),
                 &endpoint.ttl_left_ms.map_or("-".into(), ms),
             ]);
@@ -80,6 +84,13 @@ pub fn requests(requests: &[RequestView]) -> String {
         ]);
     }
     table.to_text("no requests in flight")
+}
+
+fn in_flight(endpoint: &EndpointView) -> String {
+    match endpoint.max_requests {
+        Some(most) => format!("{} of {most}", endpoint.in_flight),
+        None => endpoint.in_flight.to_string(),
+    }
 }
 
 fn state(endpoint: &EndpointView) -> String {
@@ -183,6 +194,7 @@ mod tests {
             weight: 1,
             state,
             in_flight: 7,
+            max_requests: passed_over_for_ms.map(|_| 9),
             passed_over_for_ms,
             probe: None,
             age_ms: 61_000,
@@ -204,6 +216,7 @@ mod tests {
             overrides: Vec::new(),
             without_endpoints_for_ms: None,
             balance: "round-robin".into(),
+            queued: 4,
             endpoints,
         }
     }
@@ -222,12 +235,12 @@ mod tests {
             expired,
         ];
         let expected = "\
-HOST           PATH  SOURCE             ENDPOINT                 WEIGHT  STATE                                               IN FLIGHT  AGE    TTL LEFT
-shop.example   /     file               10.0.0.1:80              1       available                                           7          1m01s  -
-                                        10.0.0.1:8080            1       passed-over (connect-refused, for 3.0s, 1.2s left)  7          1m01s  1m30s
-empty.example  /     file               none
-live.example   /     admin (over nats)  10.0.0.1:80              1       available                                           7          1m01s  -
-gone.example   /     file               none (expired 3.0s ago)
+HOST           PATH  SOURCE             ENDPOINT                 WEIGHT  STATE                                               IN FLIGHT  QUEUED  AGE    TTL LEFT
+shop.example   /     file               10.0.0.1:80              1       available                                           7          4       1m01s  -
+                                        10.0.0.1:8080            1       passed-over (connect-refused, for 3.0s, 1.2s left)  7 of 9             1m01s  1m30s
+empty.example  /     file               none                                                                                            4
+live.example   /     admin (over nats)  10.0.0.1:80              1       available                                           7          4       1m01s  -
+gone.example   /     file               none (expired 3.0s ago)                                                                         4
 ";
         assert_eq!(routes(&list), expected);
     }

@@ -36,13 +36,19 @@ pub(super) fn read(root: &Spanned<DeTable<'_>>, findings: &mut Findings<'_>) -> 
     let sections = file.item("route").and_then(|item| item.sections(&shape::ROUTE, findings));
     let outlier = outlier::global(file.item("outlier"), findings);
     let zone = outlier::zone(open("zone", &shape::ZONE, findings), findings);
-    let inherited =
-        Inherited { timeouts: &timeouts, headers: &headers, outlier: &outlier, zone: &zone };
+    let limits = limits::limits(open("limits", &shape::LIMITS, findings), findings);
+    let inherited = Inherited {
+        timeouts: &timeouts,
+        headers: &headers,
+        outlier: &outlier,
+        zone: &zone,
+        queue_requests: limits.queue_requests,
+    };
     let routes = routes(&sections.unwrap_or_default(), &inherited, findings);
     Settings {
         admin: admin(open("admin", &shape::ADMIN, findings), &listeners, findings),
         workers: limits::workers(open("workers", &shape::WORKERS, findings), findings),
-        limits: limits::limits(open("limits", &shape::LIMITS, findings), findings),
+        limits,
         retry: limits::retry(open("retry", &shape::RETRY, findings), findings),
         errors: errors(open("errors", &shape::ERRORS, findings), findings),
         health: health(open("health", &shape::HEALTH, findings), findings),

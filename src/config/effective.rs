@@ -40,6 +40,7 @@ pub fn effective(settings: &Settings) -> Value {
             "linger_bytes": limits.linger_bytes,
             "informational": limits.informational,
             "tls_handshakes": limits.tls_handshakes,
+            "queue_requests": limits.queue_requests,
         },
         "retry": {
             "attempts": settings.retry.attempts,
@@ -113,6 +114,7 @@ fn route(route: &RouteSettings) -> Value {
         "balance": route.balance.to_string(),
         "slow_start": format_duration(route.slow_start),
         "outlier": outlier(&route.outlier),
+        "queue_requests": route.queue_requests,
         "timeouts": timeouts(&route.timeouts),
         "request_headers": edits(&route.request_headers),
         "response_headers": edits(&route.response_headers),
@@ -126,6 +128,7 @@ fn endpoint(endpoint: &EndpointSettings) -> Value {
         "address": endpoint.address,
         "weight": endpoint.weight,
         "zone": endpoint.zone,
+        "max_requests": endpoint.max_requests.unwrap_or(0),
         "tls": endpoint.tls.as_deref().map(endpoint_tls),
         "send_proxy": endpoint.send_proxy.then_some("v2"),
     })

@@ -22,6 +22,8 @@ const REPLAY_BYTES: RangeInclusive<u64> = 0..=(64 << 20);
 const LINGER_BYTES: RangeInclusive<u64> = 0..=(1 << 30);
 const INFORMATIONAL: RangeInclusive<u64> = 0..=1_000;
 const TLS_HANDSHAKES: RangeInclusive<u64> = 1..=10_000_000;
+/// Each of them is a client that waits, and a record.
+pub(super) const QUEUE_REQUESTS: RangeInclusive<u64> = 0..=100_000;
 const ATTEMPTS: RangeInclusive<u64> = 1..=10;
 const PERCENT: RangeInclusive<u64> = 0..=100;
 const BUDGET_MIN: RangeInclusive<u64> = 0..=1_000_000;
@@ -43,6 +45,7 @@ pub(super) fn limits(section: Option<Section<'_>>, findings: &mut Findings<'_>) 
     number.size("linger_bytes", LINGER_BYTES, &mut limits.linger_bytes);
     number.count("informational", INFORMATIONAL, &mut limits.informational);
     number.count("tls_handshakes", TLS_HANDSHAKES, &mut limits.tls_handshakes);
+    number.count("queue_requests", QUEUE_REQUESTS, &mut limits.queue_requests);
     limits
 }
 

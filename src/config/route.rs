@@ -9,6 +9,7 @@ use super::headers::edits;
 use super::health_check::health_check;
 use super::host::normalise_host;
 use super::item::{Item, Section, choose};
+use super::limits::QUEUE_REQUESTS;
 use super::path::normalise_prefix;
 use super::settings::{Balance, EndpointSettings, HeaderSettings, OutlierSettings};
 use super::settings::{RouteSettings, Timeouts, ZoneSettings};
@@ -21,6 +22,8 @@ use crate::endpoint::HashOn;
 const SEND_PROXY: &[(&str, bool)] = &[("v2", true)];
 
 const WEIGHTS: std::ops::RangeInclusive<u64> = 1..=256;
+/// Beyond this no limit is meant; 0 says so.
+const MAX_REQUESTS: std::ops::RangeInclusive<u64> = 0..=1_000_000;
 
 /// What routes take over from the rest of the file.
 pub(super) struct Inherited<'s> {
@@ -28,6 +31,8 @@ pub(super) struct Inherited<'s> {
     pub(super) headers: &'s HeaderSettings,
     pub(super) outlier: &'s OutlierSettings,
     pub(super) zone: &'s ZoneSettings,
+    /// `limits.queue_requests`.
+    pub(super) queue_requests: u64,
 }
 
 /// Reads every route; two for the same host and path are an error.
@@ -69,7 +74,9 @@ fn route(
         Some(item) => item.read(findings, normalise_prefix),
         None => Some("/".to_owned()),
     };
-    let endpoints = endpoints(section, findings);
+    let endpoints = endpoints(section, max_requests(section, findings), findings);
+    let queue_requests =
+        section.item("queue_requests").and_then(|item| item.number(QUEUE_REQUESTS, findings));
     let balance = section.item("balance").and_then(|item| item.read(findings, balance));
     let slow_start = outlier::slow_start(section.item("slow_start"), findings);
     let outlier = outlier::of_route(section.item("outlier"), inherited.outlier, findings);
@@ -89,6 +96,7 @@ fn route(
         slow_start,
         outlier,
         zone: inherited.zone.clone(),
+        queue_requests: queue_requests.unwrap_or(inherited.queue_requests),
         timeouts,
         request_headers,
         response_headers,
@@ -107,7 +115,17 @@ fn host(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<String> {
     item.read(findings, normalise_host)
 }
 
-fn endpoints(section: &Section<'_>, findings: &mut Findings<'_>) -> Vec<EndpointSettings> {
+/// How many requests an endpoint takes, if the table says so; 0 is no limit.
+fn max_requests(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<u64> {
+    section.item("max_requests").and_then(|item| item.number(MAX_REQUESTS, findings))
+}
+
+/// Reads the endpoints; those that say nothing of a limit have the route's.
+fn endpoints(
+    section: &Section<'_>,
+    max_requests: Option<u64>,
+    findings: &mut Findings<'_>,
+) -> Vec<EndpointSettings> {
     let Some(array) = section.item("endpoints") else {
         let fault = Fault::new("endpoints is missing");
         let help = "write endpoints = [\"10.0.0.1:8080\"], or [] to answer no-endpoint";
@@ -117,7 +135,7 @@ fn endpoints(section: &Section<'_>, findings: &mut Findings<'_>) -> Vec<Endpoint
     let mut lines: HashMap<SocketAddr, usize> = HashMap::new();
     let mut endpoints = Vec::new();
     for item in array.elements(findings).unwrap_or_default() {
-        let Some(endpoint) = endpoint(&item, findings) else { continue };
+        let Some(endpoint) = endpoint(&item, max_requests, findings) else { continue };
         let line = findings.line(item.place.span.start);
         if let Some(first) = lines.insert(endpoint.address, line) {
             let fault = Fault::new(format!(
@@ -131,11 +149,22 @@ fn endpoints(section: &Section<'_>, findings: &mut Findings<'_>) -> Vec<Endpoint
     endpoints
 }
 
-fn endpoint(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<EndpointSettings> {
+fn endpoint(
+    item: &Item<'_>,
+    of_route: Option<u64>,
+    findings: &mut Findings<'_>,
+) -> Option<EndpointSettings> {
+    let limit = |max_requests: Option<u64>| max_requests.filter(|limit| *limit > 0);
     if !item.is_table() {
         let address = item.read(findings, endpoint_address)?;
-        let (weight, zone) = (1, None);
-        return Some(EndpointSettings { address, weight, zone, tls: None, send_proxy: false });
+        return Some(EndpointSettings {
+            address,
+            weight: 1,
+            max_requests: limit(of_route),
+            zone: None,
+            tls: None,
+            send_proxy: false,
+        });
     }
     let section = item.section(&ENDPOINT, findings)?;
     let weight = match section.item("weight") {
@@ -145,6 +174,7 @@ fn endpoint(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<EndpointSett
     let tls = section.item("tls").and_then(|item| endpoint_tls(&item, findings));
     let send_proxy = section.item("send_proxy").and_then(|i| i.word(SEND_PROXY, findings));
     let zone = section.item("zone").and_then(|item| item.read(findings, outlier::zone_name));
+    let max_requests = limit(max_requests(&section, findings).or(of_route));
     let Some(address) = section.item("address") else {
         let fault = Fault::new("address is missing");
         findings.report(&item.place, fault.help("write { address = \"10.0.0.1:8080\" }"));
@@ -154,7 +184,7 @@ fn endpoint(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<EndpointSett
     // A weight is at most 256 here, so the conversion cannot fail.
     let weight = weight.and_then(|w| w.try_into().ok()).unwrap_or(1);
     let (tls, send_proxy) = (tls.map(Into::into), send_proxy.unwrap_or(false));
-    Some(EndpointSettings { address, weight, zone, tls, send_proxy })
+    Some(EndpointSettings { address, weight, max_requests, zone, tls, send_proxy })
 }
 
 fn endpoint_address(text: &str) -> Result<SocketAddr, Fault> {

@@ -186,6 +186,8 @@ pub struct Limits {
     pub informational: usize,
     /// TLS handshakes with clients at a time; more connections are closed.
     pub tls_handshakes: usize,
+    /// Requests that wait for an endpoint of one route.
+    pub queue_requests: u64,
 }
 
 impl Default for Limits {
@@ -201,6 +203,7 @@ impl Default for Limits {
             linger_bytes: 1 << 20,
             informational: 8,
             tls_handshakes: 10_000,
+            queue_requests: 1_000,
         }
     }
 }
@@ -372,6 +375,9 @@ pub struct EndpointSettings {
     pub address: SocketAddr,
     /// Its share relative to the others; 1 to 256.
     pub weight: u16,
+    /// Requests it takes at a time, from all routes and workers together; at
+    /// least 1. `None` is no limit.
+    pub max_requests: Option<u64>,
     /// TLS, if it is spoken there.
     pub tls: Option<std::sync::Arc<EndpointTlsSettings>>,
     /// `send_proxy = "v2"`: connections begin with a PROXY header that names
@@ -399,6 +405,8 @@ pub struct RouteSettings {
     pub outlier: OutlierSettings,
     /// Where the router stands: the global one.
     pub zone: ZoneSettings,
+    /// Requests that wait for one of its endpoints at most; 0 lets none wait.
+    pub queue_requests: u64,
     /// The clocks of this route: its own keys over the global ones.
     pub timeouts: Timeouts,
     /// Edits to the head sent to the endpoint.
@@ -423,6 +431,7 @@ impl RouteSettings {
             slow_start: Duration::ZERO,
             outlier: outlier.clone(),
             zone: zone.clone(),
+            queue_requests: Limits::default().queue_requests,
             timeouts: timeouts.clone(),
             request_headers: HeaderEdits::default(),
             response_headers: HeaderEdits::default(),

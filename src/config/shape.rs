@@ -50,7 +50,7 @@ shapes! {
     LIMITS = "[limits]" [
         "connections", "request_head_bytes", "request_headers", "response_head_bytes",
         "request_body_bytes", "requests_in_flight", "replay_body_bytes", "linger_bytes",
-        "informational", "tls_handshakes",
+        "informational", "tls_handshakes", "queue_requests",
     ] later [];
     RETRY = "[retry]" ["attempts", "budget_percent", "budget_min"] later [];
     HEADERS = "[headers]" [
@@ -61,12 +61,13 @@ shapes! {
     ACCESS_LOG = "[access_log]" ["path", "format"] later [];
     REGISTRY = "[registry]" ["grace", "endpoints", "tls"] later ["nats", "snapshot"];
     ROUTE = "[[route]]" [
-        "host", "path", "endpoints", "balance", "slow_start", "outlier", "metrics",
+        "host", "path", "endpoints", "balance", "slow_start", "outlier", "max_requests",
+        "queue_requests", "metrics",
         "request_headers", "response_headers",
         "timeouts", "request_body_idle", "request_body_min_rate", "queue", "connect",
         "request_write_idle", "attempt_head", "response_body_idle", "request", "tunnel_idle",
         "health_check",
-    ] later ["sticky", "max_requests", "tls"];
+    ] later ["sticky", "tls"];
     ROUTE_TIMEOUTS = "[route.timeouts]" [
         "request_body_idle", "request_body_min_rate", "queue", "connect", "request_write_idle",
         "attempt_head", "response_body_idle", "request", "tunnel_idle",
@@ -74,7 +75,9 @@ shapes! {
     HEALTH_CHECK = "health_check" [
         "path", "host", "interval", "timeout", "rise", "fall", "expect", "expect_body",
     ] later [];
-    ENDPOINT = "an endpoint" ["address", "weight", "zone", "tls", "send_proxy"] later ["max_requests"];
+    ENDPOINT = "an endpoint" [
+        "address", "weight", "max_requests", "zone", "tls", "send_proxy",
+    ] later [];
     ENDPOINT_TLS = "tls of an endpoint" [
         "server_name", "verify_san", "ca", "client_cert", "client_key",
     ] later [];

@@ -3,11 +3,11 @@
 //! Every worker has a shard of its own: it counts its requests there, and
 //! remembers what the others' shards came to when it last looked. A worker's
 //! view is exact for itself and at most 10 ms old for the others, which is
-//! enough to balance by. A hard limit needs more; that will be the business of a
+//! enough to balance by. A hard limit needs more; that is the business of the
 //! gate, and only where one is set.
 //!
 //! Shards come into being with a worker's first look, so that an endpoint
-//! without traffic costs a few words. A [`Lease`] holds its shard, not the
+//! without traffic costs a few words. What is [`Counted`] holds its shard, not the
 //! endpoint: to count a reference on the endpoint would write the very cache
 //! line, shared by all workers, that the shards avoid.
 
@@ -35,15 +35,14 @@ struct Shard {
     stale_at_ms: AtomicU64,
 }
 
-/// One request in flight at an endpoint. Dropping it ends the count, so it is
-/// held until the response's body, or the tunnel, has ended (promise 6).
+/// One request in flight at an endpoint. Dropping it ends the count.
 #[derive(Debug)]
-#[must_use = "a lease that is dropped no longer counts"]
-pub struct Lease {
+#[must_use = "what is dropped no longer counts"]
+pub(super) struct Counted {
     shard: Arc<Shard>,
 }
 
-impl Drop for Lease {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.shard.own.fetch_sub(1, Ordering::Relaxed);
     }
@@ -54,11 +53,11 @@ impl InFlight {
         Self { workers: workers.max(1), shards: OnceLock::new() }
     }
 
-    /// Counts a request of this worker until the lease is dropped.
-    pub(super) fn lease(&self, worker: usize) -> Lease {
+    /// Counts a request of this worker until what it gives is dropped.
+    pub(super) fn count(&self, worker: usize) -> Counted {
         let shard = Arc::clone(self.shard(worker));
         shard.own.fetch_add(1, Ordering::Relaxed);
-        Lease { shard }
+        Counted { shard }
     }
 
     /// The count as this worker sees it: its own to the request, the others' as
@@ -101,11 +100,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_counts_until_its_lease_is_dropped() {
+    fn a_request_counts_until_its_count_is_dropped() {
         let in_flight = InFlight::new(2);
         assert_eq!(in_flight.total(), 0);
-        let first = in_flight.lease(0);
-        let second = in_flight.lease(1);
+        let first = in_flight.count(0);
+        let second = in_flight.count(1);
         assert_eq!(in_flight.total(), 2);
         drop(first);
         assert_eq!(in_flight.total(), 1);
@@ -117,18 +116,18 @@ mod tests {
     fn a_worker_is_exact_for_itself_and_at_most_ten_milliseconds_behind_the_others() {
         let in_flight = InFlight::new(2);
         assert_eq!(in_flight.seen_by(0, 100), 0);
-        let _other = in_flight.lease(1);
-        let _own = in_flight.lease(0);
+        let _other = in_flight.count(1);
+        let _own = in_flight.count(0);
         assert_eq!(in_flight.seen_by(0, 109), 1);
         assert_eq!(in_flight.seen_by(0, 110), 2);
         assert_eq!(in_flight.seen_by(0, 111), 2, "what was seen of the others is added");
     }
 
     #[test]
-    fn a_lease_outlives_the_endpoint_it_counts_at() {
+    fn a_count_outlives_the_endpoint_it_counts_at() {
         let in_flight = InFlight::new(1);
-        let lease = in_flight.lease(0);
+        let counted = in_flight.count(0);
         drop(in_flight);
-        drop(lease);
+        drop(counted);
     }
 }

@@ -7,6 +7,7 @@
 //! - [`Balance`]: by turns, by load, or by a [`key`]
 //! - [`OutlierPolicy`]: when one is ejected; [`Trial`]: how it comes back
 //! - [`Condition`]: what an operator is told of one, and the [`Reason`]
+//! - [`Line`]: where requests wait for a free place at any of them
 //! - [`Tried`]: the ones a request need not go to again
 //! - [`HealthCheck`], [`Rhythm`], [`RiseFall`]: what probes ask, when, and what
 //!   their results come to
@@ -17,9 +18,12 @@ mod changes;
 mod check;
 mod condition;
 mod ejection;
+mod gate;
 mod in_flight;
 pub mod key;
+mod lease;
 mod least_requests;
+mod line;
 mod outlier;
 mod outlook;
 mod pass_over;
@@ -35,13 +39,15 @@ mod state;
 mod trial;
 mod tried;
 mod verdict;
+mod wait;
 mod weights;
 
 pub use balance::{Balance, CookieName, HashOn, UnknownBalance};
 pub use check::{HealthCheck, StatusSet};
 pub use condition::{Change, Condition, Reason, Seen};
 pub use ejection::EjectionTerms;
-pub use in_flight::Lease;
+pub use lease::Lease;
+pub use line::{Full, Line, Ticket};
 pub use outlier::OutlierPolicy;
 pub use probed::{LastProbe, ProbeRegistry, Probed};
 pub use registry::EndpointRegistry;
@@ -51,3 +57,4 @@ pub use set::{Asked, Choice, Choosing, EndpointSet, Member};
 pub use state::EndpointState;
 pub use trial::Trial;
 pub use tried::Tried;
+pub use wait::{Entrance, LOOK_AGAIN_MS, Queued};

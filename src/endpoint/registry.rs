@@ -10,8 +10,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
+use crate::endpoint::line::{Crowd, Line};
 use crate::endpoint::state::EndpointState;
 use crate::sync::Mutex;
+use crate::sync::atomic::AtomicU64;
 
 /// The states in use, by address.
 #[derive(Debug)]
@@ -19,6 +21,16 @@ pub struct EndpointRegistry {
     workers: usize,
     hasher: RandomState,
     shards: [Mutex<Known>; SHARDS],
+    crowds: [Mutex<Crowds>; SHARDS],
+    tickets: Arc<AtomicU64>,
+}
+
+/// Who waits for the endpoints of a route, by the route's name.
+#[derive(Debug, Default)]
+struct Crowds {
+    crowds: HashMap<Arc<str>, Weak<Crowd>>,
+    /// As in [`Known`].
+    sweep_at: usize,
 }
 
 /// Workers resolve the endpoints of a live route when it is first used. With
@@ -37,7 +49,8 @@ impl EndpointRegistry {
     /// An empty registry for endpoints that so many workers use.
     pub fn new(workers: usize) -> Self {
         let shards = std::array::from_fn(|_| Mutex::new(Known::default()));
-        Self { workers, hasher: RandomState::new(), shards }
+        let crowds = std::array::from_fn(|_| Mutex::new(Crowds::default()));
+        Self { workers, hasher: RandomState::new(), shards, crowds, tickets: Arc::default() }
     }
 
     /// The state of an address: the one in use, else a new one.
@@ -55,6 +68,39 @@ impl EndpointRegistry {
         let state = Arc::new(EndpointState::new(address, self.workers));
         known.states.insert(address, Arc::downgrade(&state));
         state
+    }
+
+    /// Where requests of the route `name` wait, `most` at a time: those of an
+    /// older table's route of that name count too.
+    pub fn line(&self, name: &Arc<str>, most: u64) -> Arc<Line> {
+        let shard = self.hasher.hash_one(name) as usize % SHARDS;
+        let mut known = self.crowds[shard].lock();
+        let crowd = known.crowds.get(name).and_then(Weak::upgrade).unwrap_or_else(|| {
+            if known.crowds.len() >= known.sweep_at {
+                known.crowds.retain(|_, crowd| crowd.strong_count() > 0);
+                known.sweep_at = (2 * known.crowds.len()).max(LEAST_SWEPT);
+            }
+            let crowd = Arc::new(Crowd::new(self.tickets.clone()));
+            known.crowds.insert(name.clone(), Arc::downgrade(&crowd));
+            crowd
+        });
+        Arc::new(Line::new(most, crowd))
+    }
+
+    /// Puts the limits on requests of these addresses in force. One that stands
+    /// there twice has the lower limit. One that does not stand there keeps what
+    /// it had: who still waits for it must not be let in because it has gone.
+    pub fn enforce(&self, table: impl Iterator<Item = (SocketAddr, Option<u64>)>) {
+        let mut limits: HashMap<SocketAddr, Option<u64>> = HashMap::new();
+        for (address, limit) in table {
+            let least = limits.entry(address).or_insert(limit);
+            *least = [*least, limit].into_iter().flatten().min();
+        }
+        for state in self.in_use() {
+            if let Some(limit) = limits.get(&state.address()) {
+                state.set_max_requests(*limit);
+            }
+        }
     }
 
     /// The states in use, in no order.

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use crate::endpoint::balance::Balance;
 use crate::endpoint::condition::{Change, Condition, Reason, Seen};
 use crate::endpoint::ejection::Standing;
+use crate::endpoint::line::{Crowd, Line};
 use crate::endpoint::outlier::OutlierPolicy;
 use crate::endpoint::outlook::{All, Outlook, Place};
 use crate::endpoint::probed::Probed;
@@ -70,6 +71,7 @@ pub struct EndpointSet {
     /// One for each worker, made with the first choice: a route without traffic
     /// has none.
     outlooks: OnceLock<Box<[OwnLine]>>,
+    line: Arc<Line>,
 }
 
 /// Beside each other, workers would write the same cache line.
@@ -121,7 +123,19 @@ impl EndpointSet {
             })
         });
         let outlooks = OnceLock::new();
-        Self { endpoints, places, choosing, probed: Box::default(), slots, outlooks }
+        // Until it is told of another, one in which nobody may wait.
+        let line = Arc::new(Line::new(0, Arc::new(Crowd::new(Arc::default()))));
+        Self { endpoints, places, choosing, probed: Box::default(), slots, outlooks, line }
+    }
+
+    /// The same set, in whose `line` requests wait when all are full.
+    pub fn with_line(self, line: Arc<Line>) -> Self {
+        Self { line, ..self }
+    }
+
+    /// Where requests wait for its endpoints.
+    pub fn line(&self) -> &Arc<Line> {
+        &self.line
     }
 
     /// The same set under a health check: what probes know of each endpoint, in
@@ -163,22 +177,15 @@ impl EndpointSet {
 
     /// Chooses an endpoint that was not tried; one that is passed over or ejected
     /// only if there is no other; one that probes took out only if they took out
-    /// all. `None` if all that are left were tried. It allocates nothing, but when
+    /// all. `None` if all that are left were tried, or are full. It allocates nothing, but when
     /// the condition of an endpoint has changed and for a first choice.
     pub fn choose(&self, asked: &Asked, tried: &Tried) -> Option<Choice<'_>> {
         if tried.len() >= self.endpoints.len() {
             return None;
         }
-        let open = |index: usize| !tried.contains(index);
+        let open = |index: usize| !tried.contains(index) && self.endpoints[index].has_room();
         let mut outlook = self.outlook(asked.worker).lock();
-        let moment = (asked.worker, asked.now_ms, asked.random);
-        let all = All {
-            endpoints: &self.endpoints,
-            places: &self.places,
-            probed: &self.probed,
-            choosing: &self.choosing,
-        };
-        outlook.refresh(all, moment);
+        self.refresh(&mut outlook, asked);
         if let Some(index) = asked.stay_with.filter(|index| open(*index)) {
             let trial = self.trial_of(index, &outlook, asked.now_ms);
             if trial.is_some() || outlook.is_fit(index) {
@@ -193,12 +200,13 @@ impl EndpointSet {
             }
         }
         if let (Some(key), Some(slots)) = (asked.key, &self.slots) {
-            let (index, trial) = self.choose_for_key(key, slots, &outlook, asked.now_ms, open)?;
+            let (index, trial) =
+                self.choose_for_key(key, slots, (&outlook, asked.now_ms), tried, open)?;
             return Some(self.chosen(index, trial));
         }
         let index = self
             .choose_among(&mut outlook, asked, open)
-            .or_else(|| self.choose_unfit(&outlook, asked.random, open))?;
+            .or_else(|| self.choose_unfit(&outlook, asked.random, tried, open))?;
         Some(self.chosen(index, None))
     }
 
@@ -277,8 +285,8 @@ impl EndpointSet {
         &'a self,
         key: u64,
         slots: &[Slots; 2],
-        outlook: &Outlook,
-        now_ms: u64,
+        (outlook, now_ms): (&Outlook, u64),
+        tried: &Tried,
         open: impl Fn(usize) -> bool,
     ) -> Option<(usize, Option<Trial<'a>>)> {
         let lot = key::spin(key);
@@ -302,16 +310,51 @@ impl EndpointSet {
         let left = members.clone().filter(|index| open(*index)).count() as u64;
         let nth = (lot % left.max(1)) as usize;
         let index = members.filter(|index| open(*index)).nth(nth);
-        Some((index.or_else(|| self.choose_unfit(outlook, lot, open))?, None))
+        Some((index.or_else(|| self.choose_unfit(outlook, lot, tried, open))?, None))
     }
 
-    /// From a random place on, who is only passed over, else anyone.
+    fn refresh(&self, outlook: &mut Outlook, asked: &Asked) {
+        let moment = (asked.worker, asked.now_ms, asked.random);
+        let all = All {
+            endpoints: &self.endpoints,
+            places: &self.places,
+            probed: &self.probed,
+            choosing: &self.choosing,
+        };
+        outlook.refresh(all, moment);
+    }
+
+    /// Which endpoints a request would be sent to or waits for, by index,
+    /// whether they have room or not: of those that `may`, the fit ones; if
+    /// there is none, those that are only passed over, else any that are up.
+    pub(super) fn wanted(&self, asked: &Asked, may: impl Fn(usize) -> bool) -> Vec<bool> {
+        let mut outlook = self.outlook(asked.worker).lock();
+        self.refresh(&mut outlook, asked);
+        let classes: [&dyn Fn(usize) -> bool; 3] =
+            [&|index| outlook.is_fit(index), &|index| outlook.is_passed_over(index), &|index| {
+                !outlook.is_down(index)
+            }];
+        for class in classes {
+            let wanted: Vec<bool> = (0..self.len()).map(|i| may(i) && class(i)).collect();
+            if wanted.contains(&true) {
+                return wanted;
+            }
+        }
+        vec![false; self.len()]
+    }
+
+    /// From a random place on, who is only passed over, else anyone; nobody
+    /// while one that is fit was not `tried`: to be full is not to be gone.
     fn choose_unfit(
         &self,
         outlook: &Outlook,
         random: u64,
+        tried: &Tried,
         open: impl Fn(usize) -> bool,
     ) -> Option<usize> {
+        if (0..self.len()).any(|index| outlook.is_fit(index) && !tried.contains(index)) {
+            return None;
+        }
         let start = (random % self.len() as u64) as usize;
         let mut all = (start..self.len()).chain(0..start).filter(|index| open(*index));
         let passed_over = all.clone().find(|index| outlook.is_passed_over(*index));

@@ -2,14 +2,18 @@
 
 use std::net::SocketAddr;
 
+use std::sync::OnceLock;
+
 use crate::endpoint::changes;
 use crate::endpoint::condition::{Change, Condition, Reason, Seen};
 use crate::endpoint::ejection::Standing;
-use crate::endpoint::in_flight::{InFlight, Lease};
+use crate::endpoint::gate::{Gate, Permit};
+use crate::endpoint::in_flight::InFlight;
+use crate::endpoint::lease::Lease;
 use crate::endpoint::outlier::{Outlier, OutlierPolicy};
 use crate::endpoint::pass_over::{PASS_OVER_MS, PassOver};
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Arc, Mutex};
 
 /// The state of one address: requests in flight, the pass-over mark, what its
 /// recent requests say. It belongs to the address and outlives tables (see
@@ -24,6 +28,8 @@ pub struct EndpointState {
     came_ms: AtomicU64,
     /// For the operator; locked when something changes, not when nothing does.
     noted: Mutex<Noted>,
+    /// There from the first limit on.
+    gate: OnceLock<Arc<Gate>>,
 }
 
 /// Since when, and why.
@@ -47,6 +53,7 @@ impl EndpointState {
             outlier: Outlier::new(workers),
             came_ms: AtomicU64::new(UNSEEN),
             noted: Mutex::new(Noted { passed_over: nothing, ejected: nothing, came: Reason::New }),
+            gate: OnceLock::new(),
         }
     }
 
@@ -55,9 +62,53 @@ impl EndpointState {
         self.address
     }
 
-    /// Counts a request of this worker as in flight until the lease is dropped.
+    /// Counts a request of this worker as in flight until the lease is dropped,
+    /// whether there is room for it or not.
     pub fn lease(&self, worker: usize) -> Lease {
-        self.in_flight.lease(worker)
+        Lease::new(self.in_flight.count(worker), None)
+    }
+
+    /// A lease, if the limit on requests leaves room for one.
+    pub fn try_lease(&self, worker: usize) -> Option<Lease> {
+        let permit = match self.gate() {
+            None => None,
+            Some(gate) => Some(Gate::enter(gate)?),
+        };
+        Some(Lease::new(self.in_flight.count(worker), permit))
+    }
+
+    /// A lease for one who was let in.
+    pub(super) fn lease_with(&self, worker: usize, permit: Permit) -> Lease {
+        Lease::new(self.in_flight.count(worker), Some(permit))
+    }
+
+    /// Its gate, if it has a limit or ever had one.
+    pub(super) fn gate(&self) -> Option<&Arc<Gate>> {
+        self.gate.get()
+    }
+
+    /// Whether the limit on requests seems to leave room for one more. Where
+    /// there is no limit this reads nothing that requests write.
+    pub(super) fn has_room(&self) -> bool {
+        self.gate.get().is_none_or(|gate| gate.has_room())
+    }
+
+    /// How many requests it takes at a time; `None` if there is no limit.
+    pub fn max_requests(&self) -> Option<u64> {
+        self.gate.get().map(|gate| gate.limit()).filter(|limit| *limit > 0)
+    }
+
+    /// How many requests it takes at a time from now on, of all routes and
+    /// workers together; `None` is no limit. Requests that began while there
+    /// was none are not counted.
+    pub(super) fn set_max_requests(&self, limit: Option<u64>) {
+        match (self.gate.get(), limit) {
+            (None, None) => {}
+            (Some(gate), limit) => Gate::set_limit(gate, limit.unwrap_or(0)),
+            (None, Some(limit)) => {
+                Gate::set_limit(self.gate.get_or_init(|| Arc::new(Gate::new())), limit);
+            }
+        }
     }
 
     /// Requests in flight from all workers, as an operator sees them.

@@ -51,6 +51,7 @@ fn view(route: Route<'_>, shared: &Shared, now_ms: u64) -> RouteView {
         without_endpoints_for_ms: entry
             .empty_since_ms
             .map(|since| now_ms.saturating_sub(since.get())),
+        queued: set.map_or(0, |set| set.line().waiting()),
         endpoints: entry
             .endpoints
             .iter()
@@ -71,6 +72,7 @@ fn view(route: Route<'_>, shared: &Shared, now_ms: u64) -> RouteView {
                     reason: seen.map_or("new", |seen| seen.reason.as_str()).into(),
                     for_ms: seen.and_then(|s| s.until_ms).map(|until| until.saturating_sub(now_ms)),
                     in_flight: state.map_or(0, |state| state.in_flight()),
+                    max_requests: state.and_then(|state| state.max_requests()),
                     passed_over_for_ms: state.and_then(|state| state.passed_over_for_ms(now_ms)),
                     probe: probed.map(|probed| probe_view(probed, shared)),
                     age_ms: now_ms.saturating_sub(endpoint.since_ms),

@@ -145,7 +145,12 @@ impl Entry {
     /// What balances between its endpoints; made at the first call.
     pub(crate) fn set(&self, makings: Makings<'_>) -> &Served {
         self.set.get_or_init(|| {
-            Arc::new(makings.set(&self.endpoints, self.balance(), self.terms.as_deref()))
+            Arc::new(makings.set(
+                &self.name,
+                &self.endpoints,
+                self.balance(),
+                self.terms.as_deref(),
+            ))
         })
     }
 

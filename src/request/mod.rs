@@ -21,6 +21,7 @@ mod interim;
 mod pace;
 mod path;
 #[cfg(feature = "router")]
+mod phase;
 mod scope;
 #[cfg(feature = "router")]
 mod subject;
@@ -44,7 +45,8 @@ pub use interim::{InterimDropped, InterimSink};
 pub use pace::Pace;
 pub use path::{AmbiguousPath, MatchPath};
 #[cfg(feature = "router")]
-pub(crate) use scope::{Phase, Record, Scope};
+pub(crate) use phase::Phase;
+pub(crate) use scope::{Record, Scope};
 #[cfg(feature = "router")]
 pub(crate) use subject::Subject;
 pub use target::{Authority, Target};

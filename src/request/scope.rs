@@ -19,6 +19,7 @@ use crate::http1::{FieldLines, Version};
 use crate::lifecycle::{Task, TaskKind};
 use crate::listen::tls::TlsFacts;
 use crate::request::counted::Counted;
+use crate::request::phase::Phase;
 use crate::request::trace::trace_id;
 use crate::request::{ClientAddress, RequestBody, Subject};
 use crate::respond::fields::response_trailers;
@@ -62,37 +63,11 @@ struct Live {
     detail: Cow<'static, str>,
     head_after: Option<Duration>,
     queued: Option<Duration>,
+    queued_since: Option<Instant>,
     bytes_in: u64,
     bytes_out: u64,
     finished: bool,
     tls: Option<Arc<TlsFacts>>,
-}
-
-/// What a request is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Being admitted and routed.
-    Routing,
-    /// Opening a connection to an endpoint.
-    Connecting,
-    /// Sent, or being sent; no response head yet.
-    Waiting,
-    /// The response is under way.
-    Responding,
-    /// Switched to another protocol: bytes go both ways.
-    Tunnel,
-}
-
-impl Phase {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Routing => "routing",
-            Self::Connecting => "connecting",
-            Self::Waiting => "waiting",
-            Self::Responding => "responding",
-            Self::Tunnel => "tunnel",
-        }
-    }
 }
 
 impl Scope {
@@ -125,6 +100,7 @@ impl Scope {
                 detail: Cow::Borrowed(""),
                 head_after: None,
                 queued: None,
+                queued_since: None,
                 bytes_in: 0,
                 bytes_out: 0,
                 finished: false,
@@ -176,6 +152,20 @@ impl Scope {
 
     pub(crate) fn set_phase(&mut self, phase: Phase) {
         self.record.live.lock().phase = phase;
+    }
+
+    /// It waits for an endpoint from `now` on.
+    pub(crate) fn enter_queue(&mut self, now: Instant) {
+        let mut live = self.record.live.lock();
+        live.phase = Phase::Queued;
+        live.queued_since = Some(now);
+    }
+
+    /// It has stopped waiting, with or without an endpoint.
+    pub(crate) fn leave_queue(&mut self, now: Instant) {
+        let mut live = self.record.live.lock();
+        live.queued = live.queued_until(now);
+        live.queued_since = None;
     }
 
     /// Attempt `number` (from 1) goes to `endpoint`.
@@ -298,6 +288,14 @@ impl Live {
         self.attempts.len() < self.attempt as usize
     }
 
+    /// How long it has waited for endpoints in all; `None` if it never came to
+    /// be sent to one nor to wait.
+    fn queued_until(&self, now: Instant) -> Option<Duration> {
+        let waiting = self.queued_since.map(|since| now.saturating_duration_since(since));
+        Some(self.queued.unwrap_or_default() + waiting.unwrap_or_default())
+            .filter(|_| self.queued.is_some() || waiting.is_some())
+    }
+
     /// What was sent, or for a client that left before, what the log has.
     fn logged_status(&self) -> Option<u16> {
         match (self.code, self.status) {
@@ -373,7 +371,7 @@ impl Record {
             bytes_out: live.bytes_out,
             duration,
             head: live.head_after,
-            queue: live.queued,
+            queue: live.queued_until(self.started + duration),
             user_agent: live.subject.field(&header::USER_AGENT),
             referer: live.subject.field(&header::REFERER),
             tls: live.tls.as_deref().map(TlsFacts::session),

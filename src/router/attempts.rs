@@ -16,6 +16,7 @@ use crate::error::{AttemptOutcome, Code, RouterError};
 use crate::http1::{HeadLimits, ParsedResponse};
 use crate::proxy_protocol::Origin;
 use crate::request::{BodyFailure, ClientInfo, InterimSink, Phase, RequestHead, Scope};
+use crate::router::queue::{Queue, Refused};
 use crate::router::{NO_ADDRESS, Route, RouteId, WorkerRouter, affinity, verdict};
 use crate::upstream::{
     Answer, Answered, ConnectError, EndpointConnection, Hop, Reuse, RoundTripError, Terms,
@@ -74,6 +75,8 @@ pub(super) async fn run(
         wait_ms: WAIT_MS,
     });
     let take_retry = |now_ms| shared.budget.take_retry(now_ms);
+    let patience = route.timeouts.queue;
+    let mut queue = Queue { worker, route, set: endpoints, deadline, patience, ticket: None };
     let mut action = planner.step(Event::Start, started_ms, take_retry);
     let key = affinity::key(&endpoints.choosing().balance, head, settings);
     let (mut last, mut failed) = (None, None);
@@ -95,20 +98,22 @@ pub(super) async fn run(
                 if number > 1 {
                     body.rewind();
                 }
-                let random = fastrand::u64(..);
-                let tried = planner.tried();
                 let now = if number == 1 { scope.started() } else { std::time::Instant::now() };
+                let random = fastrand::u64(..);
                 let now_ms = shared.now_ms(now);
-                let asked = Asked { worker: worker.index, now_ms, random, key, stay_with: None };
-                let choice = endpoints.choose(&asked, tried);
-                let Some(Choice { index, endpoint, trial }) = choice else {
-                    // The others are taken out by probes, or were tried.
-                    let error = failed.unwrap_or_else(|| {
-                        let detail = "every endpoint of the route has been tried";
-                        RouterError::new(Code::NoEndpoint, detail)
-                    });
-                    return Err(with_attempts(error, scope, last));
+                let mut asked =
+                    Asked { worker: worker.index, now_ms, random, key, stay_with: None };
+                let (choice, lease, now) = match queue.enter(scope, &planner, &asked, now).await {
+                    Ok(entered) => entered,
+                    Err(Refused::NoneLeft) => {
+                        // The others are taken out by probes, or were tried.
+                        let error = failed.unwrap_or_else(|| Refused::NoneLeft.into());
+                        return Err(with_attempts(error, scope, last));
+                    }
+                    Err(refused) => return Err(with_attempts(refused.into(), scope, last)),
                 };
+                asked.now_ms = shared.now_ms(now);
+                let Choice { index, endpoint, trial } = choice;
                 last = Some(endpoint.address());
                 // A tunnel takes its connection with it; a new one leaves no doubt
                 // whether an old one had died.
@@ -127,9 +132,11 @@ pub(super) async fn run(
                 };
                 let result = attempt.run(scope, &mut body, interim).await;
                 let outlier = &route.settings.outlier;
+                // A place that a failure frees goes on only when the endpoint is
+                // marked: whoever gets it knows.
                 verdict::note(worker, (outlier, endpoints), &asked, (index, trial), &result);
                 match result {
-                    Ok((answered, lease)) => {
+                    Ok(answered) => {
                         return Ok(winner(answered, body, lease, worker, id, &terms));
                     }
                     Err(RoundTripError::Attempt(failure)) => {
@@ -208,11 +215,10 @@ impl Attempt<'_> {
         scope: &mut Scope,
         body: &mut ReplayBody,
         interim: Option<&dyn InterimSink>,
-    ) -> Result<(Answered, Lease), RoundTripError> {
+    ) -> Result<Answered, RoundTripError> {
         let begun = Instant::from_std(self.now);
         let endpoint = self.endpoint;
         scope.attempting(self.number, endpoint.address());
-        let lease = endpoint.lease(self.worker.index);
         let result = self.round_trip(begun, scope, body, interim).await;
         let outcome = match &result {
             Ok(_) => AttemptOutcome::Answered,
@@ -229,7 +235,7 @@ impl Attempt<'_> {
         {
             metrics.stale_reuse();
         }
-        result.map(|answered| (answered, lease))
+        result
     }
 
     async fn round_trip(

@@ -9,6 +9,7 @@ mod client_certificate;
 mod exchange;
 mod own;
 mod probe;
+mod queue;
 mod served;
 mod service;
 mod snapshot;
@@ -160,6 +161,7 @@ impl Shared {
             plain: &plain,
         };
         ledger.set_file(&draft.routes, 0, makings);
+        endpoints.enforce(draft.max_requests());
         let snapshot = draft.with(ledger.table.clone());
         Ok(Self {
             snapshots: Publisher::new(Arc::new(snapshot)),
@@ -196,6 +198,8 @@ impl Shared {
             self.plain.lock().clone_from(&draft.plain);
             live.ledger.bounds = Bounds::of(&draft.settings.registry);
             live.ledger.set_file(&draft.routes, now_ms, self.makings());
+            // Before the table: nobody finds a new endpoint without its limit.
+            self.endpoints.enforce(draft.max_requests());
             self.snapshots.publish(Arc::new(draft.with(live.ledger.table.clone())));
         }
         self.published.send_replace(());

@@ -35,10 +35,11 @@ impl Deref for Served {
 }
 
 impl Makings<'_> {
-    /// What balances between these endpoints of a route with these options, if
-    /// it has some of its own.
+    /// What balances between these endpoints of the route `name` with these
+    /// options, if it has some of its own.
     pub(crate) fn set(
         &self,
+        name: &Arc<str>,
         endpoints: &[Arc<Endpoint>],
         balance: Balance,
         terms: Option<&Terms>,
@@ -52,12 +53,14 @@ impl Makings<'_> {
             near: own_zone.is_none_or(|own| endpoint.is_in_zone(own)),
             since_ms: endpoint.since_ms,
         });
+        let line = self.endpoints.line(name, route.queue_requests);
         let hops = match terms {
             // In the order of the file, as the endpoints are.
             Some(terms) => terms.hops.clone(),
             None => self.tls.registered_hops(endpoints),
         };
-        let mut set = EndpointSet::new(members.collect(), choosing(route, balance, self.workers));
+        let set = EndpointSet::new(members.collect(), choosing(route, balance, self.workers));
+        let mut set = set.with_line(line);
         if let Some(check) = &route.health_check {
             let check = check.of_route(&route.host);
             let way = |index| hops.get(index).map_or(0, Hop::way);

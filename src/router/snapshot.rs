@@ -2,6 +2,7 @@
 //! value: requests pin it, reloads replace it.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -147,6 +148,12 @@ impl Draft {
         let plain = Terms::new(&plain, Box::default(), &settings, &via)?;
         drop(met);
         Ok(Self { via, listeners, plain: Arc::new(plain), routes: routes.into(), settings })
+    }
+
+    /// How many requests each endpoint of the file takes at a time.
+    pub(crate) fn max_requests(&self) -> impl Iterator<Item = (SocketAddr, Option<u64>)> {
+        let endpoints = self.settings.routes.iter().flat_map(|route| &route.endpoints);
+        endpoints.map(|endpoint| (endpoint.address, endpoint.max_requests))
     }
 
     /// The snapshot with these routes, of the file and live.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 
 use crate::config::OutlierSettings;
-use crate::endpoint::{Asked, Change, EndpointSet, Lease, Reason, Trial};
+use crate::endpoint::{Asked, Change, EndpointSet, Reason, Trial};
 use crate::http1::ParsedResponse;
 use crate::router::WorkerRouter;
 use crate::upstream::{Answered, RoundTripError};
@@ -17,13 +17,13 @@ pub(super) fn note(
     (outlier, endpoints): (&OutlierSettings, &EndpointSet),
     asked: &Asked,
     (index, trial): (usize, Option<Trial<'_>>),
-    result: &Result<(Answered, Lease), RoundTripError>,
+    result: &Result<Answered, RoundTripError>,
 ) {
     let count = |change: Option<Change>| {
         change.into_iter().for_each(|change| worker.shared.metrics.endpoint_changed(change));
     };
     let worked = match result {
-        Ok((answered, _)) => !outlier.statuses.contains(&answered.head.status.as_u16()),
+        Ok(answered) => !outlier.statuses.contains(&answered.head.status.as_u16()),
         Err(RoundTripError::Attempt(failure)) if failure.blames_endpoint() => false,
         // Nobody's fault, or the client's: it says nothing, and a trial of it
         // ends without a verdict.
@@ -40,7 +40,7 @@ pub(super) fn note(
         Err(RoundTripError::Attempt(failure)) => {
             count(endpoint.pass_over(asked.now_ms, Reason::Attempt(failure.code())));
         }
-        Ok((answered, _)) if outlier.enabled => {
+        Ok(answered) if outlier.enabled => {
             if let Some(asked_for) = retry_after(&answered.head, SystemTime::now()) {
                 let for_ms = asked_for.min(outlier.retry_after_max).as_millis() as u64;
                 if for_ms > 0 {

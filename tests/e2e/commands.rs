@@ -47,11 +47,14 @@ fn routes_shows_every_endpoint_with_its_state() {
     let url = format!("http://{}", router.admin());
     let table = said(&run(["routes", "--admin", &url]));
     let rows = cells(&table);
-    let titles = ["HOST", "PATH", "SOURCE", "ENDPOINT", "WEIGHT", "STATE", "IN FLIGHT"];
-    assert_eq!(rows[0][..7], titles, "{table}");
+    let titles = ["HOST", "PATH", "SOURCE", "ENDPOINT", "WEIGHT", "STATE", "IN FLIGHT", "QUEUED"];
+    assert_eq!(rows[0][..8], titles, "{table}");
     let good = good.address().to_string();
-    let first = ["a.test", "/api", "file", &good, "1", "available", "0"];
-    assert_eq!(rows[1][..7], first, "{table}");
+    assert_eq!(
+        rows[1][..8],
+        ["a.test", "/api", "file", &good, "1", "available", "0", "0"],
+        "{table}"
+    );
     assert_eq!(rows[2][3], bad.address().to_string(), "{table}");
     assert!(rows[2][5].starts_with("passed-over ("), "{table}");
     assert_eq!(rows[3][..4], ["empty.test", "/", "file", "none"], "{table}");

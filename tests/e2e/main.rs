@@ -34,6 +34,7 @@ mod outliers;
 mod pooling;
 mod probes;
 mod proxy_protocol;
+mod queue;
 mod real_servers;
 mod reload;
 mod restart;

@@ -20,14 +20,14 @@ trait Count: 'static {
 }
 
 impl Count for InFlight {
-    type Lease = real::Lease;
+    type Lease = real::Counted;
 
     fn new(workers: usize) -> Self {
         Self::new(workers)
     }
 
     fn lease(&self, worker: usize) -> Self::Lease {
-        self.lease(worker)
+        self.count(worker)
     }
 
     fn total(&self) -> u64 {
@@ -62,9 +62,9 @@ fn a_request_that_ends_while_another_begins_leaves_the_count_right() {
 fn a_worker_that_sums_while_others_count_sees_no_more_than_there_are() {
     model(|| {
         let count = Arc::new(InFlight::new(2));
-        let own = count.lease(0);
+        let own = count.count(0);
         let other = Arc::clone(&count);
-        let working = thread::spawn(move || drop(other.lease(1)));
+        let working = thread::spawn(move || drop(other.count(1)));
         let seen = count.seen_by(0, 100);
         assert!((1..=2).contains(&seen), "{seen} are seen in flight");
         working.join().unwrap();

@@ -76,6 +76,7 @@ fn the_default_limits_are_those_of_the_design() {
         linger_bytes: 1_048_576,
         informational: 8,
         tls_handshakes: 10_000,
+        queue_requests: 1_000,
     };
     assert_eq!(accept("").limits, expected);
 }
@@ -145,6 +146,7 @@ fn every_limit_is_set_by_its_own_key() {
         "[limits]\nconnections = 1\nrequest_head_bytes = 2048\nrequest_headers = 3\n\
          response_head_bytes = \"4KiB\"\nrequest_body_bytes = \"5MB\"\nrequests_in_flight = 6\n\
          replay_body_bytes = 7\nlinger_bytes = \"8B\"\ninformational = 9\ntls_handshakes = 14\n\
+         queue_requests = 10\n\
          [retry]\nattempts = 10\nbudget_percent = 11\nbudget_min = 12\n[workers]\nthreads = 13\n\
          [registry]\ngrace = \"14s\"\nendpoints = 15",
     );
@@ -159,6 +161,7 @@ fn every_limit_is_set_by_its_own_key() {
         linger_bytes: 8,
         informational: 9,
         tls_handshakes: 14,
+        queue_requests: 10,
     };
     assert_eq!(settings.limits, expected);
     assert_eq!(settings.retry, RetrySettings { attempts: 10, budget_percent: 11, budget_min: 12 });
@@ -336,4 +339,20 @@ fn a_network_contains_its_addresses_mapped_ones_too() {
     assert!(!contains(("2001:db8::", 32), "2001:db9::1"));
     assert_eq!(Network::new("10.0.0.0".parse().unwrap(), 33), None);
     assert_eq!(Network::new("::ffff:10.0.0.0".parse().unwrap(), 129), None);
+}
+
+#[test]
+fn an_endpoints_limit_is_its_own_or_its_routes_and_zero_is_none() {
+    let settings = accept(
+        "[limits]\nqueue_requests = 5\n[[route]]\nhost = \"a.test\"\nmax_requests = 3\nendpoints = \
+         [\"10.0.0.1:80\", { address = \"10.0.0.2:80\", max_requests = 7 }, \
+         { address = \"10.0.0.3:80\", max_requests = 0 }]\n\
+         [[route]]\nhost = \"b.test\"\nqueue_requests = 0\nendpoints = [\"10.0.0.1:80\"]",
+    );
+    let limits = |route: usize| -> Vec<_> {
+        settings.routes[route].endpoints.iter().map(|endpoint| endpoint.max_requests).collect()
+    };
+    assert_eq!(limits(0), [Some(3), Some(7), None]);
+    assert_eq!(limits(1), [None]);
+    assert_eq!((settings.routes[0].queue_requests, settings.routes[1].queue_requests), (5, 0));
 }

@@ -57,8 +57,8 @@ endpoints = [{ address = "10.0.0.1:80", wieght = 2 }]"#,
         (
             r#"[[route]]
 host = "a.example"
-endpoints = [{ address = "10.0.0.1:80", max_requests = 1 }]"#,
-            "p:4:41: route[0].endpoints[0].max_requests: not supported by this version",
+endpoints = [{ address = "10.0.0.1:80", max_request = 1 }]"#,
+            r#"p:4:41: route[0].endpoints[0].max_request: unknown key; did you mean "max_requests"?"#,
         ),
         ("[workers]\nthread = 1", r#"p:3:1: workers.thread: unknown key; did you mean "threads"?"#),
     ]);
@@ -78,7 +78,7 @@ endpoints = [{ address = "10.0.0.1:80", max_requests = 1 }]"#,
         ),
         (
             "banana = 1",
-            "p:5:1: route[0].banana: unknown key; [[route]] can have: host, path, endpoints, balance, slow_start, outlier, metrics, request_headers, response_headers, timeouts, request_body_idle, request_body_min_rate, queue, connect, request_write_idle, attempt_head, response_body_idle, request, tunnel_idle, health_check",
+            "p:5:1: route[0].banana: unknown key; [[route]] can have: host, path, endpoints, balance, slow_start, outlier, max_requests, queue_requests, metrics, request_headers, response_headers, timeouts, request_body_idle, request_body_min_rate, queue, connect, request_write_idle, attempt_head, response_body_idle, request, tunnel_idle, health_check",
         ),
         ("weight = 3", "p:5:1: route[0].weight: unknown key; it belongs in an endpoint"),
         (

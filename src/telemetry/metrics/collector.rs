@@ -164,6 +164,11 @@ impl Scrape {
             "Requests begun and not ended",
             self.metrics.requests_in_flight(),
         )?;
+        out.gauge(
+            "pointsman_requests_queued",
+            "Requests that wait for an endpoint with room, see max_requests",
+            self.sum(WorkerMetrics::requests_queued),
+        )?;
         let states = [(ConnectionState::Active, "active"), (ConnectionState::Idle, "idle")];
         let samples = Side::ALL.into_iter().flat_map(|side| {
             states.map(|(state, name)| {

@@ -30,6 +30,7 @@ type ByCode = [AtomicU64; CODES];
 #[repr(align(128))]
 pub struct WorkerMetrics {
     in_flight: AtomicU64,
+    queued: AtomicU64,
     attempts_with_response: AtomicU64,
     attempts_failed: ByCode,
     retries: ByCode,
@@ -49,6 +50,18 @@ struct Connections {
     idle: AtomicU64,
 }
 
+/// A request's wait for an endpoint.
+#[derive(Debug)]
+pub struct Wait<'m> {
+    queued: &'m AtomicU64,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        subtract(self.queued);
+    }
+}
+
 /// What is counted for one route.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -62,6 +75,7 @@ impl WorkerMetrics {
     pub(super) fn new() -> Self {
         Self {
             in_flight: AtomicU64::new(0),
+            queued: AtomicU64::new(0),
             attempts_with_response: AtomicU64::new(0),
             attempts_failed: zeros(),
             retries: zeros(),
@@ -78,6 +92,13 @@ impl WorkerMetrics {
     /// [`Self::request_finished`].
     pub fn request_started(&self) {
         add(&self.in_flight);
+    }
+
+    /// A request waits for an endpoint, until what this gives is dropped.
+    #[must_use = "a request whose wait is dropped does not wait"]
+    pub fn queued(&self) -> Wait<'_> {
+        add(&self.queued);
+        Wait { queued: &self.queued }
     }
 
     /// A request has ended with the last byte of its answer, or without one.
@@ -174,6 +195,10 @@ impl WorkerMetrics {
     /// it began on, so only the wrapping sum over all means something.
     pub(crate) fn requests_in_flight_delta(&self) -> u64 {
         self.in_flight.load(Relaxed)
+    }
+
+    pub(super) fn requests_queued(&self) -> u64 {
+        self.queued.load(Relaxed)
     }
 
     pub(super) fn attempts_with_response(&self) -> u64 {

@@ -141,3 +141,27 @@ fn a_route_may_do_without_a_deadline_or_have_its_own() {
     assert_eq!(get(router.address(), "slow.test", "/").text(), "at last");
     assert_eq!(get(router.address(), "a.test", "/").code(), Some("deadline-exceeded"));
 }
+
+#[test]
+fn a_request_no_endpoint_has_room_for_in_time_is_a_503() {
+    let endpoint = ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::UntilPeerLeaves]);
+    // Longer than the default.
+    let config = Config::new().set("timeouts.queue", "3s").set("access_log.path", "-").route_with(
+        "a.test",
+        &[endpoint.address()],
+        "max_requests = 1",
+    );
+    let router = Router::start(&config);
+    let mut holding = Connection::open(router.address());
+    holding.send("GET /holding HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    endpoint.request_head(0);
+    let watch = Stopwatch::start();
+    let answer = get(router.address(), "a.test", "/waiting");
+    watch.stopped_by(Duration::from_secs(3));
+    assert_eq!((answer.status, answer.code()), (503, Some("endpoints-saturated")));
+    assert_eq!(answer.field("retry-after"), "1");
+    let line = logged(&router);
+    assert_eq!((&line["code"], &line["attempts"]), (&"endpoints-saturated".into(), &0.into()));
+    assert!(line["queue_ms"].as_f64().expect("it was in line") >= 3_000.0, "{line}");
+    assert_eq!(endpoint.count(), 1);
+}
