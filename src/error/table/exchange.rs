@@ -70,7 +70,8 @@ pub(super) const ROWS: &[Entry] = &[
         stage: Stage::Tunnel,
         blame: Blame::Client,
         title: "Upgraded connection was idle",
-        cause: "Neither side sent a byte for timeouts.tunnel_idle.",
+        cause: "Neither side sent a byte for timeouts.tunnel_idle; or one had ended, and the other \
+                sent nothing for its body's clock (response_body_idle or request_body_idle).",
         advice: "Have the client or the app send pings, or raise timeouts.tunnel_idle for the \
                  route.",
         ..CUT
