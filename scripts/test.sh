@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # clients, endpoints and witnesses.
 needed=(
     curl curl
+    nats-server nats-server
     nginx nginx
     openssl openssl
     python3 python3

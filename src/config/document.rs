@@ -103,7 +103,7 @@ fn address_is_taken(address: SocketAddr, listeners: &[ListenerSettings]) -> bool
     address.port() != 0 && listeners.iter().any(|listener| listener.address == address)
 }
 
-fn file_path(text: &str) -> Result<PathBuf, Fault> {
+pub(super) fn file_path(text: &str) -> Result<PathBuf, Fault> {
     if text.is_empty() || text.contains('\0') {
         return Err(Fault::new("not the name of a file"));
     }

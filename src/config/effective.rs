@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::nats::NatsSettings;
 use super::restart::NEEDS_RESTART;
 use super::settings::{
     AccessLogFormat, AccessLogTarget, EndpointSettings, ForwardedClientCert, HeaderEdits,
@@ -84,6 +85,9 @@ pub fn effective(settings: &Settings) -> Value {
             "grace": format_duration(settings.registry.grace),
             "endpoints": settings.registry.endpoints,
             "tls": settings.registry.tls.as_ref().map(endpoint_tls),
+            "ttl": format_duration(settings.registry.ttl),
+            "register_interval": format_duration(settings.registry.register_interval),
+            "nats": settings.registry.nats.as_ref().map(nats),
         },
         "outlier": outlier(&settings.outlier),
         "zone": {
@@ -103,6 +107,16 @@ fn listener(listener: &ListenerSettings) -> Value {
             [] => Value::Null,
             from => json!({ "from": from.iter().map(ToString::to_string).collect::<Vec<_>>() }),
         },
+    })
+}
+
+fn nats(nats: &NatsSettings) -> Value {
+    json!({
+        "urls": nats.masked_urls().collect::<Vec<_>>(),
+        "credentials": nats.credentials,
+        "tls": nats.tls.as_ref().map(|tls| json!({ "ca": tls.ca, "cert": tls.cert, "key": tls.key })),
+        "subject_prefix": nats.subject_prefix,
+        "queue": nats.queue,
     })
 }
 

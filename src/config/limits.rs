@@ -5,11 +5,14 @@
 //! the keyboard must not get past.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use super::findings::Findings;
-use super::item::Section;
+use super::findings::{Fault, Findings};
+use super::item::{Item, Section};
 use super::settings::{Limits, RegistrySettings, RetrySettings, WorkerSettings};
 use super::tls::registry_tls;
+use super::units::format_duration;
+use super::{nats, shape};
 
 /// A head must hold a plain request, and is parsed in one piece.
 const HEAD_BYTES: RangeInclusive<u64> = (1 << 10)..=(1 << 20);
@@ -70,11 +73,46 @@ pub(super) fn registry(
     if let Some(item) = section.item("grace") {
         registry.grace = item.duration(true, findings).unwrap_or(registry.grace);
     }
+    read_ttl(&section, &mut registry, findings);
+    let nats = section.item("nats").and_then(|item| item.section(&shape::NATS, findings));
+    registry.nats = nats.map(|section| nats::nats(&section, findings));
     let mut number = Numbers { section, findings };
     number.count("endpoints", ENDPOINTS, &mut registry.endpoints);
     let Numbers { section, findings } = number;
     registry.tls = section.item("tls").and_then(|item| registry_tls(&item, findings));
     registry
+}
+
+/// Reads `ttl` and `register_interval`: who registers once an interval must not
+/// expire for a single message lost.
+fn read_ttl(section: &Section<'_>, registry: &mut RegistrySettings, findings: &mut Findings<'_>) {
+    let interval = section.item("register_interval");
+    let ttl = section.item("ttl");
+    let clock = |item: Option<&Item<'_>>, findings: &mut Findings<'_>| {
+        item.and_then(|item| item.duration(false, findings))
+    };
+    let whole_seconds = |item: Option<&Item<'_>>, clock: Duration, findings: &mut Findings<'_>| {
+        if let Some(item) = item.filter(|_| clock.subsec_nanos() > 0) {
+            let fault = Fault::new("must be whole seconds, since emitters are told in seconds");
+            item.refuse::<()>(fault.help("write \"1s\" or more"), findings);
+        }
+    };
+    registry.ttl = clock(ttl.as_ref(), findings).unwrap_or(registry.ttl);
+    registry.register_interval =
+        clock(interval.as_ref(), findings).unwrap_or(registry.register_interval);
+    whole_seconds(ttl.as_ref(), registry.ttl, findings);
+    whole_seconds(interval.as_ref(), registry.register_interval, findings);
+    if registry.ttl < registry.register_interval.saturating_mul(2) {
+        let reason = format!(
+            "a registration would expire after {}, and is repeated every {}",
+            format_duration(registry.ttl),
+            format_duration(registry.register_interval)
+        );
+        let fault = Fault::new(reason).help("make ttl at least twice register_interval");
+        if let Some(item) = ttl.or(interval) {
+            item.refuse::<()>(fault, findings);
+        }
+    }
 }
 
 /// Reads `[workers]` over the default, one thread per core.

@@ -23,6 +23,7 @@ mod item;
 mod limits;
 mod listener;
 mod load;
+mod nats;
 mod outlier;
 mod path;
 mod restart;
@@ -37,6 +38,7 @@ mod units;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use effective::effective;
 pub use load::{LoadError, load};
+pub use nats::{NatsSettings, NatsTls};
 pub use restart::NEEDS_RESTART;
 pub use settings::*;
 pub use tls::{

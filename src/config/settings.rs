@@ -10,6 +10,7 @@ pub use super::choosing::{OutlierSettings, ZoneSettings};
 pub use crate::attempt::{Forwarded, HeaderEdits};
 pub use crate::endpoint::{Balance, HealthCheck};
 
+use super::nats::NatsSettings;
 use super::tls::{EndpointTlsSettings, ListenerTlsSettings};
 
 /// Everything a router needs to run, as one immutable value.
@@ -56,11 +57,25 @@ pub struct RegistrySettings {
     /// What registered endpoints that speak TLS must prove besides their name,
     /// and who the router says it is.
     pub tls: Option<EndpointTlsSettings>,
+    /// How long a registration holds that does not say so itself; also what
+    /// emitters are told as `pruneThresholdInSeconds`.
+    pub ttl: Duration,
+    /// How often emitters are asked to register again.
+    pub register_interval: Duration,
+    /// The bus endpoints register on, if there is one.
+    pub nats: Option<NatsSettings>,
 }
 
 impl Default for RegistrySettings {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(120), endpoints: 4_000_000, tls: None }
+        Self {
+            grace: Duration::from_secs(120),
+            endpoints: 4_000_000,
+            tls: None,
+            ttl: Duration::from_secs(120),
+            register_interval: Duration::from_secs(20),
+            nats: None,
+        }
     }
 }
 

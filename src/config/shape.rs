@@ -59,7 +59,7 @@ shapes! {
     ERRORS = "[errors]" ["expose_endpoints"] later [];
     HEALTH = "[health]" ["path", "user_agents"] later [];
     ACCESS_LOG = "[access_log]" ["path", "format"] later [];
-    REGISTRY = "[registry]" ["grace", "endpoints", "tls"] later ["nats", "snapshot"];
+    REGISTRY = "[registry]" ["grace", "endpoints", "tls", "ttl", "register_interval", "nats"] later ["snapshot"];
     ROUTE = "[[route]]" [
         "host", "path", "endpoints", "balance", "slow_start", "outlier", "max_requests",
         "queue_requests", "metrics",
@@ -90,6 +90,8 @@ shapes! {
         "ejection", "ejection_max", "retry_after_max",
     ] later [];
     ZONE = "[zone]" ["name", "enough_percent"] later [];
+    NATS = "[registry.nats]" ["urls", "credentials", "tls", "subject_prefix", "queue"] later [];
+    NATS_TLS = "tls of [registry.nats]" ["ca", "cert", "key"] later [];
     HEADER_EDITS = "request_headers and response_headers" ["set", "remove"] later [];
 }
 

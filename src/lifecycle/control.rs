@@ -183,12 +183,15 @@ impl Control for ControlSide {
         let unused = registered.saturating_sub(states.len() as u64);
         by_condition[Condition::Available as usize].1 += unused;
         let mut source_ages: Vec<_> = inputs.sources.iter().filter_map(SourceHealth::age).collect();
-        source_ages.extend(route_views::source_ages(&self.shared));
+        let shown: Vec<String> = source_ages.iter().map(|(name, _)| name.clone()).collect();
+        let live = route_views::source_ages(&self.shared);
+        source_ages.extend(live.filter(|(name, _)| !shown.contains(name)));
         self.shared.metrics.render(Observed {
             routes: snapshot.len() as u64,
             endpoints: by_condition.into(),
             tasks: self.task_counts(),
             source_ages,
+            nats: self.shared.health.nats().cloned(),
             heartbeat_ages: inputs.heartbeat_ages,
             access_log_lines_dropped: self.access_log.lock().dropped(),
         })

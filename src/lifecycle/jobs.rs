@@ -11,7 +11,7 @@ use crate::lifecycle::reload::Reload;
 use crate::lifecycle::signals::Signals;
 use crate::lifecycle::{Drain, Phase, TaskKind, watchdog};
 use crate::probes;
-use crate::registry::LiveRoutes;
+use crate::registry::{self, LiveRoutes, Source};
 use crate::router::Shared;
 use crate::tls;
 
@@ -35,6 +35,21 @@ pub(crate) fn start(
     let watched = shared.clone();
     let reassuring = async move { watchdog::reassure_systemd(&watched.health).await };
     jobs.spawn(tasks.track(TaskKind::Watchdog, "systemd".into(), reassuring));
+    let nats = shared.snapshots.current().settings.registry.nats.clone();
+    if let Some(nats) = nats {
+        // Before the first look at what is due: nobody was listened to yet.
+        LiveRoutes::of(shared).set_connected(Source::Nats, false, Instant::now());
+        let servers = nats.masked_urls().collect::<Vec<_>>().join(", ");
+        let listening = registry::attend_nats(shared.clone(), nats, shared.health.attend_nats());
+        let mut phase = drain.watch();
+        let listening = async move {
+            tokio::select! {
+                () = listening => {}
+                _ = phase.wait_for(|phase| *phase == Phase::Cut) => {}
+            }
+        };
+        jobs.spawn(tasks.track(TaskKind::Nats, servers, listening));
+    }
     let expiring = expire(LiveRoutes::of(shared));
     jobs.spawn(tasks.track(TaskKind::Expiry, "registered routes".into(), expiring));
     let keeping = probes::keep(shared.clone(), drain.watch());

@@ -1,15 +1,15 @@
 //! What health is computed from, gathered where it is known.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::health::{HealthInputs, Heartbeats, ListenerHealth, Saturation};
+use super::health::{HealthInputs, Heartbeats, ListenerHealth, Saturation, SourceHealth};
 use super::phase::Phase;
-use crate::registry::FileSource;
+use crate::registry::{FileSource, NatsStatus};
 
 /// The live inputs of the health report.
 pub(crate) struct Health {
@@ -17,6 +17,7 @@ pub(crate) struct Health {
     phase: Option<watch::Receiver<Phase>>,
     listeners: Vec<Listener>,
     file: Option<Arc<FileSource>>,
+    nats: OnceLock<Arc<NatsStatus>>,
     /// Requests in flight and their limit, as of the last look.
     in_flight: AtomicU64,
     in_flight_limit: AtomicU64,
@@ -51,9 +52,20 @@ impl Health {
             phase,
             listeners,
             file,
+            nats: OnceLock::new(),
             in_flight: AtomicU64::new(0),
             in_flight_limit: AtomicU64::new(u64::MAX),
         }
+    }
+
+    /// Shows a bus from now on; there is one at most.
+    pub(crate) fn attend_nats(&self) -> Arc<NatsStatus> {
+        self.nats.get_or_init(Arc::default).clone()
+    }
+
+    /// The bus, if there is one.
+    pub(crate) fn nats(&self) -> Option<&Arc<NatsStatus>> {
+        self.nats.get()
     }
 
     /// A worker's loop turns.
@@ -88,8 +100,15 @@ impl Health {
                 of,
             }),
             listeners: self.listeners.iter().map(Listener::health).collect(),
-            sources: self.file.iter().map(|file| file.health(now)).collect(),
+            sources: self.sources(now),
         }
+    }
+}
+
+impl Health {
+    fn sources(&self, now: Instant) -> Vec<SourceHealth> {
+        let file = self.file.iter().map(|file| file.health(now));
+        file.chain(self.nats().map(|nats| nats.health(now))).collect()
     }
 }
 

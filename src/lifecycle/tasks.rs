@@ -47,13 +47,15 @@ pub(crate) enum TaskKind {
     ProbeKeeper,
     /// Probes one endpoint.
     Probe,
+    /// Listens to the bus that endpoints register on.
+    Nats,
     /// The thread that writes the access log.
     AccessLog,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Worker,
         Self::Accept,
         Self::Heartbeat,
@@ -69,6 +71,7 @@ impl TaskKind {
         Self::Expiry,
         Self::ProbeKeeper,
         Self::Probe,
+        Self::Nats,
         Self::AccessLog,
     ];
 
@@ -90,6 +93,7 @@ impl TaskKind {
             Self::Expiry => "expiry",
             Self::ProbeKeeper => "probe-keeper",
             Self::Probe => "probe",
+            Self::Nats => "nats",
             Self::AccessLog => "access-log",
         }
     }

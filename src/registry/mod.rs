@@ -14,12 +14,14 @@ mod file_routes;
 mod ledger;
 mod live;
 pub mod message;
+mod nats;
 mod registration;
 mod source;
 mod term;
 mod watch;
 
 pub use live::LiveRoutes;
+pub use nats::{Intake, Subject};
 pub use registration::{Change, Heard, Outcome, Registration, Tags};
 pub use source::Source;
 
@@ -27,6 +29,8 @@ pub(crate) use endpoint::Endpoint;
 pub(crate) use entry::Entry;
 pub(crate) use ledger::{Bounds, Ledger};
 pub(crate) use live::{Entries, LastHeard, Live};
+
+pub(crate) use nats::{NatsStatus, attend as attend_nats};
 
 pub(crate) use file::{FileSource, Stamp};
 pub(crate) use watch::Watch;

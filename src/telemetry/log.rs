@@ -55,8 +55,13 @@ pub enum LogError {
 pub fn init_log(format: LogFormat) -> Result<(), LogError> {
     use std::io::IsTerminal;
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    let mut filter = filter.from_env()?;
+    if let (None, Ok(quieter)) = (std::env::var_os("RUST_LOG"), "async_nats=warn".parse()) {
+        // It tells every message it drops; the metric counts them.
+        filter = filter.add_directive(quieter);
+    }
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter.from_env()?)
+        .with_env_filter(filter)
         .with_writer(std::io::stderr)
         // The layer reports its own write errors with `eprintln!`, which
         // panics when standard error is what broke.

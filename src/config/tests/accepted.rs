@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{ROUTE, accept};
 use crate::config::{
     AccessLogFormat, AccessLogSettings, AccessLogTarget, AdminSettings, Balance, ErrorSettings,
-    Forwarded, ForwardedClientCert, HeaderSettings, HealthSettings, Limits, Network,
-    RegistrySettings, RetrySettings, Timeouts, WorkerSettings, parse,
+    Forwarded, ForwardedClientCert, HeaderSettings, HealthSettings, Limits, NatsSettings, NatsTls,
+    Network, RegistrySettings, RetrySettings, Timeouts, WorkerSettings, parse,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -148,7 +148,9 @@ fn every_limit_is_set_by_its_own_key() {
          replay_body_bytes = 7\nlinger_bytes = \"8B\"\ninformational = 9\ntls_handshakes = 14\n\
          queue_requests = 10\n\
          [retry]\nattempts = 10\nbudget_percent = 11\nbudget_min = 12\n[workers]\nthreads = 13\n\
-         [registry]\ngrace = \"14s\"\nendpoints = 15",
+         [registry]\ngrace = \"14s\"\nendpoints = 15\nttl = \"40s\"\nregister_interval = \"17s\"\n\
+         [registry.nats]\nurls = [\"tls://u:p@a.test:1\"]\ncredentials = \"c\"\nqueue = 18\n\
+         subject_prefix = \"a.b\"\ntls = { ca = \"d\", cert = \"e\", key = \"f\" }",
     );
     let expected = Limits {
         connections: 1,
@@ -168,7 +170,24 @@ fn every_limit_is_set_by_its_own_key() {
     assert_eq!(settings.workers.threads, 13);
     assert_eq!(
         settings.registry,
-        RegistrySettings { grace: Duration::from_secs(14), endpoints: 15, tls: None }
+        RegistrySettings {
+            grace: Duration::from_secs(14),
+            endpoints: 15,
+            tls: None,
+            ttl: Duration::from_secs(40),
+            register_interval: Duration::from_secs(17),
+            nats: Some(NatsSettings {
+                urls: vec!["tls://u:p@a.test:1".into()],
+                credentials: Some("c".into()),
+                tls: Some(NatsTls {
+                    ca: Some("d".into()),
+                    cert: Some("e".into()),
+                    key: Some("f".into())
+                }),
+                subject_prefix: "a.b".into(),
+                queue: 18,
+            }),
+        }
     );
 }
 

@@ -20,7 +20,10 @@ request-head = "3s""#,
 connect = "3s""#,
             r#"p:2:2: timeoutz: unknown key; did you mean "timeouts"?"#,
         ),
-        ("registry.nats = {}", "p:2:10: registry.nats: not supported by this version"),
+        (
+            "registry.nats = {}",
+            "p:2:17: registry.nats: urls is missing; write urls = [\"nats://127.0.0.1:4222\"]",
+        ),
         (
             r#"[retry]
 connect = "3s""#,

@@ -36,9 +36,6 @@ pub enum MessageError {
         /// What it says.
         port: i64,
     },
-    /// `tls_port` without `port`.
-    #[error("tls_port without port: TLS to registered endpoints is not supported by this version")]
-    TlsOnly,
     /// A route no request could match.
     #[error("uris: {uri:?}: {reason}")]
     Uri {
@@ -57,7 +54,7 @@ pub enum MessageError {
 
 impl MessageError {
     /// Every kind there is.
-    pub const KINDS: [&'static str; 10] = [
+    pub const KINDS: [&'static str; 9] = [
         "json",
         "field",
         "too-large",
@@ -65,7 +62,6 @@ impl MessageError {
         "host",
         "no-port",
         "port",
-        "tls-only",
         "uri",
         "route-service",
     ];
@@ -80,9 +76,8 @@ impl MessageError {
             Self::Host(_) => 4,
             Self::NoPort => 5,
             Self::Port { .. } => 6,
-            Self::TlsOnly => 7,
-            Self::Uri { .. } => 8,
-            Self::RouteService => 9,
+            Self::Uri { .. } => 7,
+            Self::RouteService => 8,
         }
     }
 

@@ -18,8 +18,6 @@
 //!   nearly always its authentication; to route past it would open the app.
 //! * `protocol: "http2"`: accepted; HTTP/1.1 is spoken to the endpoint. An app
 //!   that speaks nothing else answers 502 `upstream-protocol-error`.
-//! * `tls_port` beside `port`: `port` is used, without TLS. `tls_port` alone is
-//!   refused: to speak plain HTTP to it would fail, or reveal.
 //! * `options.loadbalancing` of an unknown name: ignored, as emitters may know
 //!   more of them.
 
@@ -52,6 +50,7 @@ pub const MAX_TEXT_BYTES: usize = 1_024;
 pub struct Message<'a> {
     wire: wire::Wire<'a>,
     endpoint: SocketAddr,
+    tls: bool,
     balance: Option<Balance>,
 }
 
@@ -102,7 +101,8 @@ impl<'a> Message<'a> {
         if !wire.route_service_url.is_empty() {
             return Err(MessageError::RouteService);
         }
-        let endpoint = SocketAddr::new(ip(wire.host.as_str())?, port(&wire)?);
+        let (port, tls) = port(&wire)?;
+        let endpoint = SocketAddr::new(ip(wire.host.as_str())?, port);
         if endpoint.ip().is_unspecified() || endpoint.ip().is_multicast() {
             return Err(MessageError::Host(error::shortened(wire.host.as_str())));
         }
@@ -113,7 +113,7 @@ impl<'a> Message<'a> {
             }
             _ => None,
         };
-        Ok(Self { wire, endpoint, balance })
+        Ok(Self { wire, endpoint, tls, balance })
     }
 
     /// Where the endpoint listens.
@@ -141,7 +141,7 @@ impl<'a> Message<'a> {
             ttl: Some(self.ttl().unwrap_or(ttl)),
             weight: 1,
             balance: self.balance.as_ref(),
-            tls: false,
+            tls: self.tls,
             instance_id: wire.private_instance_id.said(),
             instance_index: wire.private_instance_index.said(),
             app: wire.app.said(),
@@ -173,6 +173,7 @@ impl<'a> Message<'a> {
             let (host, path) = uri.parse()?;
             Ok(Change::Register(Registration {
                 ttl: heard.ttl,
+                tls: heard.tls,
                 balance: heard.balance.cloned(),
                 tags: tags.clone(),
                 instance_id: heard.instance_id.and_then(owned),
@@ -225,8 +226,9 @@ fn ip(host: &str) -> Result<IpAddr, MessageError> {
     inside.unwrap_or(host).parse().map_err(|_| MessageError::Host(error::shortened(host)))
 }
 
-/// The port for plain HTTP; emitters write 0 for "none".
-fn port(wire: &wire::Wire<'_>) -> Result<u16, MessageError> {
+/// The port, and whether it speaks TLS: who offers TLS is spoken to in no other
+/// way. Emitters write 0 for "none".
+fn port(wire: &wire::Wire<'_>) -> Result<(u16, bool), MessageError> {
     let number = |name, whole: scalar::Whole| match whole.0 {
         None | Some(0) => Ok(None),
         Some(port) => match u16::try_from(port) {
@@ -235,8 +237,8 @@ fn port(wire: &wire::Wire<'_>) -> Result<u16, MessageError> {
         },
     };
     match (number("port", wire.port)?, number("tls_port", wire.tls_port)?) {
-        (Some(port), _) => Ok(port),
-        (None, Some(_)) => Err(MessageError::TlsOnly),
+        (_, Some(port)) => Ok((port, true)),
+        (Some(port), None) => Ok((port, false)),
         (None, None) => Err(MessageError::NoPort),
     }
 }

@@ -33,7 +33,7 @@ fn an_emitters_whole_message_is_one_registration_a_route() {
     let expected = [("shop.example.com", "/"), ("*.example.org", "/api")];
     assert_eq!(shown, expected.map(|(host, path)| (host.to_owned(), path.to_owned())));
     let first = &registrations[0];
-    assert_eq!(first.endpoint, "10.0.0.7:61001".parse().unwrap());
+    assert_eq!(first.endpoint, "10.0.0.7:61002".parse().unwrap());
     assert_eq!(first.ttl, Some(Duration::from_secs(30)));
     assert_eq!(first.balance, Some(Balance::LeastRequests));
     assert_eq!(first.app.as_deref(), Some("a-guid"));
@@ -44,7 +44,7 @@ fn an_emitters_whole_message_is_one_registration_a_route() {
     assert_eq!(first.availability_zone.as_deref(), Some("z1"));
     assert_eq!(first.updated_at_ns, Some(1_700_000_000_000_000_001));
     assert_eq!(first.tags.get("space").map(|value| &**value), Some("dev"));
-    assert!(!first.tls);
+    assert!(first.tls);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn what_is_wrong_has_a_kind() {
         (r#"{"host":"10.0.0.7","port":0,"uris":["a.test"]}"#.into(), "no-port"),
         (r#"{"host":"10.0.0.7","port":65536,"uris":["a.test"]}"#.into(), "port"),
         (r#"{"host":"10.0.0.7","port":-1,"uris":["a.test"]}"#.into(), "port"),
-        (r#"{"host":"10.0.0.7","tls_port":443,"uris":["a.test"]}"#.into(), "tls-only"),
+        (r#"{"host":"10.0.0.7","tls_port":443,"uris":["a.test"]}"#.into(), "fine"),
         (r#"{"host":"10.0.0.7","port":80,"uris":["a.test","a..test"]}"#.into(), "uri"),
         (r#"{"host":"10.0.0.7","port":80,"uris":["a.test/../b"]}"#.into(), "uri"),
         (r#"{"host":"10.0.0.7","port":80,"uris":[""]}"#.into(), "uri"),

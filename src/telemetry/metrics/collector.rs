@@ -10,6 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSe
 use prometheus_client::metrics::MetricType;
 
 use crate::error::Code;
+use crate::registry::NatsStatus;
 
 use super::Metrics;
 use super::histogram::HistogramSum;
@@ -30,6 +31,8 @@ pub struct Observed {
     pub endpoints: Vec<(&'static str, u64)>,
     /// How long ago each route source was last heard.
     pub source_ages: Vec<(String, Duration)>,
+    /// The bus, if there is one.
+    pub(crate) nats: Option<Arc<NatsStatus>>,
     /// Live tasks by kind.
     pub tasks: Vec<(&'static str, u64)>,
     /// How long ago each worker last turned, in worker order.
@@ -83,6 +86,9 @@ impl Collector for Scrape {
         self.connections(&mut out)?;
         self.errors(&mut out)?;
         self.control_plane(&mut out)?;
+        if let Some(nats) = &self.observed.nats {
+            bus(&mut out, nats)?;
+        }
         process(&mut out, ProcessFigures::read())
     }
 }
@@ -258,6 +264,36 @@ impl Scrape {
             seen.access_log_lines_dropped,
         )
     }
+}
+
+/// The bus that endpoints register on.
+fn bus(out: &mut Families<'_>, nats: &NatsStatus) -> Result<(), Error> {
+    let figures = &nats.figures;
+    out.gauge(
+        "pointsman_nats_connected",
+        "Whether there is a connection to NATS",
+        u64::from(nats.is_connected()),
+    )?;
+    out.counters(
+        "pointsman_nats_messages",
+        "Messages of NATS taken, by subject",
+        figures.messages().map(|(subject, count)| ([("subject", subject)], count)),
+    )?;
+    out.counters(
+        "pointsman_nats_messages_refused",
+        "Messages of NATS that were wrong and changed nothing, by kind",
+        figures.by_kind().map(|(kind, count)| ([("kind", kind)], count)),
+    )?;
+    out.counters(
+        "pointsman_nats_endpoints",
+        "Endpoints that NATS added and removed, and those there was no room for",
+        figures.endpoints().map(|(result, count)| ([("result", result)], count)),
+    )?;
+    out.counter(
+        "pointsman_nats_messages_dropped",
+        "Messages of NATS lost since too many waited, at least",
+        figures.dropped(),
+    )
 }
 
 /// The standard process families, those that could be read.

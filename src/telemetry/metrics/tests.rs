@@ -112,6 +112,7 @@ fn every_family_of_the_contract_is_there_with_its_labels() {
         routes: 7,
         endpoints: vec![("available", 3)],
         source_ages: vec![("file".into(), 1500 * MS)],
+        nats: None,
         tasks: vec![("probe", 2)],
         heartbeat_ages: vec![10 * MS, 20 * MS],
         access_log_lines_dropped: 4,

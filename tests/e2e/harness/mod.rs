@@ -13,6 +13,7 @@ pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod endpoint;
 pub(crate) mod held;
+pub(crate) mod nats;
 pub(crate) mod pattern;
 pub(crate) mod record;
 pub(crate) mod router;

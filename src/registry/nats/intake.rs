@@ -1,0 +1,146 @@
+//! From the bytes of a message to what it changes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::status::Figures;
+use crate::registry::message::{Message, MessageError};
+use crate::registry::{Change, LiveRoutes, Source};
+
+/// Changes that are put in force together at most.
+const MOST_PENDING: usize = 4_096;
+
+/// What a message is about, by the last word of its subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// `register`
+    Register,
+    /// `unregister`
+    Unregister,
+    /// `greet`
+    Greet,
+}
+
+impl Subject {
+    /// The subject of a word; `None` for those that are not listened to.
+    pub fn named(word: &str) -> Option<Self> {
+        match word {
+            "register" => Some(Self::Register),
+            "unregister" => Some(Self::Unregister),
+            "greet" => Some(Self::Greet),
+            _ => None,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Unregister => "unregister",
+            Self::Greet => "greet",
+        }
+    }
+}
+
+/// Takes messages of one stream in their order.
+///
+/// A refresh of what is known is done at once. From the first message of a
+/// batch that is none, all are collected, so that none overtakes another, and
+/// put in force as one table by [`flush`](Self::flush).
+pub struct Intake {
+    live: LiveRoutes,
+    figures: Arc<Figures>,
+    pending: Vec<Change>,
+    logged: [bool; MessageError::KINDS.len()],
+    full_logged: bool,
+}
+
+impl Intake {
+    /// For the routes that messages are about.
+    pub(crate) fn new(live: LiveRoutes, figures: Arc<Figures>) -> Self {
+        Self {
+            live,
+            figures,
+            pending: Vec::new(),
+            logged: [false; MessageError::KINDS.len()],
+            full_logged: false,
+        }
+    }
+
+    /// For measurements: an intake whose figures nobody reads.
+    pub fn of(live: LiveRoutes) -> Self {
+        Self::new(live, Arc::default())
+    }
+
+    /// Takes a message; `ttl` holds unless it has its own. What is wrong is
+    /// counted, logged once a kind, and changes nothing.
+    pub fn take(&mut self, subject: Subject, payload: &[u8], ttl: Duration, now: Instant) {
+        if let Err(error) = self.read(subject, payload, ttl, now) {
+            self.figures.refused(&error);
+            if !std::mem::replace(&mut self.logged[error.index()], true) {
+                let (subject, kind) = (subject.as_str(), error.kind());
+                tracing::warn!(
+                    subject,
+                    kind,
+                    "a message of NATS is refused: {error}; more of this kind are only counted"
+                );
+            }
+        }
+        if self.pending.len() >= MOST_PENDING {
+            self.flush(now);
+        }
+    }
+
+    fn read(
+        &mut self,
+        subject: Subject,
+        payload: &[u8],
+        ttl: Duration,
+        now: Instant,
+    ) -> Result<(), MessageError> {
+        let message = Message::parse(payload)?;
+        match subject {
+            Subject::Register => {
+                if !(self.pending.is_empty() && self.refresh(&message, ttl, now)?) {
+                    self.pending.extend(message.registrations(ttl)?);
+                }
+            }
+            Subject::Unregister => self.pending.extend(message.unregistrations()?),
+            Subject::Greet => {}
+        }
+        self.figures.taken(subject);
+        Ok(())
+    }
+
+    /// Whether the message says nothing new; then its routes live on.
+    fn refresh(
+        &self,
+        message: &Message<'_>,
+        ttl: Duration,
+        now: Instant,
+    ) -> Result<bool, MessageError> {
+        if message.uris().len() > 1 {
+            // One that is known must not live on by a message that is wrong.
+            message.check()?;
+        }
+        let heard = message.heard(ttl);
+        let tags: Vec<(&str, &str)> = message.tags().collect();
+        Ok(message
+            .uris()
+            .all(|uri| self.live.refresh(Source::Nats, uri.host, uri.path, &heard, &tags, now)))
+    }
+
+    /// Puts in force what was collected.
+    pub fn flush(&mut self, now: Instant) {
+        self.live.heard_from(Source::Nats, now);
+        if self.pending.is_empty() {
+            return;
+        }
+        let changes = std::mem::take(&mut self.pending);
+        let outcomes = self.live.apply(Source::Nats, changes, now);
+        let full = outcomes.contains(&crate::registry::Outcome::Full);
+        if full && !std::mem::replace(&mut self.full_logged, true) {
+            tracing::warn!("registrations are refused: registry.endpoints is reached");
+        }
+        self.figures.made(&outcomes);
+    }
+}
