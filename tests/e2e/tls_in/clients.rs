@@ -1,0 +1,133 @@
+//! Client certificates: who is let in, what apps hear of it, and the tickets
+//! that must not get round it.
+
+use super::{Site, s_client, text};
+use crate::harness::tls::{Authority, Bridge, Pair};
+use crate::harness::wait::eventually;
+use crate::harness::{Config, Connection, Router, ScriptedEndpoint, get};
+
+/// A policy of its own for `b.test`, which the listener does not have.
+fn only_b_asks(authority: &Authority) -> String {
+    let a = authority.issue(&["a.test", "b.test"]).toml();
+    let auth = format!(", client_auth = \"require\", client_ca = {:?}", authority.ca());
+    let b = authority.issue(&["secret.test"]).toml_with(&auth);
+    format!("tls = {{ certificates = [{a}, {b}] }}")
+}
+
+#[test]
+fn a_host_that_wants_certificates_is_not_reached_by_a_connection_without() {
+    let site = Site::with(only_b_asks, Config::new());
+    assert_eq!(get(site.bridge("a.test").address(), "b.test", "/").status, 200);
+    assert_eq!(get(site.bridge("a.test").address(), "secret.test", "/").status, 421);
+    let nameless = site.bridge("127.0.0.1");
+    drop(nameless);
+    let own = site.authority.issue(&["client"]);
+    let known = Bridge::to_as(site.router.address(), &site.authority, "secret.test", Some(&own));
+    assert_eq!(get(known.address(), "secret.test", "/").status, 200);
+    assert_eq!(get(known.address(), "a.test", "/").status, 421);
+}
+
+/// `client_auth = mode` with the authority's own certificates.
+fn asking(mode: &'static str) -> impl FnOnce(&Authority) -> String {
+    move |authority| {
+        let (a, ca) = (authority.issue(&["a.test"]).toml(), authority.ca());
+        format!("tls = {{ certificates = [{a}], client_auth = \"{mode}\", client_ca = {ca:?} }}")
+    }
+}
+
+fn forwarding(mode: &str) -> Config {
+    Config::new().set("headers.forwarded_client_cert", mode)
+}
+
+/// What the app hears in `X-Forwarded-Client-Cert`, when the client says
+/// `forged` there.
+fn heard(site: &Site, own: Option<&Pair>) -> Option<String> {
+    let bridge = Bridge::to_as(site.router.address(), &site.authority, "a.test", own);
+    let mut client = Connection::open(bridge.address());
+    client.send(
+        "GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-Client-Cert: forged\r\n\
+         X_Forwarded_Client_Cert: forged\r\nConnection: x-forwarded-client-cert\r\n\r\n",
+    );
+    assert_eq!(client.answer("GET").status, 200);
+    let requests = site.endpoint.requests();
+    let fields = &requests.last().expect("it was asked").fields;
+    assert!(fields.all("x_forwarded_client_cert").is_empty());
+    fields.one("x-forwarded-client-cert").map(str::to_owned)
+}
+
+#[test]
+fn what_an_app_hears_of_client_certificates_is_the_operators_choice() {
+    for (mode, with, without) in [
+        ("strip", None, None),
+        ("set", Some("MII"), None),
+        ("forward_if_mtls", Some("forged"), None),
+        ("pass", Some("forged"), Some("forged")),
+    ] {
+        let site = Site::with(asking("request"), forwarding(mode));
+        let own = site.authority.issue(&["client"]);
+        let starts = |heard: Option<String>, expected: Option<&str>| {
+            let same = match (&heard, expected) {
+                (Some(heard), Some(expected)) => heard.starts_with(expected),
+                (None, None) => true,
+                _ => false,
+            };
+            assert!(same, "{mode}: {heard:?} is not {expected:?}");
+        };
+        starts(heard(&site, Some(&own)), with);
+        starts(heard(&site, None), without);
+    }
+}
+
+#[test]
+fn without_a_certificate_nobody_gets_in_where_one_is_required() {
+    let site = Site::with(asking("require"), Config::new());
+    let stranger = Authority::new();
+    let foreign = stranger.issue(&["client"]);
+    for own in [None, Some(&foreign)] {
+        let bridge = Bridge::to_as(site.router.address(), &site.authority, "a.test", own);
+        let mut client = Connection::open(bridge.address());
+        // It may be told before or after it has sent.
+        drop(client.try_send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        assert!(client.try_answer("GET").is_err());
+    }
+    eventually("both refusals to be counted", || {
+        (site.count("tls-handshake-failed") == 2).then_some(())
+    });
+    assert_eq!(site.endpoint.count(), 0);
+    let own = site.authority.issue(&["client"]);
+    let bridge = Bridge::to_as(site.router.address(), &site.authority, "a.test", Some(&own));
+    assert_eq!(get(bridge.address(), "a.test", "/").status, 200);
+}
+
+#[test]
+fn a_ticket_saves_a_handshake_on_its_own_listener_and_opens_no_stricter_one() {
+    let authority = Authority::new();
+    let endpoint = ScriptedEndpoint::echo("app");
+    let pair = authority.issue(&["a.test"]).toml();
+    let ca = authority.ca();
+    let config = Config::new()
+        .listener_with(&format!("tls = {{ certificates = [{pair}] }}"))
+        .route("*", &[endpoint.address()])
+        .and(&format!(
+            "[[listener]]\naddress = \"127.0.0.1:0\"\ntls = {{ certificates = [{pair}], \
+             client_auth = \"require\", client_ca = {ca:?} }}"
+        ));
+    let router = Router::start(&config.set("workers.threads", 2));
+    let [open, strict] = router.addresses() else { panic!("there are two") };
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let ticket = directory.path().join("ticket");
+    let ticket = ticket.to_str().expect("temporary paths are text");
+    for version in ["-tls1_3", "-tls1_2"] {
+        let name = ["-servername", "a.test", version];
+        let out = [&name[..], &["-sess_out", ticket]].concat();
+        assert!(text(&s_client(*open, &authority, &out)).contains("200 OK"));
+        let back = [&name[..], &["-sess_in", ticket]].concat();
+        // Any worker may take it.
+        for _ in 0..4 {
+            let said = text(&s_client(*open, &authority, &back));
+            assert!(said.contains("Reused, TLS"), "{version}: {said}");
+        }
+        let said = text(&s_client(*strict, &authority, &back));
+        assert!(!said.contains("200 OK"), "{version}: {said}");
+    }
+}
