@@ -108,6 +108,27 @@ impl Emitter {
         emitter
     }
 
+    /// Connects, if the server is there.
+    pub(crate) fn try_connect(server: &NatsServer) -> Option<Self> {
+        let mut stream = TcpStream::connect(server.address()).ok()?;
+        stream.write_all(b"CONNECT {\"verbose\":false}\r\n").ok()?;
+        let lines = BufReader::new(stream.try_clone().ok()?);
+        Some(Self { stream, lines, heard: Vec::new(), subscriptions: 0 })
+    }
+
+    /// Publishes all, or as many as the server still takes.
+    pub(crate) fn try_publish_all(&mut self, messages: &[(&str, String)]) {
+        let messages = messages.iter().map(|(s, p)| format!("PUB {s} {}\r\n{p}\r\n", p.len()));
+        let text = messages.collect::<String>() + "PING\r\n";
+        let mut line = String::new();
+        if self.stream.write_all(text.as_bytes()).is_ok() {
+            while self.lines.read_line(&mut line).is_ok_and(|bytes| bytes > 0) && line != "PONG\r\n"
+            {
+                line.clear();
+            }
+        }
+    }
+
     /// Publishes, and returns once the server has it.
     #[track_caller]
     pub(crate) fn publish(&mut self, subject: &str, payload: &str) {
