@@ -17,7 +17,7 @@ use crate::sync::{Arc, Mutex};
 #[derive(Debug)]
 pub(super) struct Crowd {
     waiting: AtomicU64,
-    tickets: Arc<AtomicU64>,
+    tickets: std::sync::Arc<AtomicU64>,
 }
 
 /// Those who wait for the endpoints of one route of one table.
@@ -25,7 +25,7 @@ pub(super) struct Crowd {
 pub struct Line {
     /// How many may wait.
     most: u64,
-    crowd: Arc<Crowd>,
+    crowd: std::sync::Arc<Crowd>,
     people: Mutex<People>,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Place {
 
 impl Crowd {
     /// Nobody yet; `tickets` is shared by all who may meet at one gate.
-    pub(super) fn new(tickets: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(tickets: std::sync::Arc<AtomicU64>) -> Self {
         Self { waiting: AtomicU64::new(0), tickets }
     }
 
@@ -75,7 +75,7 @@ impl Crowd {
 
 impl Line {
     /// A line in which, with others of the same crowd, at most `most` wait.
-    pub(super) fn new(most: u64, crowd: Arc<Crowd>) -> Self {
+    pub(super) fn new(most: u64, crowd: std::sync::Arc<Crowd>) -> Self {
         Self { most, crowd, people: Mutex::new(People::default()) }
     }
 

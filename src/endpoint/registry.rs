@@ -72,7 +72,7 @@ impl EndpointRegistry {
 
     /// Where requests of the route `name` wait, `most` at a time: those of an
     /// older table's route of that name count too.
-    pub fn line(&self, name: &Arc<str>, most: u64) -> Arc<Line> {
+    pub fn line(&self, name: &Arc<str>, most: u64) -> crate::sync::Arc<Line> {
         let shard = self.hasher.hash_one(name) as usize % SHARDS;
         let mut known = self.crowds[shard].lock();
         let crowd = known.crowds.get(name).and_then(Weak::upgrade).unwrap_or_else(|| {
@@ -84,7 +84,7 @@ impl EndpointRegistry {
             known.crowds.insert(name.clone(), Arc::downgrade(&crowd));
             crowd
         });
-        Arc::new(Line::new(most, crowd))
+        crate::sync::Arc::new(Line::new(most, crowd))
     }
 
     /// Puts the limits on requests of these addresses in force. One that stands

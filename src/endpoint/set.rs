@@ -71,7 +71,7 @@ pub struct EndpointSet {
     /// One for each worker, made with the first choice: a route without traffic
     /// has none.
     outlooks: OnceLock<Box<[OwnLine]>>,
-    line: Arc<Line>,
+    line: crate::sync::Arc<Line>,
 }
 
 /// Beside each other, workers would write the same cache line.
@@ -124,17 +124,18 @@ impl EndpointSet {
         });
         let outlooks = OnceLock::new();
         // Until it is told of another, one in which nobody may wait.
-        let line = Arc::new(Line::new(0, Arc::new(Crowd::new(Arc::default()))));
+        let crowd = Arc::new(Crowd::new(Arc::default()));
+        let line = crate::sync::Arc::new(Line::new(0, crowd));
         Self { endpoints, places, choosing, probed: Box::default(), slots, outlooks, line }
     }
 
     /// The same set, in whose `line` requests wait when all are full.
-    pub fn with_line(self, line: Arc<Line>) -> Self {
+    pub fn with_line(self, line: crate::sync::Arc<Line>) -> Self {
         Self { line, ..self }
     }
 
     /// Where requests wait for its endpoints.
-    pub fn line(&self) -> &Arc<Line> {
+    pub fn line(&self) -> &crate::sync::Arc<Line> {
         &self.line
     }
 
