@@ -22,6 +22,7 @@ mod pace;
 mod path;
 #[cfg(feature = "router")]
 mod phase;
+#[cfg(feature = "router")]
 mod scope;
 #[cfg(feature = "router")]
 mod subject;
@@ -46,6 +47,7 @@ pub use pace::Pace;
 pub use path::{AmbiguousPath, MatchPath};
 #[cfg(feature = "router")]
 pub(crate) use phase::Phase;
+#[cfg(feature = "router")]
 pub(crate) use scope::{Record, Scope};
 #[cfg(feature = "router")]
 pub(crate) use subject::Subject;
