@@ -25,4 +25,6 @@ pub(crate) use guard::{AdminState, TokenRequired};
 pub(crate) use lists::{Page, RequestFilter, RouteFilter};
 pub(crate) use server::serve;
 pub(crate) use token::{Token, TokenError};
-pub(crate) use views::{EndpointState, EndpointView, ProbeView, RequestView, RouteView, TaskView};
+pub(crate) use views::{
+    EndpointState, EndpointView, NameView, ProbeView, RequestView, RouteView, TaskView,
+};

@@ -57,7 +57,9 @@ fn route(host: &str) -> RouteView {
             ttl_left_ms: None,
             instance_id: None,
             tls: false,
+            name: None,
         }],
+        names: Vec::new(),
     }
 }
 

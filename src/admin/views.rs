@@ -1,6 +1,6 @@
 //! What the lists show, as plain values. The commands read them back.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,28 @@ pub struct RouteView {
     pub without_endpoints_for_ms: Option<u64>,
     /// Its endpoints.
     pub endpoints: Vec<EndpointView>,
+    /// The names among its endpoints.
+    pub names: Vec<NameView>,
+}
+
+/// A name that endpoints are known by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameView {
+    /// The name.
+    pub name: String,
+    /// `resolved`, `stale` (it has an answer, and the last try failed) or
+    /// `unresolved`.
+    pub state: String,
+    /// Its addresses, sorted.
+    pub addresses: Vec<IpAddr>,
+    /// When the answer in force came, in milliseconds since 1970.
+    pub resolved_unix_ms: Option<u64>,
+    /// In how many milliseconds it is asked for again.
+    pub ttl_left_ms: u64,
+    /// Why the last try failed, if it did.
+    pub fault: Option<String>,
+    /// Since when it fails, in milliseconds since 1970.
+    pub failing_since_unix_ms: Option<u64>,
 }
 
 /// An endpoint of a route.
@@ -38,6 +60,8 @@ pub struct RouteView {
 pub struct EndpointView {
     /// Where it listens.
     pub address: SocketAddr,
+    /// The name and port it is an address of, if the route has a name.
+    pub name: Option<String>,
     /// Its share relative to the others.
     pub weight: u16,
     /// Whether it is chosen.

@@ -33,7 +33,7 @@ pub fn routes(routes: &[RouteView]) -> String {
         };
         let queued = route.queued.to_string();
         let own = [route.host.as_str(), route.path.as_str(), &source];
-        if route.endpoints.is_empty() {
+        if route.endpoints.is_empty() && route.names.is_empty() {
             let none = match route.without_endpoints_for_ms {
                 Some(empty) => format!("none (expired {} ago)", ms(empty)),
                 None => "none".into(),
@@ -48,7 +48,7 @@ pub fn routes(routes: &[RouteView]) -> String {
                 host,
                 path,
                 source,
-                &endpoint.address.to_string(),
+                &address(endpoint),
                 &endpoint.weight.to_string(),
                 &state(endpoint),
                 &in_flight(endpoint),
@@ -56,6 +56,13 @@ pub fn routes(routes: &[RouteView]) -> String {
                 &ms(endpoint.age_ms),
                 &endpoint.ttl_left_ms.map_or("-".into(), ms),
             ]);
+        }
+        let ill = route.names.iter().filter_map(|name| Some((name, name.fault.as_deref()?)));
+        for (index, (name, fault)) in ill.enumerate() {
+            let first = index == 0 && route.endpoints.is_empty();
+            let [host, path, source] = if first { own } else { [""; 3] };
+            let state = format!("{} ({fault})", name.state);
+            table.row([host, path, source, &name.name, "", &state, "", "", "", ""]);
         }
     }
     table.to_text("no routes")
@@ -90,6 +97,13 @@ fn in_flight(endpoint: &EndpointView) -> String {
     match endpoint.max_requests {
         Some(most) => format!("{} of {most}", endpoint.in_flight),
         None => endpoint.in_flight.to_string(),
+    }
+}
+
+fn address(endpoint: &EndpointView) -> String {
+    match &endpoint.name {
+        Some(name) => format!("{} ({name})", endpoint.address),
+        None => endpoint.address.to_string(),
     }
 }
 
@@ -182,6 +196,7 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::NameView;
 
     fn endpoint(port: u16, passed_over_for_ms: Option<u64>) -> EndpointView {
         let state = match passed_over_for_ms {
@@ -205,6 +220,7 @@ mod tests {
             ttl_left_ms: passed_over_for_ms.map(|_| 90_000),
             instance_id: None,
             tls: false,
+            name: None,
         }
     }
 
@@ -218,6 +234,7 @@ mod tests {
             balance: "round-robin".into(),
             queued: 4,
             endpoints,
+            names: Vec::new(),
         }
     }
 
@@ -241,6 +258,30 @@ shop.example   /     file               10.0.0.1:80              1       availab
 empty.example  /     file               none                                                                                            4
 live.example   /     admin (over nats)  10.0.0.1:80              1       available                                           7          4       1m01s  -
 gone.example   /     file               none (expired 3.0s ago)                                                                         4
+";
+        assert_eq!(routes(&list), expected);
+    }
+
+    #[test]
+    fn a_name_stands_beside_its_addresses_or_alone_with_what_is_wrong() {
+        let mut resolved = endpoint(80, None);
+        resolved.name = Some("app.internal:80".into());
+        let name = |fault: Option<&str>| NameView {
+            name: "app.internal".into(),
+            state: if fault.is_some() { "unresolved" } else { "resolved" }.into(),
+            addresses: vec![],
+            resolved_unix_ms: None,
+            ttl_left_ms: 0,
+            fault: fault.map(str::to_owned),
+            failing_since_unix_ms: None,
+        };
+        let mut list = [route("shop.example", vec![resolved]), route("new.example", vec![])];
+        list[0].names.push(name(None));
+        list[1].names.push(name(Some("no answer")));
+        let expected = "\
+HOST          PATH  SOURCE  ENDPOINT                       WEIGHT  STATE                   IN FLIGHT  QUEUED  AGE    TTL LEFT
+shop.example  /     file    10.0.0.1:80 (app.internal:80)  1       available               7          4       1m01s  -
+new.example   /     file    app.internal                           unresolved (no answer)
 ";
         assert_eq!(routes(&list), expected);
     }

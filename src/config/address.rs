@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::findings::{Fault, quoted};
 use super::settings::Network;
+use crate::endpoint::EndpointAddress;
 
 /// What an address is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,51 @@ pub(super) enum Role {
     Bind,
     /// To be connected to.
     Endpoint,
+}
+
+/// Reads where an endpoint is: `IP:port` or `name:port`.
+pub(super) fn endpoint_address(text: &str) -> Result<EndpointAddress, Fault> {
+    if is_name(text) {
+        return Err(Fault::new(format!("the port is missing in {}", quoted(text)))
+            .help(format!("write {}, for example", quoted(&format!("{text}:8080")))));
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) if is_name(host) && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            match port.parse() {
+                Ok(port) if port > 0 => {
+                    Ok(EndpointAddress::Name { host: host.to_ascii_lowercase().into(), port })
+                }
+                _ => Err(why_not(text, Role::Endpoint)),
+            }
+        }
+        _ => socket_address(text, Role::Endpoint).map(EndpointAddress::Ip),
+    }
+}
+
+/// Whether this is meant as a host name (RFC 1123 section 2.1, and the
+/// underscores that container platforms put into theirs). What ends in a
+/// number is an IPv4 address, or none.
+fn is_name(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let label = |label: &str| {
+        let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        (1..=63).contains(&label.len())
+            && label.bytes().all(inside)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.len() <= 253
+        && name.split('.').all(label)
+        && last.bytes().any(|byte| !byte.is_ascii_digit())
+}
+
+/// Reads a name server: an `IP`, or an `IP:port` if it is not port 53.
+pub(super) fn name_server(text: &str) -> Result<SocketAddr, Fault> {
+    match text.parse::<IpAddr>() {
+        Ok(ip) => connectable(SocketAddr::new(ip, 53)),
+        Err(_) => socket_address(text, Role::Endpoint),
+    }
 }
 
 /// Reads an `IP:port`.
@@ -62,7 +108,10 @@ fn why_not(text: &str, role: Role) -> Fault {
         return Fault::new(format!("{shown} is not IP:port"))
             .help("write \"10.0.0.1:8080\", for example");
     };
-    if port.parse::<u16>().is_err() || port.starts_with('+') {
+    if port.parse::<u16>().is_err()
+        || port.starts_with('+')
+        || (role == Role::Endpoint && port.parse() == Ok(0_u16))
+    {
         let least = if role == Role::Endpoint { 1 } else { 0 };
         return Fault::new(format!("the port in {shown} is not a number from {least} to 65535"));
     }
@@ -86,10 +135,9 @@ fn why_not(text: &str, role: Role) -> Fault {
 fn no_ip(host: &str, port: &str, role: Role) -> Fault {
     let named = host.bytes().any(|byte| byte.is_ascii_alphabetic()) && !host.contains(':');
     let fault = match (named, role) {
-        (true, Role::Endpoint) => Fault::new(format!(
-            "{} is a host name, and endpoints are IP addresses until DNS is built",
-            quoted(host)
-        )),
+        (true, Role::Endpoint) => {
+            Fault::new(format!("{} is neither an IP address nor a host name", quoted(host)))
+        }
         (true, Role::Bind) => {
             Fault::new(format!("{} is a host name, not an IP address", quoted(host)))
         }

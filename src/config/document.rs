@@ -17,7 +17,7 @@ use super::settings::{
     HealthSettings, ListenerSettings, Settings,
 };
 use super::shape::{self, Shape};
-use super::{headers, limits, outlier, timeouts};
+use super::{dns, headers, limits, outlier, timeouts};
 
 /// The admin side's address, unless one is given.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
@@ -50,6 +50,7 @@ pub(super) fn read(root: &Spanned<DeTable<'_>>, findings: &mut Findings<'_>) -> 
         workers: limits::workers(open("workers", &shape::WORKERS, findings), findings),
         limits,
         retry: limits::retry(open("retry", &shape::RETRY, findings), findings),
+        dns: dns::dns(open("dns", &shape::DNS, findings), findings),
         errors: errors(open("errors", &shape::ERRORS, findings), findings),
         health: health(open("health", &shape::HEALTH, findings), findings),
         access_log: access_log(open("access_log", &shape::ACCESS_LOG, findings), findings),

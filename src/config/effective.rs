@@ -48,6 +48,14 @@ pub fn effective(settings: &Settings) -> Value {
             "budget_percent": settings.retry.budget_percent,
             "budget_min": settings.retry.budget_min,
         },
+        "dns": {
+            "servers": settings.dns.servers,
+            "timeout": format_duration(settings.dns.timeout),
+            "attempts": settings.dns.attempts,
+            "min_ttl": format_duration(settings.dns.terms.min_ttl),
+            "max_ttl": format_duration(settings.dns.terms.max_ttl),
+            "negative_hold": format_duration(settings.dns.terms.negative_hold),
+        },
         "headers": {
             "forwarded": match headers.forwarded {
                 Forwarded::Append => "append",
@@ -139,7 +147,7 @@ fn route(route: &RouteSettings) -> Value {
 
 fn endpoint(endpoint: &EndpointSettings) -> Value {
     json!({
-        "address": endpoint.address,
+        "address": endpoint.address.to_string(),
         "weight": endpoint.weight,
         "zone": endpoint.zone,
         "max_requests": endpoint.max_requests.unwrap_or(0),

@@ -13,6 +13,7 @@
 mod address;
 mod choosing;
 mod diagnostic;
+mod dns;
 mod document;
 mod effective;
 mod findings;

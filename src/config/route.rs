@@ -1,9 +1,8 @@
 //! `[[route]]`
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
-use super::address::{Role, socket_address};
+use super::address::endpoint_address;
 use super::findings::{Fault, Findings, quoted};
 use super::headers::edits;
 use super::health_check::health_check;
@@ -16,7 +15,7 @@ use super::settings::{RouteSettings, Timeouts, ZoneSettings};
 use super::shape::{ENDPOINT, HEALTH_CHECK, ROUTE_TIMEOUTS};
 use super::tls::endpoint_tls;
 use super::{outlier, timeouts};
-use crate::endpoint::HashOn;
+use crate::endpoint::{EndpointAddress, HashOn};
 
 /// The versions of the PROXY protocol that endpoints can be sent.
 const SEND_PROXY: &[(&str, bool)] = &[("v2", true)];
@@ -132,12 +131,12 @@ fn endpoints(
         findings.report(&section.place, fault.help(help));
         return Vec::new();
     };
-    let mut lines: HashMap<SocketAddr, usize> = HashMap::new();
+    let mut lines: HashMap<EndpointAddress, usize> = HashMap::new();
     let mut endpoints = Vec::new();
     for item in array.elements(findings).unwrap_or_default() {
         let Some(endpoint) = endpoint(&item, max_requests, findings) else { continue };
         let line = findings.line(item.place.span.start);
-        if let Some(first) = lines.insert(endpoint.address, line) {
+        if let Some(first) = lines.insert(endpoint.address.clone(), line) {
             let fault = Fault::new(format!(
                 "{} stands here twice: first on line {first}",
                 endpoint.address
@@ -171,7 +170,7 @@ fn endpoint(
         Some(weight) => weight.number(WEIGHTS, findings),
         None => Some(1),
     };
-    let tls = section.item("tls").and_then(|item| endpoint_tls(&item, findings));
+    let mut tls = section.item("tls").and_then(|item| endpoint_tls(&item, findings));
     let send_proxy = section.item("send_proxy").and_then(|i| i.word(SEND_PROXY, findings));
     let zone = section.item("zone").and_then(|item| item.read(findings, outlier::zone_name));
     let max_requests = limit(max_requests(&section, findings).or(of_route));
@@ -181,14 +180,15 @@ fn endpoint(
         return None;
     };
     let address = address.read(findings, endpoint_address)?;
+    if let (EndpointAddress::Name { host, .. }, Some(tls)) = (&address, &mut tls) {
+        // What is asked for by a name proves to be that name.
+        let name = host.strip_suffix('.').unwrap_or(host);
+        tls.server_name.get_or_insert_with(|| name.to_owned());
+    }
     // A weight is at most 256 here, so the conversion cannot fail.
     let weight = weight.and_then(|w| w.try_into().ok()).unwrap_or(1);
     let (tls, send_proxy) = (tls.map(Into::into), send_proxy.unwrap_or(false));
     Some(EndpointSettings { address, weight, max_requests, zone, tls, send_proxy })
-}
-
-fn endpoint_address(text: &str) -> Result<SocketAddr, Fault> {
-    socket_address(text, Role::Endpoint)
 }
 
 fn balance(text: &str) -> Result<Balance, Fault> {

@@ -8,7 +8,7 @@ use http::header::HeaderName;
 
 pub use super::choosing::{OutlierSettings, ZoneSettings};
 pub use crate::attempt::{Forwarded, HeaderEdits};
-pub use crate::endpoint::{Balance, HealthCheck};
+pub use crate::endpoint::{Balance, EndpointAddress, HealthCheck, NameTerms};
 
 use super::nats::NatsSettings;
 use super::tls::{EndpointTlsSettings, ListenerTlsSettings};
@@ -28,6 +28,8 @@ pub struct Settings {
     pub limits: Limits,
     /// When a failed attempt is followed by another.
     pub retry: RetrySettings,
+    /// Who resolves the names of endpoints.
+    pub dns: DnsSettings,
     /// What the router adds to and drops from heads.
     pub headers: HeaderSettings,
     /// What error answers may reveal.
@@ -240,6 +242,34 @@ impl Default for RetrySettings {
     }
 }
 
+/// `[dns]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsSettings {
+    /// Name servers; none stands for those of `/etc/resolv.conf`, with its
+    /// search domains.
+    pub servers: Vec<SocketAddr>,
+    /// For one try of a question.
+    pub timeout: Duration,
+    /// Tries of a question; at least 1.
+    pub attempts: usize,
+    /// The bounds of what answers may say.
+    pub terms: NameTerms,
+}
+
+impl Default for DnsSettings {
+    fn default() -> Self {
+        const fn s(seconds: u64) -> Duration {
+            Duration::from_secs(seconds)
+        }
+        Self {
+            servers: Vec::new(),
+            timeout: s(2),
+            attempts: 2,
+            terms: NameTerms { min_ttl: s(1), max_ttl: s(300), negative_hold: s(30) },
+        }
+    }
+}
+
 /// `[headers]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderSettings {
@@ -386,8 +416,8 @@ impl Default for AccessLogSettings {
 /// One endpoint of a `[[route]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointSettings {
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// Where it listens; a name stands for all its addresses.
+    pub address: EndpointAddress,
     /// Its share relative to the others; 1 to 256.
     pub weight: u16,
     /// Requests it takes at a time, from all routes and workers together; at

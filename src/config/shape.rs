@@ -28,7 +28,7 @@ macro_rules! shapes {
 
 shapes! {
     FILE = "" [
-        "listener", "admin", "workers", "timeouts", "limits", "retry", "headers", "errors",
+        "listener", "admin", "workers", "timeouts", "limits", "retry", "dns", "headers", "errors",
         "health", "access_log", "outlier", "zone", "registry", "route",
     ] later [];
     LISTENER = "[[listener]]" [
@@ -53,6 +53,9 @@ shapes! {
         "informational", "tls_handshakes", "queue_requests",
     ] later [];
     RETRY = "[retry]" ["attempts", "budget_percent", "budget_min"] later [];
+    DNS = "[dns]" [
+        "servers", "timeout", "attempts", "min_ttl", "max_ttl", "negative_hold",
+    ] later [];
     HEADERS = "[headers]" [
         "forwarded", "trusted_proxies", "forwarded_client_cert", "request_id", "via", "node_id",
     ] later [];

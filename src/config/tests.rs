@@ -7,6 +7,7 @@ mod accepted;
 mod headers;
 mod health_checks;
 mod names;
+mod names_of_servers;
 mod places;
 mod properties;
 mod routes;

@@ -11,8 +11,12 @@
 //! - [`Tried`]: the ones a request need not go to again
 //! - [`HealthCheck`], [`Rhythm`], [`RiseFall`]: what probes ask, when, and what
 //!   their results come to
+//! - [`EndpointAddress`]: where a route says an endpoint is: an address or a name
+//! - [`Resolution`]: what is known of a name, and when it is asked for again;
+//!   [`NameRegistry`] has one for each name
 //! - [`Probed`]: what they have found out, kept by [`ProbeRegistry`]
 
+mod address;
 mod balance;
 mod changes;
 mod check;
@@ -24,12 +28,14 @@ pub mod key;
 mod lease;
 mod least_requests;
 mod line;
+mod names;
 mod outlier;
 mod outlook;
 mod pass_over;
 mod probed;
 mod recent;
 mod registry;
+mod resolution;
 mod rhythm;
 mod rise_fall;
 mod round_robin;
@@ -42,15 +48,20 @@ mod verdict;
 mod wait;
 mod weights;
 
+pub use address::EndpointAddress;
 pub use balance::{Balance, CookieName, HashOn, UnknownBalance};
 pub use check::{HealthCheck, StatusSet};
 pub use condition::{Change, Condition, Reason, Seen};
 pub use ejection::EjectionTerms;
 pub use lease::Lease;
 pub use line::{Full, Line, Ticket};
+pub use names::{Name, NameRegistry, ResolvedAddress};
 pub use outlier::OutlierPolicy;
 pub use probed::{LastProbe, ProbeRegistry, Probed};
 pub use registry::EndpointRegistry;
+pub use resolution::{
+    FamilyAnswer, Learnt, MOST_ADDRESSES, NameAnswer, NameFault, NameTerms, Resolution,
+};
 pub use rhythm::Rhythm;
 pub use rise_fall::{RiseFall, Standing};
 pub use set::{Asked, Choice, Choosing, EndpointSet, Member};

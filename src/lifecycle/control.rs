@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use crate::admin::{Control, Page, RequestFilter, RequestView, RouteFilter, RouteView, TaskView};
 use crate::config;
+use crate::dns;
 use crate::endpoint::Condition;
 #[cfg(feature = "profiling")]
 use crate::lifecycle::TaskGuard;
+use crate::lifecycle::health::HealthInputs;
 use crate::lifecycle::reload::Reload;
 use crate::lifecycle::route_views;
 use crate::lifecycle::{Drain, HealthReport, Phase, SourceHealth, Task, TaskKind, systemd};
@@ -63,6 +65,14 @@ impl ControlSide {
     pub(crate) fn attend(&self, router: &Router, connections: &Arc<Connections>) {
         let (router, connections) = (router.worker().clone(), connections.clone());
         self.workers.lock().push(Watched { router, connections });
+    }
+
+    /// Everything health depends on, and the sources that it does not.
+    fn inputs(&self) -> HealthInputs {
+        let mut inputs = self.shared.health.inputs();
+        let now_ms = self.shared.now_ms(std::time::Instant::now());
+        inputs.sources.extend(dns::health(&self.shared, now_ms));
+        inputs
     }
 
     /// How many tasks of each kind are alive.
@@ -126,7 +136,7 @@ impl ControlSide {
 
 impl Control for ControlSide {
     fn health(&self) -> HealthReport {
-        self.shared.health.inputs().report()
+        self.inputs().report()
     }
 
     fn routes(&self, filter: &RouteFilter) -> Page<RouteView> {
@@ -166,7 +176,7 @@ impl Control for ControlSide {
     }
 
     fn metrics_text(&self) -> String {
-        let inputs = self.shared.health.inputs();
+        let inputs = self.inputs();
         let now_ms = self.shared.now_ms(std::time::Instant::now());
         let states = self.shared.endpoints.in_use();
         let down = self.shared.probes.down();
@@ -189,6 +199,7 @@ impl Control for ControlSide {
         self.shared.metrics.render(Observed {
             routes: snapshot.len() as u64,
             endpoints: by_condition.into(),
+            names: dns::states(&self.shared),
             tasks: self.task_counts(),
             source_ages,
             nats: self.shared.health.nats().cloned(),

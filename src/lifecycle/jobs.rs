@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use crate::dns;
 use crate::lifecycle::control::ControlSide;
 use crate::lifecycle::reload::Reload;
 use crate::lifecycle::signals::Signals;
@@ -59,6 +60,8 @@ pub(crate) fn start(
         let watching = async move { tls::watch(&watched, || reload.ask()).await };
         jobs.spawn(tasks.track(TaskKind::Reload, "certificates".into(), watching));
     }
+    let keeping = dns::keep(shared.clone(), drain.watch());
+    jobs.spawn(tasks.track(TaskKind::ResolveKeeper, "names of endpoints".into(), keeping));
     if let Some(reload) = reload {
         let file = reload.path().display().to_string();
         let mut phase = drain.watch();

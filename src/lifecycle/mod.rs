@@ -4,6 +4,7 @@ mod control;
 mod drain_gate;
 pub(crate) mod health;
 mod jobs;
+mod kept;
 mod phase;
 mod reload;
 mod route_views;
@@ -17,6 +18,7 @@ mod worker;
 
 pub(crate) use drain_gate::DrainGate;
 pub(crate) use health::{HealthReport, SourceHealth, SourceState, Verdict};
+pub(crate) use kept::Kept;
 pub(crate) use phase::{Drain, Phase};
 pub(crate) use server::{Server, StartError};
 pub(crate) use state::Health;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::config::{self, Settings};
+use crate::dns;
 use crate::lifecycle::systemd;
 use crate::registry::{FileSource, Stamp, Watch};
 use crate::router::Shared;
@@ -66,24 +67,25 @@ impl Reload {
     }
 
     fn read(&self, seen: Stamp) {
-        let refused = match config::load(self.file.path()) {
-            Err(error) => {
-                self.shared.metrics.reloaded(ReloadResult::Refused);
-                Some(crate::cli::check::report(&error))
-            }
-            Ok(settings) => self.apply(settings).err(),
+        let result = match config::load(self.file.path()) {
+            Err(error) => Err(crate::cli::check::report(&error)),
+            Ok(settings) => self.apply(settings),
         };
-        self.file.was_read(seen, refused.is_some(), Instant::now());
+        self.file.was_read(seen, result.is_err(), Instant::now());
+        self.shared.metrics.reloaded(ReloadResult::of(&result));
         let file = self.file.path().display();
-        match refused {
-            None => tracing::info!(%file, "reloaded"),
-            Some(why) => tracing::error!("the new configuration is not used:\n{why}"),
+        match result {
+            Ok(()) => tracing::info!(%file, "reloaded"),
+            Err(why) => tracing::error!("the new configuration is not used:\n{why}"),
         }
     }
 
     fn apply(&self, mut settings: Settings) -> Result<(), String> {
         let running = self.shared.snapshots.current();
         let kept = settings.keep_from_start(&running.settings);
+        // This thread may wait; the runtime is another's.
+        let asking = dns::first_answers(&self.shared, &settings);
+        let _names = tokio::runtime::Handle::current().block_on(asking);
         self.shared.reload(settings).map_err(|error| error.to_string())?;
         for key in kept {
             tracing::warn!("{key} has changed and needs a restart; everything else is in force");

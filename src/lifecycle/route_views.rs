@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::admin::{EndpointState as Shown, EndpointView, Page, ProbeView, RouteFilter, RouteView};
-use crate::endpoint::{Probed, Standing};
+use crate::admin::{
+    EndpointState as Shown, EndpointView, NameView, Page, ProbeView, RouteFilter, RouteView,
+};
+use crate::endpoint::{Name, Probed, Standing};
 use crate::registry::Source;
 use crate::router::{Route, Shared};
 
@@ -41,6 +43,13 @@ fn view(route: Route<'_>, shared: &Shared, now_ms: u64) -> RouteView {
     let entry = route.entry();
     let (host, path) = entry.host_and_path();
     let set = entry.set_in_use();
+    let settings = entry.terms.as_ref().map(|terms| &*terms.settings.endpoints).unwrap_or_default();
+    let (written, names) = shared.names.expand(settings.iter().map(|own| &own.address));
+    let name = |address| {
+        let at = written.iter().find(|written| written.address == address)?;
+        let own = &settings[at.endpoint].address;
+        own.host().map(|_| own.to_string())
+    };
     let overridden = std::iter::successors(entry.below.as_ref(), |below| below.below.as_ref());
     RouteView {
         host: host.to_owned(),
@@ -65,6 +74,7 @@ fn view(route: Route<'_>, shared: &Shared, now_ms: u64) -> RouteView {
                 let since_ms = seen.map_or(endpoint.since_ms, |seen| seen.since_ms);
                 EndpointView {
                     address: endpoint.address(),
+                    name: name(endpoint.address()),
                     weight: endpoint.weight,
                     state: seen.map_or(Shown::Available, |seen| seen.condition.into()),
                     since_unix_ms: unix_ms(since_ms),
@@ -82,13 +92,30 @@ fn view(route: Route<'_>, shared: &Shared, now_ms: u64) -> RouteView {
                 }
             })
             .collect(),
+        names: names.iter().map(|name| name_view(name, shared, now_ms)).collect(),
     }
+}
+
+fn name_view(name: &Name, shared: &Shared, now_ms: u64) -> NameView {
+    let resolution = name.resolution();
+    NameView {
+        name: name.host().to_string(),
+        state: resolution.state().into(),
+        addresses: resolution.addresses().collect(),
+        resolved_unix_ms: resolution.resolved_at_ms().map(|at_ms| unix_ms(shared, at_ms)),
+        ttl_left_ms: resolution.next_at_ms().saturating_sub(now_ms),
+        fault: resolution.fault().map(|(_, fault)| fault.detail.clone()),
+        failing_since_unix_ms: resolution.fault().map(|(at_ms, _)| unix_ms(shared, *at_ms)),
+    }
+}
+
+fn unix_ms(shared: &Shared, at_ms: u64) -> u64 {
+    shared.unix_ms(shared.start + Duration::from_millis(at_ms))
 }
 
 fn probe_view(probed: &Probed, shared: &Shared) -> ProbeView {
     let (standing, since_ms) = probed.standing();
     let last = probed.last();
-    let unix_ms = |at_ms| shared.unix_ms(shared.start + Duration::from_millis(at_ms));
     ProbeView {
         state: match standing {
             Standing::Unproven => "unproven",
@@ -96,8 +123,8 @@ fn probe_view(probed: &Probed, shared: &Shared) -> ProbeView {
             Standing::Down => "down",
         }
         .into(),
-        since_unix_ms: (standing != Standing::Unproven).then(|| unix_ms(since_ms)),
-        last_unix_ms: last.as_ref().map(|last| unix_ms(last.at_ms)),
+        since_unix_ms: (standing != Standing::Unproven).then(|| unix_ms(shared, since_ms)),
+        last_unix_ms: last.as_ref().map(|last| unix_ms(shared, last.at_ms)),
         fault: last.and_then(|last| last.fault),
     }
 }

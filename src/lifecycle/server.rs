@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::admin::{self, AdminState, Token, TokenError, TokenRequired};
 use crate::config::{self, LoadError, Settings};
+use crate::dns;
 use crate::lifecycle::control::ControlSide;
 use crate::lifecycle::reload::Reload;
 use crate::lifecycle::signals::Signals;
@@ -167,6 +168,13 @@ impl Server {
         ));
         let admin_address = self.admin.local_addr()?;
         let state = AdminState::new(control.clone(), admin_address, self.admin_token)?;
+        let settings = self.shared.snapshots.current().settings.clone();
+        runtime.block_on(async {
+            let names = dns::first_answers(&self.shared, &settings).await;
+            if !names.is_empty() {
+                self.shared.take_up_addresses();
+            }
+        });
         let routers: Vec<Router> = (0..self.shared.workers)
             .map(|index| Router::for_worker(self.shared.clone(), index, control.access_log(index)))
             .collect();

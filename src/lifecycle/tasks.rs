@@ -49,13 +49,17 @@ pub(crate) enum TaskKind {
     Probe,
     /// Listens to the bus that endpoints register on.
     Nats,
+    /// Ends and starts askers for names as the table has it.
+    ResolveKeeper,
+    /// Asks for one name.
+    Resolve,
     /// The thread that writes the access log.
     AccessLog,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Worker,
         Self::Accept,
         Self::Heartbeat,
@@ -72,6 +76,8 @@ impl TaskKind {
         Self::ProbeKeeper,
         Self::Probe,
         Self::Nats,
+        Self::ResolveKeeper,
+        Self::Resolve,
         Self::AccessLog,
     ];
 
@@ -94,6 +100,8 @@ impl TaskKind {
             Self::ProbeKeeper => "probe-keeper",
             Self::Probe => "probe",
             Self::Nats => "nats",
+            Self::ResolveKeeper => "resolve-keeper",
+            Self::Resolve => "resolve",
             Self::AccessLog => "access-log",
         }
     }

@@ -1,14 +1,12 @@
 //! The one owner of all probers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
 
 use crate::endpoint::{HealthCheck, Probed};
-use crate::lifecycle::{Phase, TaskKind};
+use crate::lifecycle::{Kept, Phase, TaskKind};
 use crate::probes::prober;
 use crate::router::{Shared, Snapshot};
 
@@ -19,18 +17,19 @@ const LEAST_PACE: Duration = Duration::from_millis(20);
 /// Keeps one prober for each address and check of the table in force, until
 /// the router drains or this is dropped.
 pub(crate) async fn keep(shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
-    let mut published = shared.published.subscribe();
-    let mut probers = Probers { running: HashMap::new(), tasks: JoinSet::new() };
+    let mut probers = Kept::new();
     let attending = async {
+        let mut published = shared.published.subscribe();
         loop {
             published.mark_unchanged();
-            probers.reconcile(&shared);
+            probers.reconcile(wanted(&shared.snapshots.current()), |probed| {
+                let url = url(&probed);
+                shared.tasks.track(TaskKind::Probe, url, prober::run(shared.clone(), probed))
+            });
             tokio::time::sleep(LEAST_PACE).await;
             tokio::select! {
                 changed = published.changed() => if changed.is_err() { return },
-                // One that was ended, or has panicked: then the next look
-                // starts another.
-                Some(_) = probers.tasks.join_next() => {}
+                () = probers.one_ended() => {}
             }
         }
     };
@@ -39,48 +38,13 @@ pub(crate) async fn keep(shared: Arc<Shared>, mut phase: watch::Receiver<Phase>)
         // A router that is about to end needs no news of endpoints.
         _ = phase.wait_for(Phase::is_draining) => {}
     }
-    probers.tasks.shutdown().await;
+    probers.shutdown().await;
 }
 
-struct Probers {
-    /// By what they probe: there is one [`Probed`] for each address and check,
-    /// and it stays where it is while it is held here.
-    running: HashMap<usize, Running>,
-    tasks: JoinSet<()>,
-}
-
-struct Running {
-    _probed: Arc<Probed>,
-    task: AbortHandle,
-}
-
-impl Probers {
-    /// Starts what is wanted and does not run; ends what runs and is not.
-    fn reconcile(&mut self, shared: &Arc<Shared>) {
-        let wanted = wanted(&shared.snapshots.current());
-        self.running.retain(|name, running| {
-            let stays = wanted.contains_key(name) && !running.task.is_finished();
-            if !stays {
-                running.task.abort();
-            }
-            stays
-        });
-        for (name, probed) in wanted {
-            self.running.entry(name).or_insert_with(|| {
-                let prober = prober::run(shared.clone(), probed.clone());
-                let listed = shared.tasks.track(TaskKind::Probe, url(&probed), prober);
-                Running { task: self.tasks.spawn(listed), _probed: probed }
-            });
-        }
-        // What was aborted has ended by the next look, and nobody else asks.
-        while self.tasks.try_join_next().is_some() {}
-    }
-}
-
-fn wanted(snapshot: &Snapshot) -> HashMap<usize, Arc<Probed>> {
+/// There is one [`Probed`] for each address and check.
+fn wanted(snapshot: &Snapshot) -> Vec<Arc<Probed>> {
     let sets = snapshot.of_file().filter_map(|route| route.entry().set_in_use());
-    let probed = sets.flat_map(|set| set.probed());
-    probed.map(|probed| (Arc::as_ptr(probed) as usize, probed.clone())).collect()
+    sets.flat_map(|set| set.probed()).cloned().collect()
 }
 
 /// What is asked, and in whose name if that is another.

@@ -118,6 +118,11 @@ impl Endpoint {
         self.details.server_cert_domain_san()
     }
 
+    /// Its availability zone.
+    pub(crate) fn zone(&self) -> Option<&str> {
+        self.details.availability_zone()
+    }
+
     /// Whether it is in this availability zone.
     pub(crate) fn is_in_zone(&self, zone: &str) -> bool {
         self.details.availability_zone() == Some(zone)

@@ -54,6 +54,11 @@ pub(super) async fn run(
     let snapshot = scope.snapshot().clone();
     let (settings, route) = (&snapshot.settings, snapshot.route(id));
     let endpoints = route.endpoints(worker.shared.makings());
+    if endpoints.is_empty()
+        && let Some(error) = route.unresolved(&worker.shared.names)
+    {
+        return Err(error);
+    }
     let terms = Terms {
         timeouts: &route.timeouts,
         head: HeadLimits { bytes: settings.limits.response_head_bytes, fields: RESPONSE_FIELDS },

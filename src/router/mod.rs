@@ -25,10 +25,10 @@ use tokio::sync::watch;
 
 use crate::attempt::RetryBudget;
 use crate::config::Settings;
-use crate::endpoint::{EndpointRegistry, ProbeRegistry};
+use crate::endpoint::{EndpointRegistry, NameRegistry, ProbeRegistry};
 use crate::error::{Code, RouterError};
 use crate::http1::Refusal;
-use crate::lifecycle::Health;
+use crate::lifecycle::{Drain, Health};
 use crate::registry::{Bounds, Entries, Ledger, Live, LiveRoutes};
 use crate::request::{ClientAddress, Scope, Subject};
 use crate::respond::Reply;
@@ -75,7 +75,23 @@ impl Router {
     /// # Errors
     /// As for [`Router::new`]; then the old settings stay.
     pub fn reload(&self, settings: Settings) -> Result<(), SnapshotError> {
-        self.worker.shared.reload(settings)
+        let shared = &self.worker.shared;
+        let result = shared.reload(settings);
+        shared.metrics.reloaded(ReloadResult::of(&result));
+        result
+    }
+
+    /// Probes the endpoints and resolves the names of the routes in force, for
+    /// as long as it is polled. To be spawned beside the service, by who has
+    /// routes with a health check or with names: without it every endpoint
+    /// counts as up, and a name has no address.
+    pub async fn keep_endpoints(&self) {
+        let shared = &self.worker.shared;
+        let drain = Drain::new();
+        tokio::join!(
+            crate::probes::keep(shared.clone(), drain.watch()),
+            crate::dns::keep(shared.clone(), drain.watch()),
+        );
     }
 
     pub(crate) fn for_worker(
@@ -144,7 +160,7 @@ impl Shared {
         health: Health,
     ) -> Result<Self, SnapshotError> {
         let endpoints = EndpointRegistry::new(workers);
-        let probes = ProbeRegistry::default();
+        let (probes, names) = (ProbeRegistry::default(), NameRegistry::default());
         let metrics = Metrics::new(workers);
         let node = format!("{:08x}", fastrand::u32(..));
         let retry = settings.retry.clone();
@@ -155,13 +171,14 @@ impl Shared {
         let makings = Makings {
             endpoints: &endpoints,
             probes: &probes,
+            names: &names,
             metrics: &metrics,
             tls: &tls,
             workers,
             plain: &plain,
         };
         ledger.set_file(&draft.routes, 0, makings);
-        endpoints.enforce(draft.max_requests());
+        endpoints.enforce(snapshot::max_requests(&draft.settings, &names).into_iter());
         let snapshot = draft.with(ledger.table.clone());
         Ok(Self {
             snapshots: Publisher::new(Arc::new(snapshot)),
@@ -170,6 +187,7 @@ impl Shared {
             endpoints,
             plain,
             probes,
+            names,
             published: watch::Sender::new(()),
             budget: RetryBudget::new(retry.budget_percent, retry.budget_min, workers),
             metrics,
@@ -185,13 +203,11 @@ impl Shared {
         })
     }
 
-    /// Puts new settings in force, or changes nothing.
+    /// Puts new settings in force, or changes nothing. To be counted by the
+    /// caller, once everything says so.
     pub(crate) fn reload(&self, settings: Settings) -> Result<(), SnapshotError> {
         let retry = settings.retry.clone();
-        let draft = Draft::new(Arc::new(settings), &self.node, &self.tls);
-        let result = if draft.is_ok() { ReloadResult::Applied } else { ReloadResult::Refused };
-        self.metrics.reloaded(result);
-        let draft = draft?;
+        let draft = Draft::new(Arc::new(settings), &self.node, &self.tls)?;
         let now_ms = self.now_ms(Instant::now());
         {
             let mut live = self.live.lock();
@@ -199,7 +215,8 @@ impl Shared {
             live.ledger.bounds = Bounds::of(&draft.settings.registry);
             live.ledger.set_file(&draft.routes, now_ms, self.makings());
             // Before the table: nobody finds a new endpoint without its limit.
-            self.endpoints.enforce(draft.max_requests());
+            self.endpoints
+                .enforce(snapshot::max_requests(&draft.settings, &self.names).into_iter());
             self.snapshots.publish(Arc::new(draft.with(live.ledger.table.clone())));
         }
         self.published.send_replace(());
@@ -213,11 +230,28 @@ impl Shared {
         self.snapshots.publish(Arc::new(self.snapshots.current().with(table.clone())));
     }
 
+    /// Puts the addresses in force that the names of the file have now.
+    pub(crate) fn take_up_addresses(&self) {
+        let now_ms = self.now_ms(Instant::now());
+        {
+            let mut live = self.live.lock();
+            let snapshot = self.snapshots.current();
+            if !live.ledger.take_up_addresses(snapshot.file_routes(), now_ms, self.makings()) {
+                return;
+            }
+            self.endpoints
+                .enforce(snapshot::max_requests(&snapshot.settings, &self.names).into_iter());
+            self.publish_table(&live.ledger.table);
+        }
+        self.published.send_replace(());
+    }
+
     /// What routes are made of.
     pub(crate) fn makings(&self) -> Makings<'_> {
         Makings {
             endpoints: &self.endpoints,
             probes: &self.probes,
+            names: &self.names,
             metrics: &self.metrics,
             tls: &self.tls,
             workers: self.workers,

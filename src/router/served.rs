@@ -55,8 +55,7 @@ impl Makings<'_> {
         });
         let line = self.endpoints.line(name, route.queue_requests);
         let hops = match terms {
-            // In the order of the file, as the endpoints are.
-            Some(terms) => terms.hops.clone(),
+            Some(terms) => self.hops_of_file(endpoints, terms),
             None => self.tls.registered_hops(endpoints),
         };
         let set = EndpointSet::new(members.collect(), choosing(route, balance, self.workers));
@@ -71,6 +70,21 @@ impl Makings<'_> {
             set = set.with_probes(probed);
         }
         Served { set, hops }
+    }
+
+    /// The hops of a route of the file, by the endpoint's index; a name's are
+    /// those of all its addresses.
+    fn hops_of_file(&self, endpoints: &[Arc<Endpoint>], terms: &Terms) -> Box<[Hop]> {
+        let written: Vec<_> = terms.settings.endpoints.iter().map(|own| &own.address).collect();
+        if terms.hops.is_empty() || written.iter().all(|own| own.host().is_none()) {
+            // In the order of the file, as the endpoints are.
+            return terms.hops.clone();
+        }
+        let hop = |endpoint: &Arc<Endpoint>| {
+            let index = self.names.written(&written, endpoint.address());
+            index.and_then(|index| terms.hops.get(index)).unwrap_or(&Hop::PLAIN).clone()
+        };
+        endpoints.iter().map(hop).collect()
     }
 }
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::attempt::{HeadPolicy, PolicyError, Via};
 use crate::config::{RouteSettings, Settings, Timeouts};
-use crate::endpoint::{EndpointRegistry, ProbeRegistry};
+use crate::endpoint::{EndpointRegistry, NameRegistry, ProbeRegistry, ResolvedAddress};
+use crate::error::{Code, RouterError};
 use crate::listen::tls::{ListenerTls, TlsFacts};
 use crate::registry::{Entries, Entry};
 use crate::respond::fields::ResponsePolicy;
@@ -90,6 +91,7 @@ pub enum SnapshotError {
 pub(crate) struct Makings<'a> {
     pub(crate) endpoints: &'a EndpointRegistry,
     pub(crate) probes: &'a ProbeRegistry,
+    pub(crate) names: &'a NameRegistry,
     pub(crate) metrics: &'a Metrics,
     pub(crate) tls: &'a TlsState,
     pub(crate) workers: usize,
@@ -111,6 +113,21 @@ pub(crate) struct Draft {
 
 /// The routes of a file with their options.
 pub(crate) type FileRoutes = Arc<[(HostPattern, PathPrefix, Arc<Terms>)]>;
+
+/// How many requests each endpoint of the file takes at a time; a name's limit
+/// is that of each of its addresses.
+pub(crate) fn max_requests(
+    settings: &Settings,
+    names: &NameRegistry,
+) -> Vec<(SocketAddr, Option<u64>)> {
+    let mut limits = Vec::new();
+    for route in &settings.routes {
+        let (addresses, _) = names.expand(route.endpoints.iter().map(|own| &own.address));
+        let limit = |at: &ResolvedAddress| (at.address, route.endpoints[at.endpoint].max_requests);
+        limits.extend(addresses.iter().map(limit));
+    }
+    limits
+}
 
 impl Draft {
     /// Checks settings; `node` is this node's name unless they have one.
@@ -148,12 +165,6 @@ impl Draft {
         let plain = Terms::new(&plain, Box::default(), &settings, &via)?;
         drop(met);
         Ok(Self { via, listeners, plain: Arc::new(plain), routes: routes.into(), settings })
-    }
-
-    /// How many requests each endpoint of the file takes at a time.
-    pub(crate) fn max_requests(&self) -> impl Iterator<Item = (SocketAddr, Option<u64>)> {
-        let endpoints = self.settings.routes.iter().flat_map(|route| &route.endpoints);
-        endpoints.map(|endpoint| (endpoint.address, endpoint.max_requests))
     }
 
     /// The snapshot with these routes, of the file and live.
@@ -213,6 +224,11 @@ impl Snapshot {
         entries.map(|entry| self.route_of(entry))
     }
 
+    /// The same as they were put in.
+    pub(crate) fn file_routes(&self) -> &FileRoutes {
+        &self.of_file
+    }
+
     /// The routes of one host pattern, sorted by path.
     pub(crate) fn routes_of(&self, host: &HostPattern) -> impl Iterator<Item = Route<'_>> {
         self.table.routes_of(host).map(|(_, entry)| self.route_of(entry))
@@ -238,6 +254,15 @@ impl<'s> Route<'s> {
     /// What stands in the table for it.
     pub(crate) fn entry(&self) -> &'s Entry {
         self.entry
+    }
+
+    /// Why it has no endpoint, if that is for want of its names' addresses.
+    pub(crate) fn unresolved(&self, names: &NameRegistry) -> Option<RouterError> {
+        let mut hosts = self.settings.endpoints.iter().filter_map(|e| e.address.host());
+        // Not the name itself: the answer may go to anybody.
+        let fault = hosts.find_map(|host| names.resolve(host).why_empty())?;
+        let code = if fault.timed_out { Code::DnsTimeout } else { Code::DnsFailed };
+        Some(RouterError::new(code, fault.detail))
     }
 
     /// Its endpoints, and the choice between them; made when first asked for.

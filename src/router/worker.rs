@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::watch;
 
 use crate::attempt::RetryBudget;
-use crate::endpoint::{EndpointRegistry, ProbeRegistry};
+use crate::endpoint::{EndpointRegistry, NameRegistry, ProbeRegistry};
 use crate::error::Code;
 use crate::lifecycle::{Health, Tasks};
 use crate::registry::{LastHeard, Live};
@@ -34,6 +34,7 @@ pub(crate) struct Shared {
     /// The options of routes that have none of their own.
     pub(crate) plain: Mutex<Arc<Terms>>,
     pub(crate) probes: ProbeRegistry,
+    pub(crate) names: NameRegistry,
     /// Told of every reload: live routes have no health checks.
     pub(crate) published: watch::Sender<()>,
     pub(crate) budget: RetryBudget,

@@ -32,6 +32,7 @@ mod limits;
 mod many_routers;
 mod metrics;
 mod nats;
+mod names;
 mod outliers;
 mod pooling;
 mod probes;

@@ -144,7 +144,10 @@ mod tests {
         let settings = crate::config::parse(&configuration(&addresses), "demo").unwrap();
         for (app, address) in &addresses.apps {
             let route = settings.routes.iter().find(|route| route.host == app.host()).unwrap();
-            assert!(route.endpoints.iter().any(|endpoint| endpoint.address == *address), "{app:?}");
+            assert!(
+                route.endpoints.iter().any(|endpoint| endpoint.address == (*address).into()),
+                "{app:?}"
+            );
         }
     }
 

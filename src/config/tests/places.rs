@@ -45,11 +45,11 @@ path = "/""#,
         (r#"connect = "3s""#, "p:2:1: connect: unknown key; it belongs in [timeouts] or [[route]]"),
         (
             r#""a b" = 1"#,
-            r#"p:2:1: "a b": unknown key; at the top can have: listener, admin, workers, timeouts, limits, retry, headers, errors, health, access_log, outlier, zone, registry, route"#,
+            r#"p:2:1: "a b": unknown key; at the top can have: listener, admin, workers, timeouts, limits, retry, dns, headers, errors, health, access_log, outlier, zone, registry, route"#,
         ),
         (
             r#""\u001b[2J" = 1"#,
-            r#"p:2:1: "\u{1b}[2J": unknown key; at the top can have: listener, admin, workers, timeouts, limits, retry, headers, errors, health, access_log, outlier, zone, registry, route"#,
+            r#"p:2:1: "\u{1b}[2J": unknown key; at the top can have: listener, admin, workers, timeouts, limits, retry, dns, headers, errors, health, access_log, outlier, zone, registry, route"#,
         ),
         (
             r#"[[route]]

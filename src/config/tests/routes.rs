@@ -3,19 +3,25 @@
 use super::{refuse, refuse_in_route};
 
 #[test]
-fn addresses_are_ip_and_port() {
+fn an_endpoint_is_an_ip_address_or_a_name_and_a_port() {
     refuse(&[
         (
             r#"[[route]]
 host = "a.example"
-endpoints = ["app.internal:8080"]"#,
-            r#"p:4:14: route[0].endpoints[0]: "app.internal" is a host name, and endpoints are IP addresses until DNS is built"#,
+endpoints = ["app.internal:0"]"#,
+            r#"p:4:14: route[0].endpoints[0]: the port in "app.internal:0" is not a number from 1 to 65535"#,
         ),
         (
             r#"[[route]]
 host = "a.example"
-endpoints = ["localhost:8080"]"#,
-            r#"p:4:14: route[0].endpoints[0]: "localhost" is a host name, and endpoints are IP addresses until DNS is built; write "127.0.0.1:8080""#,
+endpoints = ["app..internal:80"]"#,
+            r#"p:4:14: route[0].endpoints[0]: "app..internal" is neither an IP address nor a host name"#,
+        ),
+        (
+            r#"[[route]]
+host = "a.example"
+endpoints = ["app.internal:80", "App.Internal:80"]"#,
+            "p:4:33: route[0].endpoints[1]: app.internal:80 stands here twice: first on line 4; give one of them a weight instead",
         ),
         (
             r#"[[route]]
@@ -93,7 +99,7 @@ endpoints = ["1.2.3:80"]"#,
             r#"[[route]]
 host = "a.example"
 endpoints = ["app"]"#,
-            r#"p:4:14: route[0].endpoints[0]: "app" is not IP:port; write "10.0.0.1:8080", for example"#,
+            r#"p:4:14: route[0].endpoints[0]: the port is missing in "app"; write "app:8080", for example"#,
         ),
         (
             r#"[[route]]

@@ -15,7 +15,8 @@ use crate::registry::NatsStatus;
 use super::Metrics;
 use super::histogram::HistogramSum;
 use super::kinds::{
-    ConnectionState, InformationalDrop, PROBE_RESULTS, ReloadResult, STATUS_CLASSES, Side,
+    ConnectionState, DNS_RESULTS, InformationalDrop, PROBE_RESULTS, ReloadResult, STATUS_CLASSES,
+    Side,
 };
 use super::labels::RouteLabels;
 use super::process::ProcessFigures;
@@ -29,6 +30,8 @@ pub struct Observed {
     pub routes: u64,
     /// Endpoints by state.
     pub endpoints: Vec<(&'static str, u64)>,
+    /// Names of endpoints by state.
+    pub names: Vec<(&'static str, u64)>,
     /// How long ago each route source was last heard.
     pub source_ages: Vec<(String, Duration)>,
     /// The bus, if there is one.
@@ -243,6 +246,19 @@ impl Scrape {
                 .iter()
                 .zip(&self.metrics.turns)
                 .map(|(to, count)| ([("to", *to)], count.load(Relaxed))),
+        )?;
+        out.counters(
+            "pointsman_dns_lookups",
+            "Names of endpoints asked for, by what came of it",
+            DNS_RESULTS
+                .iter()
+                .zip(&self.metrics.lookups)
+                .map(|(result, count)| ([("result", *result)], count.load(Relaxed))),
+        )?;
+        out.gauges(
+            "pointsman_dns_names",
+            "Names of endpoints, by whether they have an answer and whether their last one was good",
+            seen.names.iter().map(|(state, count)| ([("state", *state)], *count)),
         )?;
         out.gauges(
             "pointsman_tasks",

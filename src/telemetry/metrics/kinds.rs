@@ -81,6 +81,11 @@ pub enum ReloadResult {
 }
 
 impl ReloadResult {
+    /// Of a reload that came to this.
+    pub fn of<T, E>(result: &Result<T, E>) -> Self {
+        if result.is_ok() { Self::Applied } else { Self::Refused }
+    }
+
     /// Every result.
     pub const ALL: [Self; 2] = [Self::Applied, Self::Refused];
 
@@ -105,6 +110,9 @@ pub const PROBE_RESULTS: [&str; 9] = [
     "status",
     "content",
 ];
+
+/// What came of asking for a name, as the label `result` has it.
+pub const DNS_RESULTS: [&str; 3] = ["answered", "failed", "timeout"];
 
 /// The values of the label `status_class`: a status divided by 100, and
 /// `none` where no status was sent.

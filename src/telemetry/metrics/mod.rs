@@ -27,7 +27,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use prometheus_client::registry::Registry;
 
 pub use collector::Observed;
-pub use kinds::{ConnectionState, InformationalDrop, PROBE_RESULTS, ReloadResult, Side};
+pub use kinds::{
+    ConnectionState, DNS_RESULTS, InformationalDrop, PROBE_RESULTS, ReloadResult, Side,
+};
 pub use labels::{RouteLabel, RouteLabels};
 pub use shard::WorkerMetrics;
 
@@ -44,6 +46,7 @@ pub struct Metrics {
     labels: Mutex<RouteLabels>,
     reloads: [AtomicU64; ReloadResult::ALL.len()],
     probes: [AtomicU64; PROBE_RESULTS.len()],
+    lookups: [AtomicU64; DNS_RESULTS.len()],
     /// Verdicts of probes that have changed: to up, to down.
     turns: [AtomicU64; 2],
     /// Changes of endpoints' conditions; they are rare.
@@ -58,6 +61,7 @@ impl Metrics {
             labels: Mutex::new(RouteLabels::new()),
             reloads: Default::default(),
             probes: Default::default(),
+            lookups: Default::default(),
             turns: Default::default(),
             transitions: Mutex::default(),
         })
@@ -116,6 +120,13 @@ impl Metrics {
     pub fn probed(&self, result: &str) {
         if let Some(index) = PROBE_RESULTS.iter().position(|known| *known == result) {
             self.probes[index].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts a name that was asked for, by one of [`DNS_RESULTS`].
+    pub fn resolved(&self, result: &str) {
+        if let Some(index) = DNS_RESULTS.iter().position(|known| *known == result) {
+            self.lookups[index].fetch_add(1, Relaxed);
         }
     }
 

@@ -44,8 +44,21 @@ impl ScriptedEndpoint {
         Self::named("scripted", behaviour)
     }
 
+    /// An ordinary app at this address; `None` if it is taken.
+    pub(crate) fn echo_at(name: &str, address: SocketAddr) -> Option<Self> {
+        Some(Self::on(TcpListener::bind(address).ok()?, name, |_| script::echo()))
+    }
+
     fn named(name: &str, behaviour: impl Fn(Visit) -> Script + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        Self::on(listener, name, behaviour)
+    }
+
+    fn on(
+        listener: TcpListener,
+        name: &str,
+        behaviour: impl Fn(Visit) -> Script + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             name: name.to_owned(),

@@ -11,6 +11,7 @@
 
 pub(crate) mod client;
 pub(crate) mod config;
+pub(crate) mod dns;
 pub(crate) mod endpoint;
 pub(crate) mod held;
 pub(crate) mod nats;
