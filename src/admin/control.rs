@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::lifecycle::HealthReport;
 #[cfg(feature = "profiling")]
 use crate::lifecycle::TaskGuard;
+use crate::registry::LiveRoutes;
 use crate::telemetry::RecentError;
 
 use super::lists::{Page, RequestFilter, RouteFilter};
@@ -18,6 +19,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// One page of the routes in force; [`RouteFilter::select`] picks it.
     fn routes(&self, filter: &RouteFilter) -> Page<RouteView>;
+
+    /// The routes that come and go, to be looked at one by one and changed.
+    fn live(&self) -> LiveRoutes;
 
     /// One page of the requests in flight; [`RequestFilter::select`] picks it.
     /// Paths come with their query: the page masks it.

@@ -16,6 +16,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
 
 use super::control::Control;
@@ -27,6 +28,7 @@ use super::token::Token;
 pub struct AdminState {
     control: Arc<dyn Control>,
     rules: Arc<Rules>,
+    writing: Arc<Mutex<()>>,
 }
 
 /// The admin side is bound off loopback and has no token.
@@ -47,11 +49,17 @@ impl AdminState {
         if token.is_none() && !address.ip().to_canonical().is_loopback() {
             return Err(TokenRequired(address));
         }
-        Ok(Self { control, rules: Arc::new(Rules { token }) })
+        Ok(Self { control, rules: Arc::new(Rules { token }), writing: Arc::default() })
     }
 
     pub(super) fn control(&self) -> &dyn Control {
         &*self.control
+    }
+
+    /// Held from looking at a route to changing it, so that nobody else's
+    /// change comes between. Never across an await.
+    pub(super) fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock()
     }
 }
 

@@ -14,15 +14,16 @@ use serde_json::json;
 use crate::lifecycle::Verdict;
 use crate::telemetry::metrics::CONTENT_TYPE;
 
-use super::debug;
 use super::guard::{AdminState, guard};
 use super::lists::{
     DEFAULT_LIMIT, MAX_LIMIT, Page, RequestFilter, RouteFilter, mask_query, parse_duration,
 };
+use super::openapi::openapi;
 use super::problem::Problem;
 #[cfg(feature = "profiling")]
 use super::profiles;
 use super::views::{ErrorView, RequestView, RouteView};
+use super::{changes, debug, one_route};
 
 /// What exists, for those who look for something else.
 const ENDPOINTS: &[&str] = &[
@@ -31,6 +32,11 @@ const ENDPOINTS: &[&str] = &[
     "GET /health/ready",
     "GET /metrics",
     "GET /routes?host=&limit=&after=",
+    "GET /routes/HOST/PATH",
+    "PUT /routes/HOST/PATH",
+    "DELETE /routes/HOST/PATH",
+    "POST /register",
+    "POST /unregister",
     "GET /requests?older_than=30s&host=&limit=&after=&queries=show",
     "GET /errors?host=&limit=&after=&queries=show",
     "GET /config",
@@ -40,6 +46,7 @@ const ENDPOINTS: &[&str] = &[
     #[cfg(feature = "profiling")]
     "GET /debug/pprof/heap",
     "POST /drain",
+    "GET /openapi.json",
 ];
 
 /// Every page, behind the guard.
@@ -49,12 +56,18 @@ pub fn router(state: AdminState) -> Router {
     let pages = pages
         .route("/debug/pprof/profile", get(profiles::cpu))
         .route("/debug/pprof/heap", get(profiles::heap));
+    let one_route = get(one_route::read).put(one_route::put).delete(one_route::delete);
     pages
         .route("/health", get(health))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/routes", get(routes))
+        .route("/routes/{*place}", one_route.clone())
+        .route("/routes/", one_route)
+        .route("/register", post(changes::register))
+        .route("/unregister", post(changes::unregister))
+        .route("/openapi.json", get(openapi))
         .route("/requests", get(requests))
         .route("/errors", get(errors))
         .route("/config", get(config))

@@ -92,6 +92,15 @@ impl Control for Fixed {
         filter.select(["b.example", "a.example"], |host| (host, "/")).map(route)
     }
 
+    fn live(&self) -> crate::registry::LiveRoutes {
+        let text = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+        let settings = crate::config::parse(text, "test").unwrap();
+        let health = crate::lifecycle::Health::embedded();
+        crate::registry::LiveRoutes::of(&Arc::new(
+            crate::router::Shared::new(settings, 1, health).unwrap(),
+        ))
+    }
+
     fn requests(&self, filter: &RequestFilter) -> Page<RequestView> {
         let requests = [request("young", 5), request("old", 60_000)];
         filter.select(

@@ -104,6 +104,11 @@ fn address_is_taken(address: SocketAddr, listeners: &[ListenerSettings]) -> bool
     address.port() != 0 && listeners.iter().any(|listener| listener.address == address)
 }
 
+/// The name of a file; nothing is none.
+pub(super) fn file_path_or_none(text: &str) -> Result<Option<PathBuf>, Fault> {
+    if text.is_empty() { Ok(None) } else { file_path(text).map(Some) }
+}
+
 pub(super) fn file_path(text: &str) -> Result<PathBuf, Fault> {
     if text.is_empty() || text.contains('\0') {
         return Err(Fault::new("not the name of a file"));

@@ -96,6 +96,7 @@ pub fn effective(settings: &Settings) -> Value {
             "ttl": format_duration(settings.registry.ttl),
             "register_interval": format_duration(settings.registry.register_interval),
             "nats": settings.registry.nats.as_ref().map(nats),
+            "snapshot": settings.registry.snapshot.as_deref().unwrap_or(std::path::Path::new("")),
         },
         "outlier": outlier(&settings.outlier),
         "zone": {

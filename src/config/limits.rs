@@ -7,6 +7,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::document::file_path_or_none;
 use super::findings::{Fault, Findings};
 use super::item::{Item, Section};
 use super::settings::{Limits, RegistrySettings, RetrySettings, WorkerSettings};
@@ -73,6 +74,8 @@ pub(super) fn registry(
     if let Some(item) = section.item("grace") {
         registry.grace = item.duration(true, findings).unwrap_or(registry.grace);
     }
+    let snapshot = section.item("snapshot");
+    registry.snapshot = snapshot.and_then(|item| item.read(findings, file_path_or_none)).flatten();
     read_ttl(&section, &mut registry, findings);
     let nats = section.item("nats").and_then(|item| item.section(&shape::NATS, findings));
     registry.nats = nats.map(|section| nats::nats(&section, findings));

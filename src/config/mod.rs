@@ -11,6 +11,7 @@
 //! whoever does it.
 
 mod address;
+pub(crate) mod checks;
 mod choosing;
 mod diagnostic;
 mod dns;

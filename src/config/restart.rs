@@ -3,14 +3,14 @@
 use super::{ListenerSettings, Settings};
 
 /// Keys that are read at the start only; everything else follows a reload.
-pub const NEEDS_RESTART: [&str; 5] =
-    ["listener", "admin", "workers", "access_log", "registry.nats"];
+pub const NEEDS_RESTART: [&str; 6] =
+    ["listener", "admin", "workers", "access_log", "registry.nats", "registry.snapshot"];
 
 impl Settings {
     /// Takes those parts from `running` that cannot change in a running
     /// router; the keys that were different, of [`NEEDS_RESTART`].
     pub(crate) fn keep_from_start(&mut self, running: &Settings) -> Vec<&'static str> {
-        let [listener, admin, workers, access_log, nats] = NEEDS_RESTART;
+        let [listener, admin, workers, access_log, nats, snapshot] = NEEDS_RESTART;
         let mut kept = Vec::new();
         if !same_sockets(&self.listeners, &running.listeners) {
             kept.push(listener);
@@ -20,6 +20,8 @@ impl Settings {
         keep(workers, &mut self.workers, &running.workers, &mut kept);
         keep(access_log, &mut self.access_log, &running.access_log, &mut kept);
         keep(nats, &mut self.registry.nats, &running.registry.nats, &mut kept);
+        let running_snapshot = &running.registry.snapshot;
+        keep(snapshot, &mut self.registry.snapshot, running_snapshot, &mut kept);
         kept
     }
 }
@@ -54,7 +56,7 @@ mod tests {
     fn what_needs_a_restart_stays_and_is_named_and_the_rest_is_new() {
         let running = parse("[[listener]]\naddress = \"127.0.0.1:1\"\n", "p").unwrap();
         let text = "errors.expose_endpoints = true\nadmin.address = \"127.0.0.1:2\"\n\
-                    workers.threads = 7\naccess_log.path = \"\"\n\
+                    workers.threads = 7\naccess_log.path = \"\"\nregistry.snapshot = \"s\"\n\
                     registry.nats.urls = [\"nats://127.0.0.1\"]\n\
                     [[listener]]\naddress = \"127.0.0.1:3\"\n";
         let mut new = parse(text, "p").unwrap();

@@ -191,7 +191,7 @@ fn endpoint(
     Some(EndpointSettings { address, weight, max_requests, zone, tls, send_proxy })
 }
 
-fn balance(text: &str) -> Result<Balance, Fault> {
+pub(super) fn balance(text: &str) -> Result<Balance, Fault> {
     if let Ok(balance) = text.parse() {
         return Ok(balance);
     }

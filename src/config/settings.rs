@@ -66,6 +66,8 @@ pub struct RegistrySettings {
     pub register_interval: Duration,
     /// The bus endpoints register on, if there is one.
     pub nats: Option<NatsSettings>,
+    /// The file that live routes are kept in over a restart; `None` keeps none.
+    pub snapshot: Option<PathBuf>,
 }
 
 impl Default for RegistrySettings {
@@ -77,6 +79,7 @@ impl Default for RegistrySettings {
             ttl: Duration::from_secs(120),
             register_interval: Duration::from_secs(20),
             nats: None,
+            snapshot: None,
         }
     }
 }

@@ -62,7 +62,9 @@ shapes! {
     ERRORS = "[errors]" ["expose_endpoints"] later [];
     HEALTH = "[health]" ["path", "user_agents"] later [];
     ACCESS_LOG = "[access_log]" ["path", "format"] later [];
-    REGISTRY = "[registry]" ["grace", "endpoints", "tls", "ttl", "register_interval", "nats"] later ["snapshot"];
+    REGISTRY = "[registry]" [
+        "grace", "endpoints", "tls", "ttl", "register_interval", "nats", "snapshot",
+    ] later [];
     ROUTE = "[[route]]" [
         "host", "path", "endpoints", "balance", "slow_start", "outlier", "max_requests",
         "queue_requests", "metrics",

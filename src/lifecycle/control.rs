@@ -14,6 +14,7 @@ use crate::lifecycle::reload::Reload;
 use crate::lifecycle::route_views;
 use crate::lifecycle::{Drain, HealthReport, Phase, SourceHealth, Task, TaskKind, systemd};
 use crate::listen::connections::Connections;
+use crate::registry::LiveRoutes;
 use crate::router::{Router, Shared, WorkerRouter};
 use crate::sync::Mutex;
 use crate::telemetry::RecentError;
@@ -143,6 +144,10 @@ impl Control for ControlSide {
         route_views::page(&self.shared, filter, std::time::Instant::now())
     }
 
+    fn live(&self) -> LiveRoutes {
+        LiveRoutes::of(&self.shared)
+    }
+
     fn requests(&self, filter: &RequestFilter) -> Page<RequestView> {
         let workers = self.workers.lock();
         let records = workers.iter().flat_map(|worker| worker.router.in_flight_records.all());
@@ -204,6 +209,11 @@ impl Control for ControlSide {
             source_ages,
             nats: self.shared.health.nats().cloned(),
             heartbeat_ages: inputs.heartbeat_ages,
+            snapshot: self
+                .shared
+                .health
+                .snapshot()
+                .map(|status| status.figures(std::time::Instant::now())),
             access_log_lines_dropped: self.access_log.lock().dropped(),
         })
     }

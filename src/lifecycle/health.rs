@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::registry::snapshot::SnapshotHealth;
+
 /// How often a worker beats.
 pub const HEARTBEAT_PERIOD: Duration = Duration::from_millis(250);
 
@@ -79,6 +81,8 @@ pub struct HealthInputs {
     pub listeners: Vec<ListenerHealth>,
     /// Where routes come from.
     pub sources: Vec<SourceHealth>,
+    /// Where live routes are kept, if they are.
+    pub snapshot: Option<SnapshotHealth>,
 }
 
 /// A limit that is reached, so that requests are turned away.
@@ -175,6 +179,9 @@ pub struct HealthReport {
     pub listeners: Vec<ListenerHealth>,
     /// Every source of routes.
     pub sources: Vec<SourceHealth>,
+    /// Where live routes are kept, if they are.
+    #[serde(default)]
+    pub snapshot: Option<SnapshotHealth>,
 }
 
 impl HealthInputs {
@@ -208,6 +215,7 @@ impl HealthInputs {
             saturated: self.saturated,
             listeners: self.listeners,
             sources: self.sources,
+            snapshot: self.snapshot,
         }
     }
 

@@ -18,7 +18,8 @@ use crate::lifecycle::worker::Worker;
 use crate::lifecycle::{Drain, Health, TaskKind, Tasks, jobs, systemd};
 use crate::listen::connections::Connections;
 use crate::listen::{BindError, Listener, PassedError, PassedSockets, listen};
-use crate::registry::{FileSource, Stamp};
+use crate::registry::snapshot::{self, Restored};
+use crate::registry::{FileSource, LiveRoutes, Stamp};
 use crate::router::{Router, Shared, SnapshotError};
 use crate::telemetry::access_log::AccessLog;
 
@@ -66,6 +67,7 @@ pub(crate) struct Server {
     file: Option<Arc<FileSource>>,
     drain: Arc<Drain>,
     access_log: AccessLog,
+    snapshot: Option<Restored>,
     listeners: Vec<Vec<Listener>>,
     addresses: Vec<SocketAddr>,
     admin: TcpListener,
@@ -122,11 +124,21 @@ impl Server {
         let settings = &shared.snapshots.current().settings;
         let access_log = AccessLog::start(&settings.access_log, workers, &shared.tasks)
             .map_err(StartError::AccessLog)?;
+        // Before the first request is taken.
+        let snapshot = settings
+            .registry
+            .snapshot
+            .clone()
+            .map(|path| snapshot::restore_into(&LiveRoutes::of(&shared), path, &shared.tasks));
+        if let Some(snapshot) = &snapshot {
+            shared.health.keeps(snapshot.status());
+        }
         Ok(Self {
             shared,
             file,
             drain,
             access_log,
+            snapshot,
             listeners,
             addresses,
             admin,
@@ -195,6 +207,8 @@ impl Server {
             threads.push(spawn(index, worker, &self.shared.tasks, ended.clone())?);
         }
         drop(ended);
+        let table = LiveRoutes::of(&self.shared);
+        let keeper = self.snapshot.map(|snapshot| snapshot.keep(Arc::new(table))).transpose()?;
         let secure = settings.listeners.iter().map(|listener| listener.tls.is_some());
         let addresses: Vec<_> = self.addresses.iter().copied().zip(secure).collect();
         announce(&addresses, admin_address, &self.greeting)?;
@@ -217,6 +231,9 @@ impl Server {
             }
             outcome
         });
+        if let Some(keeper) = keeper {
+            keeper.finish();
+        }
         if outcome.is_ok() {
             for thread in threads {
                 let _ = thread.join();

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 use super::health::{HealthInputs, Heartbeats, ListenerHealth, Saturation, SourceHealth};
 use super::phase::Phase;
 use crate::registry::{FileSource, NatsStatus};
+use crate::registry::FileSource;
+use crate::registry::snapshot::Status;
 
 /// The live inputs of the health report.
 pub(crate) struct Health {
@@ -18,6 +20,7 @@ pub(crate) struct Health {
     listeners: Vec<Listener>,
     file: Option<Arc<FileSource>>,
     nats: OnceLock<Arc<NatsStatus>>,
+    snapshot: OnceLock<Arc<Status>>,
     /// Requests in flight and their limit, as of the last look.
     in_flight: AtomicU64,
     in_flight_limit: AtomicU64,
@@ -53,6 +56,7 @@ impl Health {
             listeners,
             file,
             nats: OnceLock::new(),
+            snapshot: OnceLock::new(),
             in_flight: AtomicU64::new(0),
             in_flight_limit: AtomicU64::new(u64::MAX),
         }
@@ -66,6 +70,17 @@ impl Health {
     /// The bus, if there is one.
     pub(crate) fn nats(&self) -> Option<&Arc<NatsStatus>> {
         self.nats.get()
+    }
+
+    /// Live routes are kept in a file, which does like this.
+    pub(crate) fn keeps(&self, snapshot: Arc<Status>) {
+        // It is said once, before anybody asks.
+        let _ = self.snapshot.set(snapshot);
+    }
+
+    /// How the file does that live routes are kept in.
+    pub(crate) fn snapshot(&self) -> Option<&Arc<Status>> {
+        self.snapshot.get()
     }
 
     /// A worker's loop turns.
@@ -100,6 +115,7 @@ impl Health {
                 of,
             }),
             listeners: self.listeners.iter().map(Listener::health).collect(),
+            snapshot: self.snapshot.get().map(|status| status.health(now)),
             sources: self.sources(now),
         }
     }

@@ -55,6 +55,8 @@ pub(crate) enum TaskKind {
     Resolve,
     /// The thread that writes the access log.
     AccessLog,
+    /// A thread that writes the snapshot of the live routes.
+    Snapshot,
 }
 
 impl TaskKind {
@@ -79,6 +81,7 @@ impl TaskKind {
         Self::ResolveKeeper,
         Self::Resolve,
         Self::AccessLog,
+        Self::Snapshot,
     ];
 
     /// As `/debug/tasks` and the label `kind` have it.
@@ -103,6 +106,7 @@ impl TaskKind {
             Self::ResolveKeeper => "resolve-keeper",
             Self::Resolve => "resolve",
             Self::AccessLog => "access-log",
+            Self::Snapshot => "snapshot",
         }
     }
 }

@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::ledger::Ledger;
 use super::{Change, Heard, Outcome, Registration, Source};
 use crate::route::{HostPattern, PathPrefix, RouteTable};
-use crate::router::Shared;
+use crate::router::{Shared, Snapshot};
 
 /// The live routes of a router. Clones are the same routes.
 ///
@@ -47,6 +47,7 @@ impl LiveRoutes {
     /// On the return they are in force: every request that begins later, on
     /// whatever worker, goes by them; those under way end as they began.
     pub fn apply(&self, source: Source, changes: Vec<Change>, now: Instant) -> Vec<Outcome> {
+        self.heard_from(source, now);
         self.make(source, changes, now, true)
     }
 
@@ -59,13 +60,19 @@ impl LiveRoutes {
         registrations: impl IntoIterator<Item = Registration>,
         now: Instant,
     ) -> usize {
+        self.heard_from(source, now);
         let changes = registrations.into_iter().map(Change::Register).collect();
         let outcomes = self.make(source, changes, now, false);
         outcomes.into_iter().filter(|outcome| outcome.is_change()).count()
     }
 
+    /// Makes changes that a snapshot had, as [`apply`](Self::apply), but nobody
+    /// was heard and nothing is written to the journal.
+    pub(crate) fn restore(&self, source: Source, changes: Vec<Change>, now: Instant) {
+        self.make(source, changes, now, false);
+    }
+
     fn make(&self, source: Source, changes: Vec<Change>, now: Instant, told: bool) -> Vec<Outcome> {
-        self.heard_from(source, now);
         let now_ms = self.shared.now_ms(now);
         let mut live = self.shared.live.lock();
         let makings = self.shared.makings();
@@ -191,6 +198,11 @@ impl LiveRoutes {
             live.tell(*source, std::slice::from_ref(change));
         }
         expired.more
+    }
+
+    /// Settings and routes in force.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshots.current()
     }
 
     fn publish(&self, live: &mut Live) {

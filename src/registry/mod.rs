@@ -11,15 +11,18 @@ mod entry;
 mod expiry;
 mod file;
 mod file_routes;
+mod in_force;
 mod ledger;
 mod live;
 pub mod message;
 mod nats;
 mod registration;
+pub mod snapshot;
 mod source;
 mod term;
 mod watch;
 
+pub use in_force::InForce;
 pub use live::LiveRoutes;
 pub use nats::{Intake, Subject};
 pub use registration::{Change, Heard, Outcome, Registration, Tags};

@@ -148,7 +148,7 @@ fn every_limit_is_set_by_its_own_key() {
          replay_body_bytes = 7\nlinger_bytes = \"8B\"\ninformational = 9\ntls_handshakes = 14\n\
          queue_requests = 10\n\
          [retry]\nattempts = 10\nbudget_percent = 11\nbudget_min = 12\n[workers]\nthreads = 13\n\
-         [registry]\ngrace = \"14s\"\nendpoints = 15\nttl = \"40s\"\nregister_interval = \"17s\"\n\
+         [registry]\ngrace = \"14s\"\nendpoints = 15\nsnapshot = \"s\"\nttl = \"40s\"\nregister_interval = \"17s\"\n\
          [registry.nats]\nurls = [\"tls://u:p@a.test:1\"]\ncredentials = \"c\"\nqueue = 18\n\
          subject_prefix = \"a.b\"\ntls = { ca = \"d\", cert = \"e\", key = \"f\" }",
     );
@@ -187,6 +187,7 @@ fn every_limit_is_set_by_its_own_key() {
                 subject_prefix: "a.b".into(),
                 queue: 18,
             }),
+            snapshot: Some("s".into()),
         }
     );
 }

@@ -11,6 +11,7 @@ use prometheus_client::metrics::MetricType;
 
 use crate::error::Code;
 use crate::registry::NatsStatus;
+use crate::registry::snapshot::SnapshotFigures;
 
 use super::Metrics;
 use super::histogram::HistogramSum;
@@ -40,6 +41,8 @@ pub struct Observed {
     pub tasks: Vec<(&'static str, u64)>,
     /// How long ago each worker last turned, in worker order.
     pub heartbeat_ages: Vec<Duration>,
+    /// The file live routes are kept in, if they are.
+    pub snapshot: Option<SnapshotFigures>,
     /// Access log lines lost, see `AccessLog::dropped`.
     pub access_log_lines_dropped: u64,
 }
@@ -274,6 +277,9 @@ impl Scrape {
                 .zip(&seen.heartbeat_ages)
                 .map(|(worker, age)| ([("worker", worker.as_str())], age.as_secs_f64())),
         )?;
+        if let Some(snapshot) = &seen.snapshot {
+            snapshot_file(out, snapshot)?;
+        }
         out.counter(
             "pointsman_access_log_lines_dropped",
             "Access log lines lost to a sink too slow or broken",
@@ -309,6 +315,33 @@ fn bus(out: &mut Families<'_>, nats: &NatsStatus) -> Result<(), Error> {
         "pointsman_nats_messages_dropped",
         "Messages of NATS lost since too many waited, at least",
         figures.dropped(),
+    )
+}
+
+/// The file live routes are kept in.
+fn snapshot_file(out: &mut Families<'_>, figures: &SnapshotFigures) -> Result<(), Error> {
+    if let Some(age) = figures.age {
+        out.gauge(
+            "pointsman_snapshot_age_seconds",
+            "Time since the snapshot was known to have every change of the live routes",
+            age.as_secs_f64(),
+        )?;
+    }
+    out.gauge("pointsman_snapshot_bytes", "Length of the snapshot", figures.bytes)?;
+    out.gauge(
+        "pointsman_snapshot_restored_changes",
+        "Changes read from the snapshot at the start",
+        figures.restored,
+    )?;
+    out.counter(
+        "pointsman_snapshot_write_failures",
+        "Times the snapshot could not be written",
+        figures.failures,
+    )?;
+    out.counter(
+        "pointsman_snapshot_set_aside",
+        "Snapshots that could not be used, or not wholly",
+        figures.set_aside,
     )
 }
 

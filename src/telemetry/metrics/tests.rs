@@ -116,6 +116,7 @@ fn every_family_of_the_contract_is_there_with_its_labels() {
         nats: None,
         tasks: vec![("probe", 2)],
         heartbeat_ages: vec![10 * MS, 20 * MS],
+        snapshot: None,
         access_log_lines_dropped: 4,
     }));
     let expected = [

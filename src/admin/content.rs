@@ -1,0 +1,113 @@
+//! The content of a request that changes something: a bounded piece of JSON.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde_json::Value;
+
+use crate::config::checks::Mistake;
+
+use super::problem::{KeyMistake, Problem};
+
+/// Bytes of a content at most: some ten thousand registrations.
+pub(super) const MAX_BYTES: usize = 4 << 20;
+
+/// Reads a content to its end.
+///
+/// Its media type is not looked at: a page that could send a wrong one is
+/// refused by its `Origin`, and `curl -d` says it is a form.
+pub(super) async fn bytes(fields: &HeaderMap, body: Body) -> Result<bytes::Bytes, Problem> {
+    let coding = fields.get(header::CONTENT_ENCODING);
+    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let detail = "send the content as it is: no Content-Encoding is understood here";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    match axum::body::to_bytes(body, MAX_BYTES).await {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if is_too_long(&error) => {
+            let detail = format!("the content is longer than {MAX_BYTES} bytes");
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
+        }
+        Err(error) => {
+            let detail = format!("the content did not arrive whole: {error}");
+            Err(Problem::new(StatusCode::BAD_REQUEST, detail))
+        }
+    }
+}
+
+/// Reads a content as JSON in which no key stands twice.
+pub(super) async fn json(fields: &HeaderMap, body: Body) -> Result<Value, Problem> {
+    let bytes = bytes(fields, body).await?;
+    serde_json::from_slice::<Once>(&bytes).map(|Once(value)| value).map_err(|error| {
+        let mistake = Mistake { reason: format!("not JSON: {error}"), help: None };
+        Problem::wrong_content(vec![KeyMistake { key: String::new(), mistake }])
+    })
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source.is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+}
+
+/// A value in which a key that stands twice is an error: which one was meant
+/// is anybody's guess.
+struct Once(Value);
+
+impl<'de> serde::Deserialize<'de> for Once {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OnceVisitor).map(Self)
+    }
+}
+
+struct OnceVisitor;
+
+impl<'de> serde::de::Visitor<'de> for OnceVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Once(value)) = seq.next_element()? {
+            values.push(value);
+        }
+        Ok(values.into())
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut values = serde_json::Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let Once(value) = map.next_value()?;
+            if values.contains_key(&key) {
+                return Err(serde::de::Error::custom(format!("the key {key:?} stands here twice")));
+            }
+            values.insert(key, value);
+        }
+        Ok(values.into())
+    }
+}

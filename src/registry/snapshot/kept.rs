@@ -1,0 +1,60 @@
+//! A router's live routes, restored from a snapshot and kept in it.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::lifecycle::Tasks;
+use crate::registry::{Change, LiveRoutes, Registration, Source};
+
+use super::{Exported, Restored, restore};
+
+/// Changes made at a time: each time makes a table.
+const PIECE: usize = 4_096;
+
+/// Takes up what the snapshot at `path` has, and has what changes from then on
+/// recorded.
+pub(crate) fn restore_into(live: &LiveRoutes, path: PathBuf, tasks: &Arc<Tasks>) -> Restored {
+    let mut piece = Piece { live, source: Source::Admin, changes: Vec::new() };
+    let restored = restore(path, tasks, |source, change| piece.add(source, change));
+    piece.make();
+    let journal = restored.journal();
+    live.journal(move |source, changes, _| journal.record(source, changes));
+    restored
+}
+
+struct Piece<'a> {
+    live: &'a LiveRoutes,
+    source: Source,
+    changes: Vec<Change>,
+}
+
+impl Piece<'_> {
+    fn add(&mut self, source: Source, change: Change) {
+        if source != self.source || self.changes.len() >= PIECE {
+            self.make();
+            self.source = source;
+        }
+        self.changes.push(change);
+    }
+
+    fn make(&mut self) {
+        let changes = std::mem::take(&mut self.changes);
+        self.live.restore(self.source, changes, Instant::now());
+    }
+}
+
+impl Exported for LiveRoutes {
+    fn export(
+        &self,
+        each: &mut dyn FnMut(Source, &Registration) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for source in Source::ALL.into_iter().filter(|source| *source != Source::File) {
+            for registration in LiveRoutes::export(self, source) {
+                each(source, &registration)?;
+            }
+        }
+        Ok(())
+    }
+}
