@@ -53,6 +53,7 @@ replayed! {
     stored_inputs_pass_http1_response: http1_response,
     stored_inputs_pass_proxy_protocol: proxy_protocol,
     stored_inputs_pass_registration_message: registration_message,
+    stored_inputs_pass_registry_snapshot: registry_snapshot,
     stored_inputs_pass_route_table: route_table,
     stored_inputs_pass_whole_wire: whole_wire,
 }

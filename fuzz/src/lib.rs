@@ -14,6 +14,7 @@ pub mod http1_request;
 pub mod http1_response;
 pub mod proxy_protocol;
 pub mod registration_message;
+pub mod registry_snapshot;
 pub mod route_table;
 pub mod whole_wire;
 
@@ -27,7 +28,7 @@ mod strict;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("admission", admission::run),
     ("attempt_isolation", attempt_isolation::run),
     ("config", config::run),
@@ -37,6 +38,7 @@ pub const TARGETS: [Target; 11] = [
     ("http1_response", http1_response::run),
     ("proxy_protocol", proxy_protocol::run),
     ("registration_message", registration_message::run),
+    ("registry_snapshot", registry_snapshot::run),
     ("route_table", route_table::run),
     ("whole_wire", whole_wire::run),
 ];

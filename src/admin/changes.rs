@@ -39,11 +39,11 @@ pub(super) async fn register(
     if outcomes.contains(&Outcome::Full) {
         // Latest first, so that what a message changed twice is as it was.
         let undone = changes.iter().zip(before).zip(outcomes).rev();
-        let undo = undone.filter(|(_, outcome)| outcome.is_change()).map(|((change, was), _)| {
-            let gone = || unregistered(change);
-            was.map_or_else(gone, Change::Register)
-        });
-        let undo: Vec<Change> = undo.collect();
+        let undo = undone.filter(|(_, outcome)| outcome.is_change()).flat_map(
+            // Out first, since what was may be older than what is.
+            |((change, was), _)| [Some(unregistered(change)), was.map(Change::Register)],
+        );
+        let undo: Vec<Change> = undo.flatten().collect();
         live.apply(Source::Admin, undo, Instant::now());
         return Err(full());
     }
@@ -113,7 +113,6 @@ fn field(error: &MessageError) -> &'static str {
         MessageError::NoHost | MessageError::Host(_) => "host",
         MessageError::NoPort => "port",
         MessageError::Port { field, .. } => field,
-        MessageError::TlsOnly => "tls_port",
         MessageError::Uri { .. } => "uris",
         MessageError::RouteService => "route_service_url",
         _ => "",
@@ -124,7 +123,6 @@ fn help(error: &MessageError) -> Option<String> {
     let help = match error {
         MessageError::NoHost | MessageError::Host(_) => "write \"10.0.0.1\", for example",
         MessageError::NoPort | MessageError::Port { .. } => "write 8080, for example",
-        MessageError::TlsOnly => "give the port for plain HTTP too",
         MessageError::Json(_) => {
             "write {\"host\": \"10.0.0.1\", \"port\": 8080, \"uris\": [\"a.example\"]}"
         }

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use super::health::{HealthInputs, Heartbeats, ListenerHealth, Saturation, SourceHealth};
 use super::phase::Phase;
 use crate::registry::{FileSource, NatsStatus};
-use crate::registry::FileSource;
 use crate::registry::snapshot::Status;
 
 /// The live inputs of the health report.

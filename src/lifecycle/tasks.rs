@@ -61,7 +61,7 @@ pub(crate) enum TaskKind {
 
 impl TaskKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Worker,
         Self::Accept,
         Self::Heartbeat,

@@ -8,6 +8,7 @@ mod harness;
 mod access_log;
 mod accounting;
 mod admin;
+mod admin_register;
 mod admin_routes;
 mod affinity;
 mod bodies;
