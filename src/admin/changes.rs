@@ -4,7 +4,7 @@
 //! where the file has a route they wait below it, as registrations of the bus
 //! do, and the answer says whose route is in force.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Json;
 use axum::body::Body;
@@ -22,17 +22,15 @@ use super::guard::AdminState;
 use super::one_route::full;
 use super::problem::{KeyMistake, Problem};
 
-/// How long a registration holds that does not say so itself; as on the bus.
-const TTL: Duration = Duration::from_secs(120);
-
 pub(super) async fn register(
     State(state): State<AdminState>,
     fields: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
     let content = content::bytes(&fields, body).await?;
-    let changes = read(&content, |message| message.registrations(TTL))?;
     let live = state.control().live();
+    let ttl = live.ttl();
+    let changes = read(&content, |message| message.registrations(ttl))?;
     let _writing = state.writing();
     let before: Vec<_> = changes.iter().map(|change| known(&live, change)).collect();
     let outcomes = live.apply(Source::Admin, changes.clone(), Instant::now());

@@ -1,5 +1,7 @@
 //! One route as it is in force, whoever brought it.
 
+use std::time::Duration;
+
 use super::{LiveRoutes, Registration, Source};
 use crate::endpoint::Balance;
 use crate::route::{HostPattern, PathPrefix};
@@ -16,6 +18,11 @@ pub struct InForce {
 }
 
 impl LiveRoutes {
+    /// How long a registration holds that does not say so itself.
+    pub fn ttl(&self) -> Duration {
+        self.snapshot().settings.registry.ttl
+    }
+
     /// The route in force for just this host and path, the file's too. A route
     /// for more than this is not it, even if requests for this go there.
     pub fn in_force(&self, host: &HostPattern, path: &PathPrefix) -> Option<InForce> {
