@@ -8,7 +8,8 @@ use super::nats::NatsSettings;
 use super::restart::NEEDS_RESTART;
 use super::settings::{
     AccessLogFormat, AccessLogTarget, EndpointSettings, ForwardedClientCert, HeaderEdits,
-    HealthCheck, ListenerSettings, OutlierSettings, RouteSettings, Settings, Timeouts,
+    HealthCheck, ListenerSettings, OutlierSettings, RouteSettings, Settings, StickySettings,
+    Timeouts,
 };
 use super::tls::{
     ClientAuth, ClientAuthSettings, EndpointTlsSettings, FileRef, ListenerTlsSettings, TlsVersion,
@@ -136,6 +137,7 @@ fn route(route: &RouteSettings) -> Value {
         "endpoints": route.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         "balance": route.balance.to_string(),
         "slow_start": format_duration(route.slow_start),
+        "sticky": route.sticky.as_ref().map(sticky),
         "outlier": outlier(&route.outlier),
         "queue_requests": route.queue_requests,
         "timeouts": timeouts(&route.timeouts),
@@ -216,6 +218,19 @@ fn health_check(check: &HealthCheck) -> Value {
         "fall": check.fall,
         "expect": check.expect.to_string(),
         "expect_body": check.expect_body,
+    })
+}
+
+fn sticky(sticky: &StickySettings) -> Value {
+    json!({
+        "cookie": sticky.cookie.as_str(),
+        "path": sticky.path,
+        "domain": sticky.domain,
+        "max_age": sticky.max_age.map(format_duration),
+        "secure": sticky.secure,
+        "http_only": sticky.http_only,
+        "same_site": sticky.same_site.as_str().to_ascii_lowercase(),
+        "secret": sticky.secret.as_ref().map(|_| "***"),
     })
 }
 

@@ -32,6 +32,7 @@ mod restart;
 mod route;
 mod settings;
 mod shape;
+mod sticky;
 mod suggest;
 mod timeouts;
 mod tls;

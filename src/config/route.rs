@@ -12,7 +12,8 @@ use super::limits::QUEUE_REQUESTS;
 use super::path::normalise_prefix;
 use super::settings::{Balance, EndpointSettings, HeaderSettings, OutlierSettings};
 use super::settings::{RouteSettings, Timeouts, ZoneSettings};
-use super::shape::{ENDPOINT, HEALTH_CHECK, ROUTE_TIMEOUTS};
+use super::shape::{ENDPOINT, HEALTH_CHECK, ROUTE_TIMEOUTS, STICKY};
+use super::sticky::sticky;
 use super::tls::endpoint_tls;
 use super::{outlier, timeouts};
 use crate::endpoint::{EndpointAddress, HashOn};
@@ -79,6 +80,8 @@ fn route(
     let balance = section.item("balance").and_then(|item| item.read(findings, balance));
     let slow_start = outlier::slow_start(section.item("slow_start"), findings);
     let outlier = outlier::of_route(section.item("outlier"), inherited.outlier, findings);
+    let table = section.item("sticky").and_then(|item| item.section(&STICKY, findings));
+    let sticky = table.and_then(|table| sticky(&table, findings));
     let table = section.item("timeouts").and_then(|i| i.section(&ROUTE_TIMEOUTS, findings));
     let timeouts = timeouts::of_route(section, table, inherited.timeouts, findings);
     let request_id = &inherited.headers.request_id;
@@ -94,6 +97,7 @@ fn route(
         balance: balance.unwrap_or(Balance::RoundRobin),
         slow_start,
         outlier,
+        sticky,
         zone: inherited.zone.clone(),
         queue_requests: queue_requests.unwrap_or(inherited.queue_requests),
         timeouts,

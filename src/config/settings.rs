@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::header::HeaderName;
 
 pub use super::choosing::{OutlierSettings, ZoneSettings};
+pub use super::sticky::{SameSite, Secret, StickySettings};
 pub use crate::attempt::{Forwarded, HeaderEdits};
 pub use crate::endpoint::{Balance, EndpointAddress, HealthCheck, NameTerms};
 
@@ -451,6 +452,8 @@ pub struct RouteSettings {
     pub slow_start: Duration,
     /// When one of them is ejected: its own keys over the global ones.
     pub outlier: OutlierSettings,
+    /// The cookie that keeps a client with an endpoint.
+    pub sticky: Option<StickySettings>,
     /// Where the router stands: the global one.
     pub zone: ZoneSettings,
     /// Requests that wait for one of its endpoints at most; 0 lets none wait.
@@ -478,6 +481,7 @@ impl RouteSettings {
             balance: Balance::RoundRobin,
             slow_start: Duration::ZERO,
             outlier: outlier.clone(),
+            sticky: None,
             zone: zone.clone(),
             queue_requests: Limits::default().queue_requests,
             timeouts: timeouts.clone(),

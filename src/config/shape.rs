@@ -66,13 +66,13 @@ shapes! {
         "grace", "endpoints", "tls", "ttl", "register_interval", "nats", "snapshot",
     ] later [];
     ROUTE = "[[route]]" [
-        "host", "path", "endpoints", "balance", "slow_start", "outlier", "max_requests",
-        "queue_requests", "metrics",
+        "host", "path", "endpoints", "balance", "slow_start", "sticky", "outlier",
+        "max_requests", "queue_requests", "metrics",
         "request_headers", "response_headers",
         "timeouts", "request_body_idle", "request_body_min_rate", "queue", "connect",
         "request_write_idle", "attempt_head", "response_body_idle", "request", "tunnel_idle",
         "health_check",
-    ] later ["sticky", "tls"];
+    ] later ["tls"];
     ROUTE_TIMEOUTS = "[route.timeouts]" [
         "request_body_idle", "request_body_min_rate", "queue", "connect", "request_write_idle",
         "attempt_head", "response_body_idle", "request", "tunnel_idle",
@@ -93,6 +93,9 @@ shapes! {
     ROUTE_OUTLIER = "outlier" [
         "enabled", "failures_in_a_row", "statuses", "success_percent", "min_requests", "window",
         "ejection", "ejection_max", "retry_after_max",
+    ] later [];
+    STICKY = "sticky" [
+        "cookie", "path", "domain", "max_age", "secure", "http_only", "same_site", "secret",
     ] later [];
     ZONE = "[zone]" ["name", "enough_percent"] later [];
     NATS = "[registry.nats]" ["urls", "credentials", "tls", "subject_prefix", "queue"] later [];

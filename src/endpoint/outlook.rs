@@ -235,7 +235,7 @@ impl Outlook {
 
     /// A load as it weighs for an endpoint that is given less than its share.
     pub(super) fn weigh(&self, index: usize, load: u64) -> u64 {
-        self.ramp.get(index).map_or(load, |share| (load + 1) * WHOLE / share)
+        self.ramp.get(index).map_or(load, |share| load * WHOLE / share)
     }
 }
 

@@ -137,3 +137,83 @@ fn least_requests_looks_at_what_is_in_flight() {
         assert_eq!(choice.index, 1);
     }
 }
+
+fn policy() -> OutlierPolicy {
+    OutlierPolicy {
+        failures_in_a_row: 1,
+        success_percent: 0,
+        min_requests: 1,
+        window_ms: 1_000,
+        ejection: crate::endpoint::EjectionTerms { base_ms: 1_000, max_ms: 9_000 },
+    }
+}
+
+fn all_balances() -> [(Balance, Option<u64>); 3] {
+    let hash = Balance::Hash(crate::endpoint::HashOn::SourceIp);
+    [(Balance::RoundRobin, None), (Balance::LeastRequests, None), (hash, Some(7))]
+}
+
+#[test]
+fn a_new_endpoint_has_a_growing_share_unless_all_are_new() {
+    for (balance, key) in all_balances() {
+        let mut members = members(4);
+        members[3].since_ms = 10_000;
+        let choosing = Choosing { slow_start_ms: 1_000, ..Choosing::by(balance, 1) };
+        let set = EndpointSet::new(members, choosing);
+        let share = |now_ms| {
+            let asked =
+                |n: u64| Asked { key: key.map(|_| key::spin(n)), ..asked(now_ms, key::spin(n)) };
+            let chosen = (0..4_000).filter_map(|n| set.choose(&asked(n), &Tried::new()));
+            chosen.filter(|choice| choice.index == 3).count()
+        };
+        let (early, late, full) = (share(10_000), share(10_500), share(11_000));
+        assert!((20..250).contains(&early), "{early}");
+        assert!((early + 100..900).contains(&late), "{late}");
+        assert!((850..1_150).contains(&full), "{full}");
+        let new = EndpointSet::new(
+            self::members(2),
+            Choosing { slow_start_ms: 1_000, ..Choosing::by(Balance::RoundRobin, 1) },
+        );
+        let chosen = (0..100).filter_map(|n| new.choose(&asked(1, n), &Tried::new()));
+        assert_eq!(chosen.filter(|choice| choice.index == 0).count(), 50);
+    }
+}
+
+#[test]
+fn a_request_stays_with_its_endpoint_while_that_is_fit() {
+    for (balance, key) in all_balances() {
+        let set = set(4, balance);
+        let asked = |now_ms| Asked { key, stay_with: Some(2), ..asked(now_ms, 3) };
+        let index = |now_ms, tried: &[usize]| {
+            set.choose(&asked(now_ms), &self::tried(tried)).map(|choice| choice.index)
+        };
+        assert_eq!(index(0, &[]), Some(2));
+        assert_ne!(index(0, &[2]), Some(2));
+        set.endpoints()[2].pass_over(0, REFUSED);
+        assert_ne!(index(1, &[]), Some(2));
+        assert_eq!(index(1, &[0, 1, 3]), Some(2), "there is no other");
+        assert_eq!(index(5_000, &[]), Some(2));
+    }
+}
+
+#[test]
+fn one_request_tries_an_ejected_endpoint_and_another_if_that_one_has_no_verdict() {
+    for (balance, key) in all_balances() {
+        let choosing = Choosing { outlier: Some(policy()), ..Choosing::by(balance, 1) };
+        let set = EndpointSet::new(members(2), choosing);
+        let asked = |now_ms, n: u64| Asked { key: key.map(|_| key::spin(n)), ..asked(now_ms, n) };
+        assert!(set.note(1, None, false, &asked(0, 0)).is_some());
+        assert!(set.note(0, None, false, &asked(0, 0)).is_none(), "half of two is one");
+        let chosen = |now_ms, n| set.choose(&asked(now_ms, n), &Tried::new()).unwrap();
+        assert!((0..50).all(|n| chosen(899, n).index == 0));
+        let tried = (0..50).map(|n| chosen(1_000, n)).find(|choice| choice.trial.is_some());
+        let tried = tried.expect("some request is the trial");
+        assert_eq!(tried.index, 1);
+        assert!((0..50).all(|n| chosen(1_001, n).index == 0), "there is one already");
+        drop(tried);
+        let again = (0..50).map(|n| chosen(1_002, n)).find(|choice| choice.trial.is_some());
+        let Choice { index, trial, .. } = again.expect("another is the trial");
+        assert!(set.note(index, trial, true, &asked(1_003, 0)).is_some());
+        assert!((0..50).any(|n| chosen(1_004, n).index == 1), "it is back");
+    }
+}

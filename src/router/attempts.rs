@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::UPGRADE;
+use http::header::{HeaderValue, UPGRADE};
 use tokio::time::Instant;
 
 use crate::attempt::{
@@ -39,6 +39,8 @@ pub(super) struct Winner {
     pub(super) tunnel: Option<Box<Tunnel>>,
     pub(super) route: RouteId,
     pub(super) deadline: Option<Instant>,
+    /// The cookie that keeps the client with the endpoint from here on.
+    pub(super) cookie: Option<HeaderValue>,
 }
 
 /// Sends the request until an endpoint answers or the planner gives up.
@@ -84,6 +86,7 @@ pub(super) async fn run(
     let mut queue = Queue { worker, route, set: endpoints, deadline, patience, ticket: None };
     let mut action = planner.step(Event::Start, started_ms, take_retry);
     let key = affinity::key(&endpoints.choosing().balance, head, settings);
+    let stay_with = endpoints.stay_with(head);
     let (mut last, mut failed) = (None, None);
     loop {
         let event = match action {
@@ -106,8 +109,7 @@ pub(super) async fn run(
                 let now = if number == 1 { scope.started() } else { std::time::Instant::now() };
                 let random = fastrand::u64(..);
                 let now_ms = shared.now_ms(now);
-                let mut asked =
-                    Asked { worker: worker.index, now_ms, random, key, stay_with: None };
+                let mut asked = Asked { worker: worker.index, now_ms, random, key, stay_with };
                 let (choice, lease, now) = match queue.enter(scope, &planner, &asked, now).await {
                     Ok(entered) => entered,
                     Err(Refused::NoneLeft) => {
@@ -142,7 +144,9 @@ pub(super) async fn run(
                 verdict::note(worker, (outlier, endpoints), &asked, (index, trial), &result);
                 match result {
                     Ok(answered) => {
-                        return Ok(winner(answered, body, lease, worker, id, &terms));
+                        let cookie = endpoints.new_cookie(stay_with, index, head);
+                        let winner = winner(answered, body, lease, worker, id, &terms);
+                        return Ok(Winner { cookie, ..winner });
                     }
                     Err(RoundTripError::Attempt(failure)) => {
                         let left = if body.can_replay() { Body::Buffered } else { Body::Spent };
@@ -194,10 +198,17 @@ fn winner(
         let protocols = head.fields.first(&UPGRADE);
         let websocket = protocols.is_some_and(|name| upgrade::is_websocket(name.as_bytes()));
         let tunnel = Tunnel::new(connection, websocket, lease, terms);
-        return Winner { head, answer: None, tunnel: Some(tunnel), route, deadline: None };
+        return Winner {
+            head,
+            answer: None,
+            tunnel: Some(tunnel),
+            route,
+            deadline: None,
+            cookie: None,
+        };
     }
     let answer = Answer::follow(&head, connection, upload, body, lease, worker.pool.clone(), terms);
-    Winner { head, answer, tunnel: None, route, deadline: terms.deadline }
+    Winner { head, answer, tunnel: None, route, deadline: terms.deadline, cookie: None }
 }
 
 /// One attempt on one endpoint.

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::header::{HeaderValue, UPGRADE};
+use http::header::{HeaderValue, SET_COOKIE, UPGRADE};
 use tokio::time::Instant;
 
 use crate::attempt::{ReplayBody, request_trailers, upgrade};
@@ -161,7 +161,7 @@ fn no_route(head: &RequestHead) -> RouterError {
 
 /// The reply that carries an endpoint's answer.
 fn answered(mut scope: Scope, winner: Winner) -> Reply {
-    let Winner { head, answer, tunnel, route, deadline } = winner;
+    let Winner { head, answer, tunnel, route, deadline, cookie } = winner;
     let snapshot = scope.snapshot().clone();
     let route = snapshot.route(route);
     scope.answered(head.status.as_u16());
@@ -179,6 +179,10 @@ fn answered(mut scope: Scope, winner: Winner) -> Reply {
         &route.response,
         scope.request_id(),
     );
+    if let Some(cookie) = cookie {
+        // A line of its own, behind the app's.
+        fields.append(SET_COOKIE, cookie);
+    }
     if let Some(protocols) = switched {
         upgrade::append(&mut fields, protocols);
         scope.set_phase(Phase::Tunnel);

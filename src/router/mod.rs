@@ -13,6 +13,7 @@ mod queue;
 mod served;
 mod service;
 mod snapshot;
+mod sticky;
 mod tls;
 mod verdict;
 mod worker;

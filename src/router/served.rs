@@ -4,10 +4,14 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use http::header::HeaderValue;
+
 use crate::config::RouteSettings;
 use crate::endpoint::OutlierPolicy;
 use crate::endpoint::{Balance, Choosing, EjectionTerms, EndpointSet, EndpointState, Member};
 use crate::registry::Endpoint;
+use crate::request::RequestHead;
+use crate::router::sticky::Sticky;
 use crate::router::{Makings, Terms};
 use crate::upstream::Hop;
 
@@ -17,12 +21,31 @@ pub(crate) struct Served {
     set: EndpointSet,
     /// By the endpoint's index; empty if all are plain.
     hops: Box<[Hop]>,
+    sticky: Option<Sticky>,
 }
 
 impl Served {
     /// How the endpoint of this index is spoken to.
     pub(crate) fn hop(&self, index: usize) -> &Hop {
         self.hops.get(index).unwrap_or(&Hop::PLAIN)
+    }
+}
+
+impl Served {
+    /// The endpoint the request's cookie keeps it with.
+    pub(super) fn stay_with(&self, head: &RequestHead) -> Option<usize> {
+        self.sticky.as_ref()?.endpoint(head)
+    }
+
+    /// The cookie that keeps the client with an endpoint it was not with.
+    pub(super) fn new_cookie(
+        &self,
+        was_with: Option<usize>,
+        index: usize,
+        head: &RequestHead,
+    ) -> Option<HeaderValue> {
+        let sticky = self.sticky.as_ref().filter(|_| was_with != Some(index))?;
+        sticky.cookie(index, head)
     }
 }
 
@@ -69,7 +92,8 @@ impl Makings<'_> {
             let probed = set.endpoints().iter().enumerate().map(probed).collect();
             set = set.with_probes(probed);
         }
-        Served { set, hops }
+        let sticky = route.sticky.as_ref().map(|settings| Sticky::new(settings, &set));
+        Served { set, hops, sticky }
     }
 
     /// The hops of a route of the file, by the endpoint's index; a name's are

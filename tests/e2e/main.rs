@@ -47,6 +47,7 @@ mod restart;
 mod retries;
 mod routing;
 mod slow_clients;
+mod sticky;
 mod systemd;
 mod tls_in;
 mod tls_out;

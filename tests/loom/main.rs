@@ -15,6 +15,7 @@
 
 mod budget;
 mod drain_gate;
+mod ejection;
 mod idle;
 mod in_flight;
 mod leases;

@@ -81,7 +81,7 @@ endpoints = [{ address = "10.0.0.1:80", max_request = 1 }]"#,
         ),
         (
             "banana = 1",
-            "p:5:1: route[0].banana: unknown key; [[route]] can have: host, path, endpoints, balance, slow_start, outlier, max_requests, queue_requests, metrics, request_headers, response_headers, timeouts, request_body_idle, request_body_min_rate, queue, connect, request_write_idle, attempt_head, response_body_idle, request, tunnel_idle, health_check",
+            "p:5:1: route[0].banana: unknown key; [[route]] can have: host, path, endpoints, balance, slow_start, sticky, outlier, max_requests, queue_requests, metrics, request_headers, response_headers, timeouts, request_body_idle, request_body_min_rate, queue, connect, request_write_idle, attempt_head, response_body_idle, request, tunnel_idle, health_check",
         ),
         ("weight = 3", "p:5:1: route[0].weight: unknown key; it belongs in an endpoint"),
         (

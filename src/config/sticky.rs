@@ -1,0 +1,132 @@
+//! `sticky` of a `[[route]]`: the cookie that keeps a client with an endpoint.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::findings::{Fault, Findings, quoted};
+use super::item::{Item, Section};
+use crate::endpoint::CookieName;
+
+/// Shorter ones can be guessed.
+const LEAST_SECRET: usize = 16;
+const LONGEST_SECRET: usize = 1_024;
+
+/// `sticky` of a `[[route]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StickySettings {
+    /// The cookie's name.
+    pub cookie: CookieName,
+    /// Its `Path`.
+    pub path: String,
+    /// Its `Domain`; without, the cookie is the host's alone.
+    pub domain: Option<String>,
+    /// Its `Max-Age`; without, it lives as long as the browser's session.
+    pub max_age: Option<Duration>,
+    /// Whether it has `Secure`; unless set, it has if the client's connection is
+    /// encrypted.
+    pub secure: Option<bool>,
+    /// Whether it has `HttpOnly`.
+    pub http_only: bool,
+    /// Its `SameSite`.
+    pub same_site: SameSite,
+    /// What its values are made with; unless set, something only this process
+    /// knows.
+    pub secret: Option<Secret>,
+}
+
+/// When a cookie is sent from other sites (RFC 6265bis section 4.1.2.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SameSite {
+    /// Only on the way to the site.
+    Lax,
+    /// Never.
+    Strict,
+    /// Always.
+    None,
+}
+
+impl SameSite {
+    /// As the attribute has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lax => "Lax",
+            Self::Strict => "Strict",
+            Self::None => "None",
+        }
+    }
+}
+
+/// A text that is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Box<str>);
+
+impl Secret {
+    /// What must not be told.
+    pub fn reveal(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Reads `sticky`; `None` if it has no cookie's name.
+pub(super) fn sticky(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<StickySettings> {
+    const SAME_SITE: &[(&str, SameSite)] =
+        &[("lax", SameSite::Lax), ("strict", SameSite::Strict), ("none", SameSite::None)];
+    let Some(cookie) = section.item("cookie") else {
+        let fault = Fault::new("cookie is missing");
+        findings.report(&section.place, fault.help("write sticky = { cookie = \"endpoint\" }"));
+        return None;
+    };
+    let read = |key: &'static str, findings: &mut Findings<'_>| {
+        section.item(key).and_then(|item: Item<'_>| item.read(findings, attribute))
+    };
+    let (path, domain) = (read("path", findings), read("domain", findings));
+    let same_site = section.item("same_site").and_then(|item| item.word(SAME_SITE, findings));
+    let secure = section.item("secure").and_then(|item| item.flag(findings));
+    if same_site == Some(SameSite::None) && secure != Some(true) {
+        let fault =
+            Fault::new("same_site = \"none\" without secure = true: browsers drop the cookie");
+        findings.report(&section.place, fault.help("add secure = true"));
+    }
+    Some(StickySettings {
+        cookie: cookie.read(findings, name)?,
+        path: path.unwrap_or_else(|| "/".into()),
+        domain,
+        max_age: section.item("max_age").and_then(|item| item.duration(false, findings)),
+        secure,
+        http_only: section.item("http_only").and_then(|i| i.flag(findings)).unwrap_or(true),
+        same_site: same_site.unwrap_or(SameSite::Lax),
+        secret: section.item("secret").and_then(|item| item.read(findings, secret)),
+    })
+}
+
+fn name(text: &str) -> Result<CookieName, Fault> {
+    text.parse().map_err(|_| {
+        Fault::new(format!("{} is no name of a cookie", quoted(text)))
+            .help("use letters, digits, - and _")
+    })
+}
+
+/// What may stand in `Path` and `Domain` (RFC 6265 section 4.1.1).
+fn attribute(text: &str) -> Result<String, Fault> {
+    if text.is_empty()
+        || text.len() > 1_024
+        || !text.bytes().all(|b| b.is_ascii_graphic() && b != b';')
+    {
+        return Err(Fault::new(format!("{} cannot stand in a cookie", quoted(text))));
+    }
+    Ok(text.to_owned())
+}
+
+fn secret(text: &str) -> Result<Secret, Fault> {
+    if !(LEAST_SECRET..=LONGEST_SECRET).contains(&text.len()) {
+        let reason = format!("must have {LEAST_SECRET} to {LONGEST_SECRET} bytes");
+        return Err(Fault::new(reason).help("take the output of `openssl rand -hex 32`"));
+    }
+    Ok(Secret(text.into()))
+}
