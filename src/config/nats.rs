@@ -90,10 +90,7 @@ pub(super) fn nats(section: &Section<'_>, findings: &mut Findings<'_>) -> NatsSe
             nats.urls = urls.iter().filter_map(|url| url.read(findings, server)).collect();
         }
     }
-    let path = |key, findings: &mut Findings<'_>| {
-        section.item(key).and_then(|item| item.read(findings, file_path))
-    };
-    nats.credentials = path("credentials", findings);
+    nats.credentials = section.item("credentials").and_then(|item| item.read(findings, file_path));
     nats.tls = section
         .item("tls")
         .and_then(|item| item.section(&shape::NATS_TLS, findings))
@@ -147,7 +144,7 @@ fn server(text: &str) -> Result<String, Fault> {
     if host.is_empty() || host.contains(':') && !host.starts_with('[') {
         return Err(Fault::new("the URL names no host").help("write nats://HOST:PORT"));
     }
-    if port.is_some_and(|port| port.parse::<u16>().is_ok_and(|p| p > 0) != true) {
+    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|p| p > 0)) {
         return Err(Fault::new("the port in the URL is not a number from 1 to 65535"));
     }
     Ok(text.to_owned())

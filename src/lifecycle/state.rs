@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::health::{HealthInputs, Heartbeats, ListenerHealth, Saturation, SourceHealth};
 use super::phase::Phase;
-use crate::registry::{FileSource, NatsStatus};
 use crate::registry::snapshot::Status;
+use crate::registry::{FileSource, NatsStatus};
 
 /// The live inputs of the health report.
 pub(crate) struct Health {

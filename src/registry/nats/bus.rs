@@ -173,7 +173,7 @@ async fn options(
         .subscription_capacity(settings.queue)
         .max_reconnects(ATTEMPTS)
         .reconnect_delay_callback(|attempt| {
-            let doubled = super::RETRY.0 * (1 << attempt.clamp(1, 5) as u32 - 1);
+            let doubled = super::RETRY.0 * (1 << (attempt.clamp(1, 5) as u32 - 1));
             doubled.min(super::RETRY.1).mul_f64(0.5 + 0.5 * fastrand::f64())
         })
         .event_callback(move |event| {
