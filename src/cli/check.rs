@@ -108,8 +108,8 @@ mod tests {
         let text = "[[listener]]\naddress = \"127.0.0.1:8080\"\n[[route]]\nhost = \"*\"\n\
                     endpoints = [\"10.0.0.1:80\", \"10.0.0.2:80\"]";
         let summary = "FILE: ok\n  1 listener, 1 route, 2 endpoints\n  a restart is needed to \
-                       change listener, admin, workers, access_log; everything else is \
-                       reloaded\n";
+                       change listener, admin, workers, access_log, registry.nats, \
+                       registry.snapshot; everything else is reloaded\n";
         assert_eq!(run_on(text), (summary.to_owned(), 0));
     }
 

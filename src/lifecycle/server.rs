@@ -194,6 +194,7 @@ impl Server {
         let mut of_worker = transpose(self.listeners, self.shared.workers).into_iter();
         let settings = self.shared.snapshots.current().settings.clone();
         let mut threads = Vec::new();
+        let (beginning, begun) = std::sync::mpsc::channel();
         for (index, router) in routers.into_iter().enumerate() {
             let connections = Connections::new(router.worker().metrics.clone());
             control.attend(&router, &connections);
@@ -203,6 +204,7 @@ impl Server {
                 phase: self.drain.watch(),
                 connections,
                 descriptor_share,
+                beginning: Some(beginning.clone()),
             };
             threads.push(spawn(index, worker, &self.shared.tasks, ended.clone())?);
         }
@@ -211,6 +213,10 @@ impl Server {
         let keeper = self.snapshot.map(|snapshot| snapshot.keep(Arc::new(table))).transpose()?;
         let secure = settings.listeners.iter().map(|listener| listener.tls.is_some());
         let addresses: Vec<_> = self.addresses.iter().copied().zip(secure).collect();
+        // Ready is who is healthy, and that is who accepts. A worker that fails
+        // to begin ends this wait too, and the process below.
+        drop(beginning);
+        let _ = begun.recv();
         announce(&addresses, admin_address, &self.greeting)?;
         systemd::ready();
         let outcome = runtime.block_on(async {
@@ -364,6 +370,7 @@ mod tests {
             listeners: listen(loopback, 1, &mut PassedSockets::default()).unwrap(),
             phase: drain.watch(),
             descriptor_share: 1,
+            beginning: None,
         };
         let (ended, mut workers) = tokio::sync::mpsc::unbounded_channel();
         spawn(7, worker, &tasks, ended).unwrap();

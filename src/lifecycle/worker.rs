@@ -1,7 +1,8 @@
 //! One data-plane thread: its own runtime, listeners, connections and pools.
 
+use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -25,7 +26,13 @@ pub(crate) struct Worker {
     pub(crate) connections: Arc<Connections>,
     /// Client connections it may hold for its share of descriptors.
     pub(crate) descriptor_share: usize,
+    /// Dropped once its listeners accept, or it has failed to begin.
+    pub(crate) beginning: Option<Beginning>,
 }
+
+/// A worker that has not begun yet: whoever holds the receiver hears when the
+/// last of these has gone.
+pub(crate) type Beginning = mpsc::Sender<Infallible>;
 
 impl Worker {
     /// Serves until drained or cut. Blocks its thread.
@@ -65,6 +72,7 @@ impl Worker {
         }
         let name = format!("worker-{}", self.router.worker().index);
         let beats = tasks.spawn(TaskKind::Heartbeat, name, beat(self.router.clone()));
+        drop(self.beginning.take());
         let end = self.drain(&connections, accepting).await;
         beats.abort();
         end
@@ -182,6 +190,7 @@ mod tests {
             listeners,
             phase: drain.watch(),
             descriptor_share: 10,
+            beginning: None,
         };
         (worker, shared)
     }

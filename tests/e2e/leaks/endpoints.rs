@@ -18,6 +18,9 @@ pub(super) const WHOLE: &[Target] = &[
     ("a.test", "/early"),
     ("a.test", "/hints"),
     ("retried.test", "/length"),
+    // Two places for 32 clients: some of them stand in line.
+    ("limited.test", "/length"),
+    ("limited.test", "/large"),
 ];
 
 /// Those that fail, in every way an endpoint can.

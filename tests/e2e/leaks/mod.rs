@@ -33,13 +33,16 @@ const ROOM_KIB: u64 = 4_000;
 /// The endpoints, and the configurations that take turns.
 struct Stage {
     scripted: Vec<ScriptedEndpoint>,
+    /// A limit belongs to an address, so this one has a route of its own.
+    limited: ScriptedEndpoint,
     refusing: RefusingEndpoint,
 }
 
 impl Stage {
     fn set() -> Self {
         let scripted = (0..3).map(|_| ScriptedEndpoint::start(endpoints::behave)).collect();
-        Self { scripted, refusing: RefusingEndpoint::start() }
+        let limited = ScriptedEndpoint::start(endpoints::behave);
+        Self { scripted, limited, refusing: RefusingEndpoint::start() }
     }
 
     /// The `turn`th configuration: endpoints change places, and routes come
@@ -55,6 +58,7 @@ impl Stage {
             .route("a.test", &scripted[..2])
             .route("retried.test", &[refusing, scripted[0]])
             .route("refused.test", &[refusing])
+            .route_with("limited.test", &[self.limited.address()], "max_requests = 2")
             .route_with("stall.test", &scripted, endpoints::IMPATIENT);
         (0..turn % 5).fold(base, |config, n| config.route(&format!("{n}.test"), &scripted))
     }
