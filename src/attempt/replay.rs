@@ -180,4 +180,49 @@ mod tests {
         let body = body(&[b"0123"], 0);
         assert!(body.can_replay());
     }
+
+    struct Trailed(Option<FieldLines>);
+
+    impl BodySource for Trailed {
+        fn poll_frame(
+            &mut self,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+            Poll::Ready(self.0.take().map(|fields| Ok(BodyFrame::Trailers(fields))))
+        }
+    }
+
+    #[test]
+    fn trailers_are_cleaned_before_the_first_attempt_and_come_once_with_each() {
+        let received = [("x-sum", "1"), ("x-steers", "2")].into_iter();
+        let received: FieldLines = received
+            .map(|(name, value)| {
+                (http::HeaderName::from_static(name), value.parse().expect("it is a value"))
+            })
+            .collect();
+        let mut body = ReplayBody::new(RequestBody::Source(Box::new(Trailed(Some(received)))), 64);
+        body.clean_trailers(Box::new(|mut fields| {
+            fields.retain(|name, _| name != "x-steers");
+            fields
+        }));
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..2 {
+            let Poll::Ready(Some(Ok(BodyFrame::Trailers(fields)))) = body.poll_frame(&mut cx)
+            else {
+                panic!("no trailers came");
+            };
+            assert_eq!(fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["x-sum"]);
+            assert!(matches!(body.poll_frame(&mut cx), Poll::Ready(None)));
+            body.rewind();
+        }
+    }
+
+    #[test]
+    fn what_is_kept_no_more_is_not_sent_again() {
+        let mut body = body(&[b"one ", b"two"], 64);
+        assert_eq!(take(&mut body, 1), b"one ");
+        body.settle();
+        assert!(!body.can_replay() && body.kept.capacity() == 0);
+        assert_eq!(take(&mut body, 9), b"two");
+    }
 }
