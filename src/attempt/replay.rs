@@ -176,6 +176,15 @@ mod tests {
     }
 
     #[test]
+    fn a_body_at_the_limit_is_kept_whole() {
+        let mut body = body(&[b"0123", b"4567"], 8);
+        assert_eq!(take(&mut body, 2), b"01234567");
+        assert!(body.can_replay());
+        body.rewind();
+        assert_eq!(take(&mut body, 9), b"01234567");
+    }
+
+    #[test]
     fn a_body_nobody_has_touched_can_go_to_another_endpoint_whatever_its_size() {
         let body = body(&[b"0123"], 0);
         assert!(body.can_replay());
