@@ -48,6 +48,8 @@ pub(crate) fn read_response(bytes: &[u8], method: &Method) -> Reading<Response> 
     let mut buf = BytesMut::from(bytes);
     let mut reader = HeadReader::new();
     let mut reading = Reading::of(vec![]);
+    // What hyper refuses in an interim head it refuses the final one for.
+    let mut before = None;
     loop {
         let start = buf.clone();
         let parsed = match reader.response(&mut buf, &LIMITS, method) {
@@ -59,10 +61,12 @@ pub(crate) fn read_response(bytes: &[u8], method: &Method) -> Reading<Response> 
             }
         };
         if parsed.status.is_informational() && parsed.status != 101 {
+            before = before.or(higher_minor_version(start.get(7)));
             continue;
         }
         let framing = parsed.framing;
-        let head = response(&start[..parsed.head_bytes], parsed);
+        let (head, refused) = response(&start[..parsed.head_bytes], parsed);
+        let head = (head, before.or(refused));
         read_content(&mut reading, &mut buf, head, framing);
         return reading;
     }
