@@ -7,8 +7,9 @@ use std::sync::Arc;
 use http::header::HeaderValue;
 
 use crate::config::RouteSettings;
-use crate::endpoint::OutlierPolicy;
-use crate::endpoint::{Balance, Choosing, EjectionTerms, EndpointSet, EndpointState, Member};
+use crate::endpoint::{
+    Balance, Choosing, EjectionTerms, EndpointSet, EndpointState, Member, OutlierPolicy,
+};
 use crate::registry::Endpoint;
 use crate::request::RequestHead;
 use crate::router::sticky::Sticky;
@@ -29,9 +30,7 @@ impl Served {
     pub(crate) fn hop(&self, index: usize) -> &Hop {
         self.hops.get(index).unwrap_or(&Hop::PLAIN)
     }
-}
 
-impl Served {
     /// The endpoint the request's cookie keeps it with.
     pub(super) fn stay_with(&self, head: &RequestHead) -> Option<usize> {
         self.sticky.as_ref()?.endpoint(head)
