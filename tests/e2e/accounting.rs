@@ -17,9 +17,13 @@ fn first_line(router: &Router) -> Value {
     serde_json::from_str(&line).expect("a line of JSON")
 }
 
-/// Whether a sample stands in the metrics just like this.
-fn has_sample(router: &Router, sample: &str) -> bool {
-    get(router.admin(), "127.0.0.1", "/metrics").text().lines().any(|line| line == sample)
+/// Waits until a sample stands in the metrics just like this: they are counted
+/// beside the log, not before it.
+#[track_caller]
+fn until_sample(router: &Router, sample: &str) {
+    let has_it =
+        || get(router.admin(), "127.0.0.1", "/metrics").text().lines().any(|l| l == sample);
+    eventually(sample, || has_it().then_some(()));
 }
 
 #[test]
@@ -34,11 +38,11 @@ fn an_upload_that_the_client_broke_off_is_no_error_of_the_routers() {
     assert_eq!((&line["status"], &line["code"]), (&499.into(), &"client-closed".into()), "{line}");
     assert_eq!((&line["bytes_in"], &line["bytes_out"]), (&4.into(), &0.into()), "{line}");
     assert_eq!(line["attempts"], 1, "{line}");
-    assert!(has_sample(
+    until_sample(
         &router,
-        "pointsman_requests_total{route=\"a.test\",status_class=\"4xx\",code=\"client-closed\"} 1"
-    ));
-    assert!(has_sample(&router, "pointsman_requests_in_flight 0"));
+        "pointsman_requests_total{route=\"a.test\",status_class=\"4xx\",code=\"client-closed\"} 1",
+    );
+    until_sample(&router, "pointsman_requests_in_flight 0");
 }
 
 #[test]
@@ -53,7 +57,7 @@ fn a_request_left_while_it_waits_counts_its_content_and_its_attempt() {
     let line = first_line(&router);
     assert_eq!((&line["status"], &line["code"]), (&499.into(), &"client-closed".into()), "{line}");
     assert_eq!((&line["bytes_in"], &line["attempts"]), (&5.into(), &1.into()), "{line}");
-    assert!(has_sample(&router, "pointsman_attempts_total{outcome=\"client-closed\"} 1"));
+    until_sample(&router, "pointsman_attempts_total{outcome=\"client-closed\"} 1");
 }
 
 #[test]
@@ -73,7 +77,7 @@ fn endpoint_connections_are_counted_in_use_and_idle() {
     let connections = |state: &str, count: u32| {
         let sample =
             format!("pointsman_connections{{side=\"endpoint\",state=\"{state}\"}} {count}");
-        eventually(&sample, || has_sample(&router, &sample).then_some(()));
+        until_sample(&router, &sample);
     };
     let mut client = Connection::open(router.address());
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");

@@ -243,7 +243,7 @@ fn a_slow_client_that_takes_bytes_all_the_time_is_not_taken_for_a_stalled_one() 
         vec![Step::ReadHead, Step::Send(head.into()), content]
     });
     let config = Config::new()
-        .set("timeouts.response_write_idle", "700ms")
+        .set("timeouts.response_write_idle", "2s")
         .route("a.test", &[endpoint.address()]);
     let router = Router::start(&config);
     let mut client = Connection::open(router.address());

@@ -178,9 +178,7 @@ fn a_request_that_was_here_before_is_a_loop() {
 #[test]
 fn a_router_that_is_its_own_endpoint_notices_at_the_second_pass() {
     // The listener's address must be known before the route can name it.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let address = free.local_addr().expect("a bound socket has an address");
-    drop(free);
+    let address = crate::harness::router::never_given_away();
     let config = Config::new().listen(&[&address.to_string()]).route("a.test", &[address]);
     let router = Router::start(&config);
     let answer = crate::harness::get(router.address(), "a.test", "/");

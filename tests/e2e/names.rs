@@ -124,7 +124,7 @@ fn a_silent_name_server_changes_nothing_either() {
     let (_one, _two, port) = apps();
     let server = DnsServer::start();
     server.has("app.test", &[ONE]);
-    let config = config(server.address(), port, "").set("dns.timeout", "200ms");
+    let config = config(server.address(), port, "").set("dns.timeout", "1s");
     let router = Router::start(&config);
     assert_eq!(answered_by(&router), "one");
     server.set("app.test", Zone::Silence);
@@ -143,9 +143,8 @@ fn a_name_never_resolved_is_an_error_of_its_own_until_it_is() {
     ] {
         let server = DnsServer::start();
         server.set("app.test", zone);
-        let config = config(server.address(), port, "")
-            .set("dns.timeout", "200ms")
-            .set("dns.max_ttl", "50ms");
+        let config =
+            config(server.address(), port, "").set("dns.timeout", "1s").set("dns.max_ttl", "50ms");
         let router = Router::start(&config);
         let answer = get(router.address(), "a.test", "/");
         assert_eq!(answer.status, status, "{}", answer.text());

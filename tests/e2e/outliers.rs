@@ -143,7 +143,7 @@ fn an_endpoint_that_asks_for_patience_is_given_it() {
 fn an_endpoint_that_hangs_is_passed_over_after_its_first_timeout() {
     let hanging = ScriptedEndpoint::start(|_| -> Script { vec![Step::UntilPeerLeaves] });
     let good = ScriptedEndpoint::echo("good");
-    let more = "attempt_head = \"200ms\"";
+    let more = "attempt_head = \"1s\"";
     let router = Router::start(&config(&[hanging.address(), good.address()], more));
     let mut client = Connection::open(router.address());
     for _ in 0..4 {

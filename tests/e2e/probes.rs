@@ -1,7 +1,7 @@
 //! Active probes: what takes an endpoint out and brings it back, who is asked
 //! how, and that there is one prober for each thing to ask.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -11,13 +11,13 @@ use crate::admin::json;
 use crate::harness::held::{ask, sum};
 use crate::harness::script::{answering, answering_then, ok};
 use crate::harness::wait::eventually;
-use crate::harness::{Config, Held, Router, Script, ScriptedEndpoint, Step, get};
+use crate::harness::{Config, Held, RefusingEndpoint, Router, Script, ScriptedEndpoint, Step, get};
 
 /// A check that asks often and soon knows.
 const CHECK: &str = "health_check = { path = \"/up\", interval = \"30ms\", timeout = \"20s\", \
                      rise = 2, fall = 2 }";
 /// The same, for endpoints that hang: the time is what is tested.
-const SHORT: &str = "health_check = { path = \"/up\", interval = \"30ms\", timeout = \"200ms\" }";
+const SHORT: &str = "health_check = { path = \"/up\", interval = \"30ms\", timeout = \"1s\" }";
 
 /// An app called `name` whose answer to probes can be changed.
 struct App {
@@ -121,7 +121,7 @@ fn an_endpoint_that_hangs_is_taken_out_until_it_answers_again() {
     let router = Router::start(&Config::new().route_with("a.test", &addresses, SHORT));
     ill.hangs();
     let down = until(&router, ill.address(), "down");
-    assert_eq!(down["probe"]["fault"], "the answer took longer than 200 ms");
+    assert_eq!(down["probe"]["fault"], "the answer took longer than 1000 ms");
     assert_eq!(share(&router, &ill, 10), 0);
     ill.answers(&ok("fine"));
     until(&router, ill.address(), "up");
@@ -130,18 +130,16 @@ fn an_endpoint_that_hangs_is_taken_out_until_it_answers_again() {
 #[test]
 fn an_endpoint_that_refuses_is_taken_out_until_somebody_listens() {
     let well = App::start();
-    let port = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let address = port.local_addr().expect("a bound socket has an address");
+    let refusing = RefusingEndpoint::start();
+    let address = refusing.address();
     let addresses = [address, well.address()];
-    // Bound and not yet accepting: its probes wait in the system's queue.
     let router = Router::start(&Config::new().route_with("a.test", &addresses, SHORT));
-    drop(port);
     eventually("a refusal", || {
         let endpoint = endpoint(&router, address);
         let refused = endpoint["probe"]["fault"] == "nothing listens on its port";
         (refused && endpoint["state"] == "down").then_some(())
     });
-    let back = TcpListener::bind(address).expect("the port is still free");
+    let back = refusing.listen();
     std::thread::spawn(move || {
         for stream in back.incoming() {
             let mut stream = stream.expect("a connection");
@@ -300,7 +298,8 @@ fn a_prober_ends_when_nobody_wants_it_and_probes_stop_at_the_drain() {
     let asked = removed.count("/up");
     let others = kept.count("/up");
     eventually("more probes", || (kept.count("/up") > others + 5).then_some(()));
-    assert_eq!(removed.count("/up"), asked);
+    // Its last one may have been on its way.
+    assert!(removed.count("/up") <= asked + 1, "{asked} before");
     router.reload(&Config::new().route("a.test", &[kept.address()]));
     eventually("no prober", || probers(&router).is_empty().then_some(()));
     router.terminate();

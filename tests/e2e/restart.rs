@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::harness::router::{Process, binary, write_config};
+use crate::harness::router::{Process, binary, never_given_away, write_config};
 use crate::harness::wait::eventually;
 use crate::harness::{Config, Connection, ScriptedEndpoint};
 use crate::systemd::start_with_socket;
@@ -95,9 +95,7 @@ fn with_a_socket_of_systemds_restarts_lose_and_refuse_nobody() {
 
 #[test]
 fn with_sockets_of_their_own_restarts_reset_nobody() {
-    let free = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let address = free.local_addr().expect("a bound socket has an address");
-    drop(free);
+    let address = never_given_away();
     let endpoint = ScriptedEndpoint::echo("one");
     let directory = tempfile::tempdir().expect("a directory can be made");
     let file = write_config(directory.path(), &config(address, &endpoint));

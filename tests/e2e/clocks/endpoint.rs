@@ -6,7 +6,7 @@ use super::{SHORT, SHORT_TIME, Stopwatch, logged};
 use crate::harness::endpoint::UnansweringEndpoint;
 use crate::harness::record::Ended;
 use crate::harness::wire::Fault;
-use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, get, script};
+use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, get};
 
 fn silent() -> ScriptedEndpoint {
     ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::ReadBody, Step::UntilPeerLeaves])
@@ -152,16 +152,18 @@ fn an_endpoint_that_stops_within_its_answer_cuts_it() {
 #[test]
 fn an_answer_that_comes_in_pieces_may_take_long() {
     let endpoint = ScriptedEndpoint::start(|_| {
-        let bytes = script::ok("slow but steady").into_bytes();
-        vec![Step::ReadHead, Step::SendInPieces { bytes, size: 5, pause: SHORT_TIME / 3 }]
+        let head = "HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n".into();
+        let bytes = b"slow but steady".to_vec();
+        let content = Step::SendInPieces { bytes, size: 1, pause: SHORT_TIME / 2 };
+        vec![Step::ReadHead, Step::Send(head), content]
     });
     let config = Config::new()
-        .set("timeouts.response_body_idle", "1s")
+        .set("timeouts.response_body_idle", "2s")
         .route("a.test", &[endpoint.address()]);
     let router = Router::start(&config);
     let watch = Stopwatch::start();
     assert_eq!(get(router.address(), "a.test", "/").text(), "slow but steady");
-    watch.stopped_by(Duration::from_secs(1));
+    watch.stopped_by(Duration::from_secs(2));
 }
 
 #[test]

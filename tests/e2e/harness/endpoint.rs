@@ -139,7 +139,7 @@ impl Drop for ScriptedEndpoint {
 /// A port that is taken and not listened on: connecting is refused, and
 /// nobody else can get the port in the meantime.
 pub(crate) struct RefusingEndpoint {
-    _bound: Socket,
+    bound: Socket,
     address: SocketAddr,
 }
 
@@ -151,12 +151,18 @@ impl RefusingEndpoint {
         socket.bind(&any.into()).expect("loopback has a free port");
         let bound = socket.local_addr().expect("a bound socket has an address");
         let address = bound.as_socket().expect("it was bound to an IP address");
-        Self { _bound: socket, address }
+        Self { bound: socket, address }
     }
 
     /// Where nobody listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Listens from now on.
+    pub(crate) fn listen(self) -> TcpListener {
+        self.bound.listen(128).expect("a bound socket can listen");
+        self.bound.into()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
@@ -262,4 +262,16 @@ fn collect(pipe: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
         }
     });
     lines
+}
+
+/// A free address with a port the system gives to nobody who asks for any: no
+/// other test gets it while nobody listens, and no client meets itself on it.
+pub(crate) fn never_given_away() -> SocketAddr {
+    const PORTS: u16 = 20_000;
+    // Each test is a process, so that two of them begin at different ports.
+    let first = std::process::id().wrapping_mul(101) % u32::from(PORTS);
+    let ports = (first..).map(|nth| 10_000 + (nth % u32::from(PORTS)) as u16).take(PORTS.into());
+    let mut addresses = ports.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let free = addresses.find(|address| TcpListener::bind(address).is_ok());
+    free.expect("a port below the ephemeral ones is free")
 }
