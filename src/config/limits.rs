@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::document::file_path_or_none;
 use super::findings::{Fault, Findings};
 use super::item::{Item, Section};
-use super::settings::{Limits, RegistrySettings, RetrySettings, WorkerSettings};
+use super::settings::{RegistrySettings, RetrySettings, WorkerSettings};
 use super::tls::registry_tls;
 use super::units::format_duration;
 use super::{nats, shape};
@@ -33,6 +33,51 @@ const PERCENT: RangeInclusive<u64> = 0..=100;
 const BUDGET_MIN: RangeInclusive<u64> = 0..=1_000_000;
 const ENDPOINTS: RangeInclusive<u64> = 0..=100_000_000;
 const THREADS: RangeInclusive<u64> = 0..=1_024;
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Client connections; 0 derives it from the file-descriptor limit.
+    pub connections: usize,
+    /// Bytes of a request head, request line included.
+    pub request_head_bytes: usize,
+    /// Field lines of a request head.
+    pub request_headers: usize,
+    /// Bytes of a response head.
+    pub response_head_bytes: usize,
+    /// Bytes of a request body; 0 is no limit.
+    pub request_body_bytes: u64,
+    /// Requests in flight; beyond it `overloaded`.
+    pub requests_in_flight: usize,
+    /// Bytes of a request body kept for a replay.
+    pub replay_body_bytes: usize,
+    /// Bytes discarded from a client while closing.
+    pub linger_bytes: u64,
+    /// Informational responses per exchange.
+    pub informational: usize,
+    /// TLS handshakes with clients at a time; more connections are closed.
+    pub tls_handshakes: usize,
+    /// Requests that wait for an endpoint of one route.
+    pub queue_requests: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 0,
+            request_head_bytes: 64 << 10,
+            request_headers: 128,
+            response_head_bytes: 64 << 10,
+            request_body_bytes: 0,
+            requests_in_flight: 100_000,
+            replay_body_bytes: 64 << 10,
+            linger_bytes: 1 << 20,
+            informational: 8,
+            tls_handshakes: 10_000,
+            queue_requests: 1_000,
+        }
+    }
+}
 
 /// Reads `[limits]` over the defaults.
 pub(super) fn limits(section: Option<Section<'_>>, findings: &mut Findings<'_>) -> Limits {

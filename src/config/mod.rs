@@ -26,6 +26,7 @@ mod limits;
 mod listener;
 mod load;
 mod nats;
+mod network;
 mod outlier;
 mod path;
 mod restart;

@@ -1,13 +1,16 @@
 //! The validated configuration: every value checked, every default filled in.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::header::HeaderName;
 
 pub use super::choosing::{OutlierSettings, ZoneSettings};
+pub use super::limits::Limits;
+pub use super::network::Network;
 pub use super::sticky::{SameSite, Secret, StickySettings};
+pub use super::timeouts::Timeouts;
 pub use crate::attempt::{Forwarded, HeaderEdits};
 pub use crate::endpoint::{Balance, EndpointAddress, HealthCheck, NameTerms};
 
@@ -115,120 +118,6 @@ pub struct WorkerSettings {
     pub threads: usize,
 }
 
-/// `[timeouts]`: `None` is "off", where off is allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// TLS handshake with a client.
-    pub tls_handshake: Duration,
-    /// Connection to whole PROXY header.
-    pub proxy_protocol: Duration,
-    /// First byte to end of the request head, hard.
-    pub request_head: Duration,
-    /// Idle client connection, and the wait for its first byte.
-    pub keep_alive: Duration,
-    /// Between pieces of the request body.
-    pub request_body_idle: Option<Duration>,
-    /// Least bytes per second of a request body, over 30 s.
-    pub request_body_min_rate: Option<u64>,
-    /// The client takes nothing.
-    pub response_write_idle: Option<Duration>,
-    /// Wait for a free endpoint slot.
-    pub queue: Duration,
-    /// TCP and TLS to an endpoint.
-    pub connect: Duration,
-    /// The endpoint takes nothing.
-    pub request_write_idle: Option<Duration>,
-    /// Request sent to response head.
-    pub attempt_head: Duration,
-    /// The endpoint sends nothing.
-    pub response_body_idle: Option<Duration>,
-    /// The whole request.
-    pub request: Option<Duration>,
-    /// An upgraded tunnel without a byte either way.
-    pub tunnel_idle: Duration,
-    /// Idle endpoint connection in a pool.
-    pub upstream_keep_alive: Duration,
-    /// Closing with input unread: how long it is discarded.
-    pub linger: Duration,
-    /// From the start of a drain to the cut.
-    pub drain: Duration,
-    /// Health says 503 while still serving.
-    pub drain_delay: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        const fn s(seconds: u64) -> Duration {
-            Duration::from_secs(seconds)
-        }
-        Self {
-            tls_handshake: s(5),
-            proxy_protocol: s(5),
-            request_head: s(10),
-            keep_alive: s(75),
-            request_body_idle: Some(s(30)),
-            request_body_min_rate: Some(240),
-            response_write_idle: Some(s(30)),
-            queue: s(2),
-            connect: s(3),
-            request_write_idle: Some(s(30)),
-            attempt_head: s(30),
-            response_body_idle: Some(s(60)),
-            request: Some(s(15 * 60)),
-            tunnel_idle: s(60 * 60),
-            upstream_keep_alive: s(60),
-            linger: s(2),
-            drain: s(30),
-            drain_delay: s(0),
-        }
-    }
-}
-
-/// `[limits]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Client connections; 0 derives it from the file-descriptor limit.
-    pub connections: usize,
-    /// Bytes of a request head, request line included.
-    pub request_head_bytes: usize,
-    /// Field lines of a request head.
-    pub request_headers: usize,
-    /// Bytes of a response head.
-    pub response_head_bytes: usize,
-    /// Bytes of a request body; 0 is no limit.
-    pub request_body_bytes: u64,
-    /// Requests in flight; beyond it `overloaded`.
-    pub requests_in_flight: usize,
-    /// Bytes of a request body kept for a replay.
-    pub replay_body_bytes: usize,
-    /// Bytes discarded from a client while closing.
-    pub linger_bytes: u64,
-    /// Informational responses per exchange.
-    pub informational: usize,
-    /// TLS handshakes with clients at a time; more connections are closed.
-    pub tls_handshakes: usize,
-    /// Requests that wait for an endpoint of one route.
-    pub queue_requests: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 0,
-            request_head_bytes: 64 << 10,
-            request_headers: 128,
-            response_head_bytes: 64 << 10,
-            request_body_bytes: 0,
-            requests_in_flight: 100_000,
-            replay_body_bytes: 64 << 10,
-            linger_bytes: 1 << 20,
-            informational: 8,
-            tls_handshakes: 10_000,
-            queue_requests: 1_000,
-        }
-    }
-}
-
 /// `[retry]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrySettings {
@@ -317,47 +206,6 @@ pub enum ForwardedClientCert {
     ForwardIfMtls,
     /// It passes, whoever sends it.
     Pass,
-}
-
-/// An address with a prefix length, as in `10.0.0.0/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// A network; `None` if `prefix` is longer than the address. One inside
-    /// the IPv4-mapped addresses (`::ffff:0:0/96`) is the IPv4 network.
-    pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
-        let (address, prefix) = match address.to_canonical() {
-            IpAddr::V4(v4) if address.is_ipv6() && prefix >= 96 => (IpAddr::V4(v4), prefix - 96),
-            _ => (address, prefix),
-        };
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        (prefix <= bits).then_some(Self { address, prefix })
-    }
-
-    /// Whether `ip` lies in it; an IPv4-mapped IPv6 address counts as IPv4.
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        match (self.address, ip.to_canonical()) {
-            (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
-                u32::from(net) & mask == u32::from(ip) & mask
-            }
-            (IpAddr::V6(net), IpAddr::V6(ip)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
-                u128::from(net) & mask == u128::from(ip) & mask
-            }
-            _ => false,
-        }
-    }
-}
-
-impl std::fmt::Display for Network {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
 }
 
 /// `[errors]`

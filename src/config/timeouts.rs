@@ -8,7 +8,75 @@ use std::time::Duration;
 
 use super::findings::{Fault, Findings};
 use super::item::{Item, Section};
-use super::settings::Timeouts;
+
+/// `[timeouts]`: `None` is "off", where off is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TLS handshake with a client.
+    pub tls_handshake: Duration,
+    /// Connection to whole PROXY header.
+    pub proxy_protocol: Duration,
+    /// First byte to end of the request head, hard.
+    pub request_head: Duration,
+    /// Idle client connection, and the wait for its first byte.
+    pub keep_alive: Duration,
+    /// Between pieces of the request body.
+    pub request_body_idle: Option<Duration>,
+    /// Least bytes per second of a request body, over 30 s.
+    pub request_body_min_rate: Option<u64>,
+    /// The client takes nothing.
+    pub response_write_idle: Option<Duration>,
+    /// Wait for a free endpoint slot.
+    pub queue: Duration,
+    /// TCP and TLS to an endpoint.
+    pub connect: Duration,
+    /// The endpoint takes nothing.
+    pub request_write_idle: Option<Duration>,
+    /// Request sent to response head.
+    pub attempt_head: Duration,
+    /// The endpoint sends nothing.
+    pub response_body_idle: Option<Duration>,
+    /// The whole request.
+    pub request: Option<Duration>,
+    /// An upgraded tunnel without a byte either way.
+    pub tunnel_idle: Duration,
+    /// Idle endpoint connection in a pool.
+    pub upstream_keep_alive: Duration,
+    /// Closing with input unread: how long it is discarded.
+    pub linger: Duration,
+    /// From the start of a drain to the cut.
+    pub drain: Duration,
+    /// Health says 503 while still serving.
+    pub drain_delay: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        const fn s(seconds: u64) -> Duration {
+            Duration::from_secs(seconds)
+        }
+        Self {
+            tls_handshake: s(5),
+            proxy_protocol: s(5),
+            request_head: s(10),
+            keep_alive: s(75),
+            request_body_idle: Some(s(30)),
+            request_body_min_rate: Some(240),
+            response_write_idle: Some(s(30)),
+            queue: s(2),
+            connect: s(3),
+            request_write_idle: Some(s(30)),
+            attempt_head: s(30),
+            response_body_idle: Some(s(60)),
+            request: Some(s(15 * 60)),
+            tunnel_idle: s(60 * 60),
+            upstream_keep_alive: s(60),
+            linger: s(2),
+            drain: s(30),
+            drain_delay: s(0),
+        }
+    }
+}
 
 /// The clocks that "off" may stop, in a route.
 const OFF_IN_A_ROUTE: &[&str] =
