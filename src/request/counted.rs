@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::request::scope::Record;
+use crate::request::record::Record;
 use crate::request::{BodyFailure, BodyFrame, BodySource};
 
 /// A source whose content is counted where it leaves the client's connection,

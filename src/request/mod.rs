@@ -23,6 +23,8 @@ mod path;
 #[cfg(feature = "router")]
 mod phase;
 #[cfg(feature = "router")]
+mod record;
+#[cfg(feature = "router")]
 mod scope;
 #[cfg(feature = "router")]
 mod subject;
@@ -48,7 +50,9 @@ pub use path::{AmbiguousPath, MatchPath};
 #[cfg(feature = "router")]
 pub(crate) use phase::Phase;
 #[cfg(feature = "router")]
-pub(crate) use scope::{Record, Scope};
+pub(crate) use record::Record;
+#[cfg(feature = "router")]
+pub(crate) use scope::Scope;
 #[cfg(feature = "router")]
 pub(crate) use subject::Subject;
 pub use target::{Authority, Target};

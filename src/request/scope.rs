@@ -8,66 +8,26 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use http::Method;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::HeaderValue;
 
-use crate::admin::RequestView;
 use crate::error::{AttemptOutcome, AttemptRecord, Code, RouterError};
-use crate::http1::{FieldLines, Version};
-use crate::lifecycle::{Task, TaskKind};
+use crate::http1::FieldLines;
 use crate::listen::tls::TlsFacts;
 use crate::request::counted::Counted;
 use crate::request::phase::Phase;
-use crate::request::trace::trace_id;
+use crate::request::record::{Live, Record};
 use crate::request::{ClientAddress, RequestBody, Subject};
 use crate::respond::fields::response_trailers;
 use crate::route::Pinned;
-use crate::router::{Route, RouteId, Snapshot, WorkerRouter};
+use crate::router::{RouteId, Snapshot, WorkerRouter};
 use crate::sync::Mutex;
-use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::metrics::RouteLabel;
-use crate::telemetry::{AttemptSummary, RecentError};
-
-/// Names the trace a request belongs to.
-static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// One request in progress: the owner of its record.
 pub(crate) struct Scope {
     record: Arc<Record>,
-}
-
-/// What is known of a request in progress. The scope writes it, the admin side
-/// looks at it; the lock is held for a field at a time and not contended.
-pub(crate) struct Record {
-    worker: Arc<WorkerRouter>,
-    snapshot: Pinned<Snapshot>,
-    started: Instant,
-    client: ClientAddress,
-    request_id: HeaderValue,
-    slot: usize,
-    live: Mutex<Live>,
-}
-
-/// The part that changes.
-struct Live {
-    phase: Phase,
-    subject: Subject,
-    route: Option<RouteId>,
-    attempts: Vec<AttemptRecord>,
-    attempt: u32,
-    endpoint: Option<SocketAddr>,
-    status: Option<u16>,
-    code: Option<Code>,
-    detail: Cow<'static, str>,
-    head_after: Option<Duration>,
-    queued: Option<Duration>,
-    queued_since: Option<Instant>,
-    bytes_in: u64,
-    bytes_out: u64,
-    finished: bool,
-    tls: Option<Arc<TlsFacts>>,
 }
 
 impl Scope {
@@ -88,24 +48,7 @@ impl Scope {
             client,
             request_id,
             slot,
-            live: Mutex::new(Live {
-                phase: Phase::Routing,
-                subject,
-                route: None,
-                attempts: Vec::new(),
-                attempt: 0,
-                endpoint: None,
-                status: None,
-                code: None,
-                detail: Cow::Borrowed(""),
-                head_after: None,
-                queued: None,
-                queued_since: None,
-                bytes_in: 0,
-                bytes_out: 0,
-                finished: false,
-                tls: None,
-            }),
+            live: Mutex::new(Live::new(subject)),
         });
         Self { record }
     }
@@ -279,139 +222,5 @@ impl Drop for Scope {
         if let Some(code) = live.code {
             record.worker.shared.recent_errors.record(record.recent_error(&live, code, status));
         }
-    }
-}
-
-impl Live {
-    /// Whether the last attempt was dropped before it came to anything.
-    fn attempt_is_open(&self) -> bool {
-        self.attempts.len() < self.attempt as usize
-    }
-
-    /// How long it has waited for endpoints in all; `None` if it never came to
-    /// be sent to one nor to wait.
-    fn queued_until(&self, now: Instant) -> Option<Duration> {
-        let waiting = self.queued_since.map(|since| now.saturating_duration_since(since));
-        Some(self.queued.unwrap_or_default() + waiting.unwrap_or_default())
-            .filter(|_| self.queued.is_some() || waiting.is_some())
-    }
-
-    /// What was sent, or for a client that left before, what the log has.
-    fn logged_status(&self) -> Option<u16> {
-        match (self.code, self.status) {
-            (Some(Code::ClientClosed), None) => Some(Code::ClientClosed.log_status()),
-            (_, status) => status,
-        }
-    }
-}
-
-impl Record {
-    /// So many bytes of content more were taken from the client.
-    pub(super) fn add_bytes_in(&self, bytes: u64) {
-        self.live.lock().bytes_in += bytes;
-    }
-
-    fn route(&self, live: &Live) -> Option<Route<'_>> {
-        live.route.map(|id| self.snapshot.route(id))
-    }
-
-    /// As the admin side shows it.
-    pub(crate) fn view(&self) -> RequestView {
-        let live = self.live.lock();
-        RequestView {
-            id: text(self.request_id.as_bytes()),
-            started_unix_ms: self.worker.shared.unix_ms(self.started),
-            age_ms: millis(self.started.elapsed()),
-            phase: live.phase.as_str().into(),
-            client: self.client.peer,
-            method: live.subject.method().map(Method::to_string).unwrap_or_default(),
-            host: text(live.subject.host()),
-            path: text(live.subject.target()),
-            route: self.route(&live).map(|route| route.name.to_string()),
-            attempt: live.attempt,
-            endpoint: live.endpoint,
-            bytes_in: live.bytes_in,
-            bytes_out: live.bytes_out,
-        }
-    }
-
-    /// As one of the live tasks.
-    pub(crate) fn task(&self) -> Task {
-        let live = self.live.lock();
-        let method = live.subject.method().map_or("-", Method::as_str);
-        let path = live.subject.target().split(|byte| *byte == b'?').next().unwrap_or_default();
-        Task {
-            kind: TaskKind::Request,
-            subject: format!("{method} {}{}", text(live.subject.host()), text(path)),
-            state: Some(live.phase.as_str()),
-            since: self.started,
-        }
-    }
-
-    fn access_record<'r>(
-        &'r self,
-        live: &'r Live,
-        status: Option<u16>,
-        duration: Duration,
-    ) -> AccessRecord<'r> {
-        AccessRecord {
-            time: SystemTime::now() - duration,
-            request_id: self.request_id.as_bytes(),
-            client: self.client.peer,
-            method: live.subject.method().map_or(b"", |method| method.as_str().as_bytes()),
-            host: live.subject.host(),
-            target: live.subject.target(),
-            version: live.subject.version().map_or("", Version::as_str),
-            status,
-            code: live.code,
-            route: self.route(live).map(|route| &**route.name),
-            endpoint: live.endpoint,
-            attempts: live.attempt,
-            bytes_in: live.bytes_in,
-            bytes_out: live.bytes_out,
-            duration,
-            head: live.head_after,
-            queue: live.queued_until(self.started + duration),
-            user_agent: live.subject.field(&header::USER_AGENT),
-            referer: live.subject.field(&header::REFERER),
-            tls: live.tls.as_deref().map(TlsFacts::session),
-            trace_id: live.subject.only_field(&TRACEPARENT).and_then(trace_id),
-        }
-    }
-
-    fn recent_error(&self, live: &Live, code: Code, status: Option<u16>) -> RecentError {
-        RecentError {
-            time: SystemTime::now(),
-            request_id: text(self.request_id.as_bytes()),
-            client: self.client.peer,
-            method: live.subject.method().map(Method::to_string).unwrap_or_default(),
-            host: text(live.subject.host()),
-            path: text(live.subject.target()),
-            route: self.route(live).map(|route| Arc::clone(route.name)),
-            endpoint: live.endpoint,
-            code,
-            status,
-            detail: live.detail.clone(),
-            attempts: live.attempts.iter().map(summary).collect(),
-        }
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn summary(record: &AttemptRecord) -> AttemptSummary {
-    AttemptSummary {
-        endpoint: record.endpoint,
-        failure: match record.outcome {
-            AttemptOutcome::Answered => None,
-            AttemptOutcome::Failed(code) => Some(code),
-        },
-        elapsed: record.elapsed,
     }
 }
