@@ -6,22 +6,23 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::DescriptorEncoder;
 
 use crate::error::Code;
 use crate::registry::NatsStatus;
 use crate::registry::snapshot::SnapshotFigures;
 
 use super::Metrics;
+use super::families::Families;
 use super::histogram::HistogramSum;
 use super::kinds::{
     ConnectionState, DNS_RESULTS, InformationalDrop, PROBE_RESULTS, ReloadResult, STATUS_CLASSES,
     Side,
 };
 use super::labels::RouteLabels;
-use super::process::ProcessFigures;
+use super::process::{ProcessFigures, process};
 use super::shard::{self, WorkerMetrics};
+use super::sources::{bus, snapshot_file};
 
 /// The states that only the control plane knows, as they are now. Label values
 /// are sets the caller bounds.
@@ -285,149 +286,5 @@ impl Scrape {
             "Access log lines lost to a sink too slow or broken",
             seen.access_log_lines_dropped,
         )
-    }
-}
-
-/// The bus that endpoints register on.
-fn bus(out: &mut Families<'_>, nats: &NatsStatus) -> Result<(), Error> {
-    let figures = &nats.figures;
-    out.gauge(
-        "pointsman_nats_connected",
-        "Whether there is a connection to NATS",
-        u64::from(nats.is_connected()),
-    )?;
-    out.counters(
-        "pointsman_nats_messages",
-        "Messages of NATS taken, by subject",
-        figures.messages().map(|(subject, count)| ([("subject", subject)], count)),
-    )?;
-    out.counters(
-        "pointsman_nats_messages_refused",
-        "Messages of NATS that were wrong and changed nothing, by kind",
-        figures.by_kind().map(|(kind, count)| ([("kind", kind)], count)),
-    )?;
-    out.counters(
-        "pointsman_nats_endpoints",
-        "Endpoints that NATS added and removed, and those there was no room for",
-        figures.endpoints().map(|(result, count)| ([("result", result)], count)),
-    )?;
-    out.counter(
-        "pointsman_nats_messages_dropped",
-        "Messages of NATS lost since too many waited, at least",
-        figures.dropped(),
-    )
-}
-
-/// The file live routes are kept in.
-fn snapshot_file(out: &mut Families<'_>, figures: &SnapshotFigures) -> Result<(), Error> {
-    if let Some(age) = figures.age {
-        out.gauge(
-            "pointsman_snapshot_age_seconds",
-            "Time since the snapshot was known to have every change of the live routes",
-            age.as_secs_f64(),
-        )?;
-    }
-    out.gauge("pointsman_snapshot_bytes", "Length of the snapshot", figures.bytes)?;
-    out.gauge(
-        "pointsman_snapshot_restored_changes",
-        "Changes read from the snapshot at the start",
-        figures.restored,
-    )?;
-    out.counter(
-        "pointsman_snapshot_write_failures",
-        "Times the snapshot could not be written",
-        figures.failures,
-    )?;
-    out.counter(
-        "pointsman_snapshot_set_aside",
-        "Snapshots that could not be used, or not wholly",
-        figures.set_aside,
-    )
-}
-
-/// The standard process families, those that could be read.
-fn process(out: &mut Families<'_>, figures: ProcessFigures) -> Result<(), Error> {
-    if let Some(seconds) = figures.cpu_seconds {
-        out.counter("process_cpu_seconds", "User and system CPU time", seconds)?;
-    }
-    if let Some(seconds) = figures.start_time_seconds {
-        out.gauge("process_start_time_seconds", "Start, since the Unix epoch", seconds)?;
-    }
-    let gauges = [
-        ("process_resident_memory_bytes", "Resident memory", figures.resident_bytes),
-        ("process_virtual_memory_bytes", "Address space", figures.virtual_bytes),
-        ("process_threads", "Threads", figures.threads),
-        ("process_open_fds", "Open file descriptors", figures.open_fds),
-        ("process_max_fds", "The limit of open file descriptors", figures.max_fds),
-    ];
-    for (name, help, value) in gauges {
-        if let Some(value) = value {
-            out.gauge(name, help, value)?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes whole metric families. Counters are named without `_total`, which
-/// the encoder adds.
-struct Families<'e>(DescriptorEncoder<'e>);
-
-impl Families<'_> {
-    fn counter(
-        &mut self,
-        name: &str,
-        help: &str,
-        value: impl prometheus_client::encoding::EncodeCounterValue,
-    ) -> Result<(), Error> {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        family.encode_counter::<NoLabelSet, _, u64>(&value, None)
-    }
-
-    fn counters<'l, const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = ([(&'l str, &'l str); N], u64)>,
-    ) -> Result<(), Error> {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (labels, value) in samples {
-            family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
-        }
-        Ok(())
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> Result<(), Error> {
-        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
-    }
-
-    fn gauges<'l, const N: usize, V: EncodeGaugeValue>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = ([(&'l str, &'l str); N], V)>,
-    ) -> Result<(), Error> {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (labels, value) in samples {
-            family.encode_family(&labels)?.encode_gauge(&value)?;
-        }
-        Ok(())
-    }
-
-    fn histograms<'l>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = ([(&'l str, &'l str); 1], HistogramSum)>,
-    ) -> Result<(), Error> {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
-        for (labels, sum) in samples {
-            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
-                sum.seconds(),
-                sum.count(),
-                &sum.buckets(),
-                None,
-            )?;
-        }
-        Ok(())
     }
 }

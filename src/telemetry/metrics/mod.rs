@@ -11,11 +11,13 @@
 //! [`MAX_LABELLED_ROUTES`] routes have a label of their own ([`RouteLabels`]).
 
 mod collector;
+mod families;
 mod histogram;
 mod kinds;
 mod labels;
 mod process;
 mod shard;
+mod sources;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,10 @@
 //!
 //! On a system without `/proc` these families are absent.
 
+use std::fmt::Error;
 use std::fs;
+
+use super::families::Families;
 
 /// Clock ticks per second in `/proc`: `USER_HZ`, 100 on every Linux
 /// architecture that Rust supports.
@@ -83,6 +86,29 @@ impl StatTimes {
 fn line_value(text: &str, key: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(key))?;
     rest.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// The standard process families, those that could be read.
+pub(super) fn process(out: &mut Families<'_>, figures: ProcessFigures) -> Result<(), Error> {
+    if let Some(seconds) = figures.cpu_seconds {
+        out.counter("process_cpu_seconds", "User and system CPU time", seconds)?;
+    }
+    if let Some(seconds) = figures.start_time_seconds {
+        out.gauge("process_start_time_seconds", "Start, since the Unix epoch", seconds)?;
+    }
+    let gauges = [
+        ("process_resident_memory_bytes", "Resident memory", figures.resident_bytes),
+        ("process_virtual_memory_bytes", "Address space", figures.virtual_bytes),
+        ("process_threads", "Threads", figures.threads),
+        ("process_open_fds", "Open file descriptors", figures.open_fds),
+        ("process_max_fds", "The limit of open file descriptors", figures.max_fds),
+    ];
+    for (name, help, value) in gauges {
+        if let Some(value) = value {
+            out.gauge(name, help, value)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
