@@ -10,7 +10,7 @@ use super::{FieldLines, HeadLimits, MAX_METHOD_BYTES};
 /// The longest piece of a refused request's target that is kept, in bytes.
 pub const MAX_SEEN_TARGET_BYTES: usize = 1024;
 
-/// The readable parts of a refused request head: good for the log and to
+/// The readable parts of a request head refused, or not finished in time: good for the log and to
 /// choose between HTML, JSON and text, and for nothing else. No part of it was
 /// accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,6 +48,12 @@ impl SeenHead {
         }
         Self { method, target, fields }
     }
+
+    /// Reads what can be read of a head that is still coming; `None` before its
+    /// request line is there, since half a target names something else.
+    pub fn of_unfinished(head: &[u8], limits: &HeadLimits) -> Option<Self> {
+        memchr::memchr(b'\n', head).map(|_| Self::salvage(head, limits))
+    }
 }
 
 fn readable_start(word: &[u8]) -> Option<Bytes> {
@@ -83,6 +89,15 @@ mod tests {
         assert_eq!(seen.target.as_deref(), Some(b"/a".as_slice()));
         assert_eq!(names(&seen), ["accept", "host"]);
         assert_eq!(seen.fields.first(&http::header::HOST).unwrap(), "a");
+    }
+
+    #[test]
+    fn of_an_unfinished_head_whole_lines_are_seen_once_the_first_is_whole() {
+        let seen = |head: &[u8]| SeenHead::of_unfinished(head, &LIMITS);
+        assert_eq!(seen(b"GET /acc"), None);
+        let begun = seen(b"GET /account HTTP/1.1\r\nHost: a\r\nUser-Ag").unwrap();
+        assert_eq!(begun.target.as_deref(), Some(b"/account".as_slice()));
+        assert_eq!(names(&begun), ["host"]);
     }
 
     #[test]

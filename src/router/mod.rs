@@ -28,7 +28,7 @@ use crate::attempt::RetryBudget;
 use crate::config::Settings;
 use crate::endpoint::{EndpointRegistry, NameRegistry, ProbeRegistry};
 use crate::error::{Code, RouterError};
-use crate::http1::Refusal;
+use crate::http1::{Refusal, SeenHead};
 use crate::lifecycle::{Drain, Health};
 use crate::registry::{Bounds, Entries, Ledger, Live, LiveRoutes};
 use crate::request::{ClientAddress, Scope, Subject};
@@ -130,10 +130,14 @@ impl Router {
         self.refuse_with(error, subject, client)
     }
 
-    /// The reply to a head that stopped coming.
-    pub(crate) fn time_out_head(&self, client: &ClientAddress) -> Reply {
+    /// The reply to a head that stopped coming, of which so much had come.
+    pub(crate) fn time_out_head(
+        &self,
+        seen: Option<Box<SeenHead>>,
+        client: &ClientAddress,
+    ) -> Reply {
         let error = RouterError::from(Code::RequestHeadTimeout);
-        self.refuse_with(error, Subject::Nothing, client)
+        self.refuse_with(error, seen.map_or(Subject::Nothing, Subject::Seen), client)
     }
 
     /// The reply on a connection there is no room for.

@@ -8,7 +8,7 @@ mod tunnel;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::Method;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::config::Settings;
 use crate::guard::{self, Guard};
-use crate::http1::{Framing, HeadLimits, HeadReader, ParsedRequest, Refusal, Version};
+use crate::http1::{Framing, HeadLimits, HeadReader, ParsedRequest, Refusal, SeenHead, Version};
 use crate::listen::connections::ConnectionEntry;
 use crate::request::{Arrival, ClientAddress, InterimSink, RequestBody};
 use crate::respond::Reply;
@@ -35,8 +35,8 @@ type SharedConnection = Arc<Mutex<ClientConnection>>;
 enum Next {
     Request(ParsedRequest),
     Refused(Refusal),
-    /// The head stopped coming.
-    HeadTimeout,
+    /// The head stopped coming; so much of it had come.
+    HeadTimeout(Option<Box<SeenHead>>),
     /// Nothing: the client left, was silent for too long, or has to make room.
     Closed,
 }
@@ -61,9 +61,9 @@ pub(crate) async fn serve(
         let settings = &*snapshot.settings;
         let (mut reply, terms, fresh) = match next {
             Next::Closed => return,
-            Next::HeadTimeout => {
+            Next::HeadTimeout(seen) => {
                 let fresh = connection.lock().begin_refusal();
-                (router.time_out_head(&client), ReplyTerms::closing(settings), fresh)
+                (router.time_out_head(seen, &client), ReplyTerms::closing(settings), fresh)
             }
             Next::Refused(refusal) => {
                 let fresh = connection.lock().begin_refusal();
@@ -268,7 +268,9 @@ impl HeadWait {
         }
         let begun = *self.begun.get_or_insert(now);
         let due = begun + self.request_head;
-        clock.poll_until_from(cx, now, due).map(|()| Next::HeadTimeout)
+        ready!(clock.poll_until_from(cx, now, due));
+        let seen = SeenHead::of_unfinished(&connection.inbox.bytes, &self.limits);
+        Poll::Ready(Next::HeadTimeout(seen.map(Box::new)))
     }
 }
 

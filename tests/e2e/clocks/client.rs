@@ -15,13 +15,15 @@ fn a_head_that_stops_coming_is_answered_408() {
     let router = Router::start(&config);
     let mut client = Connection::open(router.address());
     let watch = Stopwatch::start();
-    client.send("GET / HTTP/1.1\r\nHost: a.te");
+    client.send("GET /late?t=1 HTTP/1.1\r\nHost: a.test\r\nUser-Ag");
     let answer = client.answer("GET");
     watch.stopped_by(SHORT_TIME);
     assert_eq!((answer.status, answer.code()), (408, Some("request-head-timeout")));
     assert_eq!(answer.field("connection"), "close");
     assert_eq!(client.ending(), (Vec::new(), Fault::Closed));
-    assert_eq!(logged(&router)["code"], "request-head-timeout");
+    let line = logged(&router);
+    assert_eq!(line["code"], "request-head-timeout");
+    assert_eq!((&line["method"], &line["path"]), (&"GET".into(), &"/late".into()), "{line}");
 }
 
 #[test]
