@@ -10,6 +10,7 @@
 //! change.
 
 mod director;
+mod process;
 mod stream;
 
 use std::net::SocketAddr;
@@ -26,6 +27,8 @@ use crate::request::ClientAddress;
 use crate::router::{Router, Shared, SnapshotError};
 use crate::sync::Mutex;
 use crate::telemetry::access_log::AccessLogHandle;
+
+pub use process::Process;
 
 use director::Director;
 use stream::PlayedStream;

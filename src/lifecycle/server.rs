@@ -157,6 +157,11 @@ impl Server {
         self.admin.local_addr()
     }
 
+    /// The routes that come and go while it serves.
+    pub(crate) fn live_routes(&self) -> LiveRoutes {
+        LiveRoutes::of(&self.shared)
+    }
+
     /// Has `text` printed after the ready lines, before any line of the
     /// access log.
     pub(crate) fn greet(&mut self, text: String) {

@@ -7,6 +7,7 @@
 
 mod clients;
 mod endpoints;
+mod tables;
 mod tunnels;
 
 use std::io::Write;
