@@ -31,7 +31,7 @@ impl Default for OutlierSettings {
         Self {
             enabled: true,
             failures_in_a_row: 5,
-            statuses: vec![502, 503, 504],
+            statuses: vec![500, 502, 503, 504],
             success_percent: 50,
             min_requests: 20,
             window: Duration::from_secs(10),

@@ -1,4 +1,5 @@
-//! Requests in flight at one endpoint, counted without a shared cache line.
+//! Requests in flight at one endpoint, and how long their answers take, counted
+//! without a shared cache line.
 //!
 //! Every worker has a shard of its own: it counts its requests there, and
 //! remembers what the others' shards came to when it last looked. A worker's
@@ -13,6 +14,7 @@
 
 use std::sync::OnceLock;
 
+use crate::endpoint::pace::{Level, Pace};
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,6 +35,19 @@ struct Shard {
     others: AtomicU64,
     /// When `others` is summed again.
     stale_at_ms: AtomicU64,
+    /// The worker's own [`Pace`].
+    pace: AtomicU64,
+    /// The newest of the others'.
+    others_pace: AtomicU64,
+}
+
+/// How busy an endpoint is, as a worker sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    /// Requests in flight.
+    pub(super) requests: u64,
+    /// How long its answers take.
+    pub(super) level: Level,
 }
 
 /// One request in flight at an endpoint. Dropping it ends the count.
@@ -60,18 +75,43 @@ impl InFlight {
         Counted { shard }
     }
 
+    /// Notes that an answer to a request of this worker took so long.
+    pub(super) fn answered(&self, worker: usize, now_ms: u64, took_us: u64) {
+        let shard = self.shard(worker);
+        let pace = Pace::of(shard.pace.load(Ordering::Relaxed)).after(now_ms, took_us);
+        shard.pace.store(pace.word(), Ordering::Relaxed);
+    }
+
     /// The count as this worker sees it: its own to the request, the others' as
     /// of at most 10 ms ago.
     pub(super) fn seen_by(&self, worker: usize, now_ms: u64) -> u64 {
+        self.load_seen_by(worker, now_ms).requests
+    }
+
+    /// The same, with how long answers take: as the worker knows from its own
+    /// requests, or as others know, if they have newer ones.
+    pub(super) fn load_seen_by(&self, worker: usize, now_ms: u64) -> Load {
         let shard = self.shard(worker);
-        let own = shard.own.load(Ordering::Relaxed);
-        if now_ms < shard.stale_at_ms.load(Ordering::Relaxed) {
-            return own + shard.others.load(Ordering::Relaxed);
+        if now_ms >= shard.stale_at_ms.load(Ordering::Relaxed) {
+            self.look_at_others(shard, now_ms);
         }
-        let others = self.total().saturating_sub(own);
-        shard.others.store(others, Ordering::Relaxed);
+        let [own, others] = [&shard.own, &shard.others].map(|count| count.load(Ordering::Relaxed));
+        let paces = [&shard.pace, &shard.others_pace].map(|word| word.load(Ordering::Relaxed));
+        let pace = Pace::of(paces[0]).max(Pace::of(paces[1]));
+        Load { requests: own + others, level: pace.level(now_ms) }
+    }
+
+    fn look_at_others(&self, shard: &Shard, now_ms: u64) {
+        let all = self.shards.get().map_or(&[][..], |shards| shards);
+        let others = all.iter().filter_map(OnceLock::get).filter(|s| !std::ptr::eq(&***s, shard));
+        let (mut requests, mut pace) = (0, Pace::default());
+        for other in others {
+            requests += other.own.load(Ordering::Relaxed);
+            pace = pace.max(Pace::of(other.pace.load(Ordering::Relaxed)));
+        }
+        shard.others.store(requests, Ordering::Relaxed);
+        shard.others_pace.store(pace.word(), Ordering::Relaxed);
         shard.stale_at_ms.store(now_ms + REFRESH_MS, Ordering::Relaxed);
-        own + others
     }
 
     /// The count of all workers. They go on counting meanwhile, so it is exact
@@ -90,6 +130,8 @@ impl InFlight {
                 own: AtomicU64::new(0),
                 others: AtomicU64::new(0),
                 stale_at_ms: AtomicU64::new(0),
+                pace: AtomicU64::new(0),
+                others_pace: AtomicU64::new(0),
             })
         })
     }
@@ -121,6 +163,19 @@ mod tests {
         assert_eq!(in_flight.seen_by(0, 109), 1);
         assert_eq!(in_flight.seen_by(0, 110), 2);
         assert_eq!(in_flight.seen_by(0, 111), 2, "what was seen of the others is added");
+    }
+
+    #[test]
+    fn a_worker_knows_what_others_know_of_how_long_answers_take() {
+        let in_flight = InFlight::new(2);
+        let level = |worker, now_ms| in_flight.load_seen_by(worker, now_ms).level;
+        let of = |took_us| Pace::default().after(0, took_us).level(0);
+        assert_eq!(level(0, 100), Level::default());
+        in_flight.answered(1, 100, 200_000);
+        assert_eq!((level(0, 109), level(0, 110)), (Level::default(), of(200_000)));
+        in_flight.answered(0, 120, 10_000);
+        assert_eq!(level(0, 120), of(10_000), "its own is newer");
+        assert_eq!(level(0, 6_000), Level::default(), "nobody knows any more");
     }
 
     #[test]

@@ -5,8 +5,21 @@
 //! however many there are (Mitzenmacher, "The Power of Two Choices in Randomized
 //! Load Balancing"). Draws go by weight and loads are compared by weight, so
 //! shares are right when idle and when busy.
+//!
+//! Counts alone show a slow endpoint only where there is a queue for everyone.
+//! With ten endpoints, one of them twenty times as slow, and fewer than some
+//! fifty requests in flight, it would get 1 to 8 % of them, and the slowest
+//! hundredth of the answers would be its. So who is slow beside the other
+//! drawn (see [`pace`](super::pace)) is taken only if the other has a few requests
+//! more: not fewer, so that a slow endpoint still serves when all are busy, and
+//! what is misjudged costs a few places and no more.
 
+use crate::endpoint::in_flight::Load;
 use crate::endpoint::weights::Weights;
+
+/// Requests that the other has in flight, for its weight, before who is slow
+/// beside it is taken.
+const SLOW_COUNTS_AS: u64 = 3;
 
 /// Draws before looking at one after another: enough that in a healthy set
 /// nobody looks.
@@ -19,15 +32,23 @@ pub(super) fn choose(
     count: usize,
     random: u64,
     may_be_chosen: impl Fn(usize) -> bool,
-    load: impl Fn(usize) -> u64,
+    load: impl Fn(usize) -> Load,
 ) -> Option<usize> {
     let mut lots = Lots(random);
     let first = draw(weights, count, &mut lots, &may_be_chosen)?;
     let second = draw(weights, count, &mut lots, |index| index != first && may_be_chosen(index));
     let Some(second) = second else { return Some(first) };
-    let first_load = u128::from(load(first)) * u128::from(weights.of(second));
-    let second_load = u128::from(load(second)) * u128::from(weights.of(first));
-    Some(if second_load < first_load { second } else { first })
+    let (first_load, second_load) = (load(first), load(second));
+    let (first_weight, second_weight) = (weights.of(first), weights.of(second));
+    let requests = |load: Load, weight: u64, other: Load| {
+        let slow = load.level.is_slow_beside(other.level);
+        u128::from(load.requests) + u128::from(if slow { SLOW_COUNTS_AS * weight } else { 0 })
+    };
+    let first_load_for_weight =
+        requests(first_load, first_weight, second_load) * u128::from(second_weight);
+    let second_load_for_weight =
+        requests(second_load, second_weight, first_load) * u128::from(first_weight);
+    Some(if second_load_for_weight < first_load_for_weight { second } else { first })
 }
 
 fn draw(
@@ -66,13 +87,15 @@ impl Lots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::pace::Pace;
 
     fn shares(weights: &[u16], loads: &[u64], closed: &[usize]) -> Vec<u32> {
         let shared = Weights::new(weights.iter().copied());
         let mut shares = vec![0; weights.len()];
         for random in 0..10_000 {
             let may = |index: usize| !closed.contains(&index);
-            let index = choose(&shared, weights.len(), random, may, |i| loads[i]).unwrap();
+            let load = |i: usize| Load { requests: loads[i], ..Load::default() };
+            let index = choose(&shared, weights.len(), random, may, load).unwrap();
             shares[index] += 1;
         }
         shares
@@ -118,7 +141,24 @@ mod tests {
     #[test]
     fn where_none_may_be_chosen_none_is() {
         let weights = Weights::new([1u16, 1].into_iter());
-        assert_eq!(choose(&weights, 2, 1, |_| false, |_| 0), None);
+        assert_eq!(choose(&weights, 2, 1, |_| false, |_| Load::default()), None);
+    }
+
+    #[test]
+    fn who_is_slow_beside_the_other_is_chosen_when_that_has_more_than_three_for_its_weight() {
+        let level = |took_us| Pace::default().after(0, took_us).level(0);
+        let chosen = |weights: [u16; 2], others: u64| {
+            let shared = Weights::new(weights.into_iter());
+            let load = |i: usize| match i {
+                0 => Load { requests: 0, level: level(200_000) },
+                _ => Load { requests: others, level: level(10_000) },
+            };
+            let slow = |random| choose(&shared, 2, random, |_| true, load) == Some(0);
+            (0..100).all(slow).then_some("slow").or((0..100).all(|r| !slow(r)).then_some("fast"))
+        };
+        assert_eq!([0, 1, 2].map(|others| chosen([1, 1], others)), [Some("fast"); 3]);
+        assert_eq!((chosen([1, 1], 3), chosen([1, 1], 4)), (None, Some("slow")), "even, and less");
+        assert_eq!((chosen([1, 2], 5), chosen([1, 2], 7)), (Some("fast"), Some("slow")));
     }
 
     #[test]

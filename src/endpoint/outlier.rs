@@ -31,6 +31,9 @@ pub struct OutlierPolicy {
 #[derive(Debug)]
 pub(super) struct Outlier {
     in_a_row: AtomicU64,
+    /// Answers in a row whose content broke off. A row of its own: the heads
+    /// came, and each ended the other row.
+    broken_off: AtomicU64,
     recent: Recent,
     pub(super) ejection: Ejection,
 }
@@ -39,6 +42,7 @@ impl Outlier {
     pub(super) fn new(workers: usize) -> Self {
         Self {
             in_a_row: AtomicU64::new(0),
+            broken_off: AtomicU64::new(0),
             recent: Recent::new(workers),
             ejection: Ejection::new(),
         }
@@ -65,6 +69,35 @@ impl Outlier {
         if policy.success_percent > 0 {
             self.recent.count(worker, now_ms, policy.window_ms, false);
         }
+        self.too_many(in_a_row, now_ms, policy)
+    }
+
+    /// The content of an answer of this worker broke off, whose head was counted
+    /// as one that worked; why it is one too many, if it is.
+    pub(super) fn broke_off(
+        &self,
+        worker: usize,
+        now_ms: u64,
+        policy: &OutlierPolicy,
+    ) -> Option<Reason> {
+        let in_a_row = self.broken_off.fetch_add(1, Relaxed) + 1;
+        if policy.success_percent > 0 {
+            self.recent.turn(worker, now_ms, policy.window_ms);
+        }
+        self.too_many(in_a_row, now_ms, policy)
+    }
+
+    /// Whether the last answers broke off.
+    pub(super) fn breaks_off(&self) -> bool {
+        self.broken_off.load(Relaxed) != 0
+    }
+
+    /// An answer came whole.
+    pub(super) fn delivered(&self) {
+        self.broken_off.store(0, Relaxed);
+    }
+
+    fn too_many(&self, in_a_row: u64, now_ms: u64, policy: &OutlierPolicy) -> Option<Reason> {
         if policy.failures_in_a_row > 0 && in_a_row >= policy.failures_in_a_row {
             return Some(Reason::FailuresInARow);
         }
@@ -80,6 +113,7 @@ impl Outlier {
     /// It was ejected or has passed its trial: what was counted is answered for.
     pub(super) fn forget(&self) {
         self.in_a_row.store(0, Relaxed);
+        self.broken_off.store(0, Relaxed);
         self.recent.clear();
     }
 }
@@ -126,6 +160,35 @@ mod tests {
         assert_eq!(verdicts[6..], [Some(Reason::SuccessRate); 2]);
         outlier.forget();
         assert_eq!(outlier.failed(0, 0, &policy()), None);
+    }
+
+    #[test]
+    fn answers_that_break_off_are_a_row_that_their_heads_do_not_end() {
+        let outlier = Outlier::new(1);
+        let broken_off = || {
+            outlier.worked(0, 0, &policy());
+            outlier.broke_off(0, 0, &policy())
+        };
+        assert!(!outlier.breaks_off());
+        assert_eq!([broken_off(), broken_off()], [None; 2]);
+        assert!(outlier.breaks_off());
+        outlier.delivered();
+        assert!(!outlier.breaks_off());
+        assert_eq!([broken_off(), broken_off()], [None; 2]);
+        assert_eq!(broken_off(), Some(Reason::FailuresInARow));
+        outlier.forget();
+        assert!(!outlier.breaks_off());
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_no_success_among_the_recent() {
+        let long = OutlierPolicy { failures_in_a_row: 0, ..policy() };
+        let outlier = Outlier::new(1);
+        for turn in 0..10 {
+            outlier.worked(0, 0, &long);
+            let verdict = outlier.broke_off(0, 0, &long);
+            assert_eq!(verdict, (turn == 9).then_some(Reason::SuccessRate), "{turn}");
+        }
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Outlook {
         self.stale_at_ms = u64::MAX;
         self.judge(all, now_ms);
         self.fail_open();
-        self.ramp(all.endpoints, all.choosing.slow_start_ms, now_ms);
+        self.ramp(all, now_ms);
         self.group(all.places, all.choosing, worker, random);
     }
 
@@ -159,22 +159,26 @@ impl Outlook {
         }
     }
 
-    /// The shares of endpoints that came a short while ago. Where all that are
-    /// fit are new there is nobody to spare them, and none is.
-    fn ramp(&mut self, endpoints: &[Arc<EndpointState>], slow_start_ms: u64, now_ms: u64) {
+    /// The shares of endpoints that came a short while ago, or came back. Where
+    /// all that are fit are new there is nobody to spare them, and none is.
+    fn ramp(&mut self, all: All<'_>, now_ms: u64) {
         self.ramp.clear();
+        let slow_start_ms = all.choosing.slow_start_ms;
         if slow_start_ms == 0 {
             return;
         }
-        let share = |endpoint: &EndpointState| {
-            let age_ms = now_ms.saturating_sub(endpoint.came_ms());
+        let share = |index: usize| {
+            let returned_ms = all.probed.get(index).and_then(|probed| probed.returned_ms());
+            let came_ms = all.endpoints[index].came_ms().max(returned_ms.unwrap_or(0));
+            let age_ms = now_ms.saturating_sub(came_ms);
             (age_ms.saturating_mul(WHOLE) / slow_start_ms).clamp(LEAST_RAMP, WHOLE)
         };
-        let fit = || endpoints.iter().zip(&self.fitness).filter(|(_, f)| **f == Fitness::Fit);
-        if fit().any(|(e, _)| share(e) < WHOLE) {
+        let indices = 0..all.endpoints.len();
+        let fit = || indices.clone().filter(|index| self.fitness[*index] == Fitness::Fit);
+        if fit().any(|index| share(index) < WHOLE) {
             self.stale_at_ms = self.stale_at_ms.min(now_ms + RAMP_STEP_MS);
-            if fit().any(|(e, _)| share(e) == WHOLE) {
-                self.ramp.extend(endpoints.iter().map(|endpoint| share(endpoint)));
+            if fit().any(|index| share(index) == WHOLE) {
+                self.ramp.extend(indices.map(share));
             }
         }
     }

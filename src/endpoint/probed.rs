@@ -37,9 +37,9 @@ pub struct LastProbe {
 
 impl Probed {
     fn new(address: SocketAddr, way: u64, check: Arc<HealthCheck>, known: Option<&Self>) -> Self {
-        let (standing, since_ms) = known.map_or((Standing::Unproven, 0), Self::standing);
+        let unproven = || Verdict::new(Standing::Unproven, 0);
+        let verdict = known.map_or_else(unproven, |known| known.verdict.again());
         let last = known.and_then(Self::last);
-        let verdict = Verdict::new(standing, since_ms);
         Self { address, way, check, verdict, last: Mutex::new(last) }
     }
 
@@ -67,6 +67,11 @@ impl Probed {
     /// What probes have shown, and since when.
     pub fn standing(&self) -> (Standing, u64) {
         self.verdict.read()
+    }
+
+    /// When probes brought it back; `None` if it is out, or never was.
+    pub fn returned_ms(&self) -> Option<u64> {
+        self.verdict.returned_ms()
     }
 
     /// Its last probe.

@@ -45,6 +45,21 @@ impl Recent {
     /// Counts a request of this worker. Workers that share a number lose a count
     /// at the turn of a period at worst.
     pub(super) fn count(&self, worker: usize, now_ms: u64, window_ms: u64, worked: bool) {
+        let shard = self.shard_of_now(worker, now_ms, window_ms);
+        let count = if worked { &shard.now.worked } else { &shard.now.failed };
+        count.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a request of this worker as failed that was counted as one that
+    /// worked; if that was in an earlier period it stays there.
+    pub(super) fn turn(&self, worker: usize, now_ms: u64, window_ms: u64) {
+        let shard = self.shard_of_now(worker, now_ms, window_ms);
+        let worked = shard.now.worked.load(Relaxed);
+        shard.now.worked.store(worked.saturating_sub(1), Relaxed);
+        shard.now.failed.fetch_add(1, Relaxed);
+    }
+
+    fn shard_of_now(&self, worker: usize, now_ms: u64, window_ms: u64) -> &Shard {
         let shard = self.shard(worker);
         let period = now_ms / half(window_ms);
         let seen = shard.period.load(Relaxed);
@@ -54,8 +69,7 @@ impl Recent {
             shard.now.set(Sum::default());
             shard.period.store(period, Relaxed);
         }
-        let count = if worked { &shard.now.worked } else { &shard.now.failed };
-        count.fetch_add(1, Relaxed);
+        shard
     }
 
     /// All workers' recent requests.
@@ -125,5 +139,16 @@ mod tests {
         assert_eq!(recent.sum(9_000, 1_000), Sum { worked: 0, failed: 1 });
         recent.clear();
         assert_eq!(recent.sum(9_000, 1_000), Sum::default());
+    }
+
+    #[test]
+    fn a_request_that_turns_out_to_have_failed_is_counted_once() {
+        let recent = Recent::new(1);
+        recent.count(0, 0, 1_000, true);
+        recent.count(0, 0, 1_000, true);
+        recent.turn(0, 1, 1_000);
+        assert_eq!(recent.sum(1, 1_000), Sum { worked: 1, failed: 1 });
+        recent.turn(0, 500, 1_000);
+        assert_eq!(recent.sum(500, 1_000), Sum { worked: 1, failed: 2 }, "that was long ago");
     }
 }

@@ -3,8 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::endpoint::balance::Balance;
-use crate::endpoint::condition::{Change, Condition, Reason, Seen};
-use crate::endpoint::ejection::Standing;
+use crate::endpoint::in_flight::Load;
 use crate::endpoint::line::{Crowd, Line};
 use crate::endpoint::outlier::OutlierPolicy;
 use crate::endpoint::outlook::{All, Outlook, Place};
@@ -269,7 +268,8 @@ impl EndpointSet {
             let load = |place: usize| {
                 let index = members[place];
                 let endpoint = &self.endpoints[index];
-                outlook.weigh(index, endpoint.in_flight_seen_by(asked.worker, asked.now_ms))
+                let load = endpoint.load_seen_by(asked.worker, asked.now_ms);
+                Load { requests: outlook.weigh(index, load.requests), ..load }
             };
             return least_requests::choose(weights, members.len(), asked.random, may, load)
                 .map(|place| members[place]);
@@ -360,45 +360,6 @@ impl EndpointSet {
         let mut all = (start..self.len()).chain(0..start).filter(|index| open(*index));
         let passed_over = all.clone().find(|index| outlook.is_passed_over(*index));
         passed_over.or_else(|| all.find(|index| !outlook.is_down(*index)))
-    }
-
-    /// The condition of an endpoint as an operator sees it; `None` if there is
-    /// none of this index.
-    pub fn seen(&self, index: usize, now_ms: u64) -> Option<Seen> {
-        if let Some((_, since_ms)) =
-            self.probed.get(index).filter(|probed| probed.is_down()).map(|p| p.standing())
-        {
-            let (condition, reason) = (Condition::Down, Reason::Probes);
-            return Some(Seen { condition, since_ms, reason, until_ms: None });
-        }
-        let endpoint = self.endpoints.get(index)?;
-        Some(endpoint.seen(now_ms, self.choosing.slow_start_ms))
-    }
-
-    /// Notes how a request on an endpoint of this set ended; what the endpoint
-    /// is now, if that is news. A trial ends with it.
-    pub fn note(
-        &self,
-        index: usize,
-        trial: Option<Trial<'_>>,
-        worked: bool,
-        asked: &Asked,
-    ) -> Option<Change> {
-        let policy = self.choosing.outlier.as_ref()?;
-        let Asked { worker, now_ms, random, .. } = *asked;
-        if let Some(endpoint) = trial.and_then(Trial::into_verdict) {
-            return endpoint.end_trial(Some(worked), now_ms, random, policy);
-        }
-        let endpoint = self.endpoints.get(index)?;
-        if worked {
-            endpoint.worked(worker, now_ms, policy);
-            return None;
-        }
-        let room = || {
-            let is_out = |other: &&Arc<EndpointState>| other.standing(now_ms) != Standing::In;
-            self.endpoints.iter().filter(is_out).count() < self.len() / 2
-        };
-        endpoint.failed(worker, now_ms, random, policy, room)
     }
 }
 

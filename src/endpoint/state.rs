@@ -8,7 +8,7 @@ use crate::endpoint::changes;
 use crate::endpoint::condition::{Change, Condition, Reason, Seen};
 use crate::endpoint::ejection::Standing;
 use crate::endpoint::gate::{Gate, Permit};
-use crate::endpoint::in_flight::InFlight;
+use crate::endpoint::in_flight::{InFlight, Load};
 use crate::endpoint::lease::Lease;
 use crate::endpoint::outlier::{Outlier, OutlierPolicy};
 use crate::endpoint::pass_over::{PASS_OVER_MS, PassOver};
@@ -122,6 +122,17 @@ impl EndpointState {
         self.in_flight.seen_by(worker, now_ms)
     }
 
+    /// The same, with how long its answers take.
+    pub(super) fn load_seen_by(&self, worker: usize, now_ms: u64) -> Load {
+        self.in_flight.load_seen_by(worker, now_ms)
+    }
+
+    /// Notes that an answer's head came to this worker at `now_ms`, so many
+    /// microseconds after its attempt began.
+    pub fn answered(&self, worker: usize, now_ms: u64, took_us: u64) {
+        self.in_flight.answered(worker, now_ms, took_us);
+    }
+
     /// Notes a failed attempt: all workers pass it over for 5 s from `now_ms`.
     /// What it is now, if that is news.
     pub fn pass_over(&self, now_ms: u64, why: Reason) -> Option<Change> {
@@ -199,6 +210,43 @@ impl EndpointState {
         there_is_room: impl FnOnce() -> bool,
     ) -> Option<Change> {
         let why = self.outlier.failed(worker, now_ms, policy)?;
+        self.eject(now_ms, why, random, policy, there_is_room)
+    }
+
+    /// An answer of this worker's broke off, after its head had been taken for
+    /// one that worked. Otherwise as [`failed`](Self::failed).
+    pub(super) fn broke_off(
+        &self,
+        worker: usize,
+        now_ms: u64,
+        random: u64,
+        policy: &OutlierPolicy,
+        there_is_room: impl FnOnce() -> bool,
+    ) -> Option<Change> {
+        let why = self.outlier.broke_off(worker, now_ms, policy)?;
+        self.eject(now_ms, why, random, policy, there_is_room)
+    }
+
+    /// Whether its last answers broke off, so that it matters if one comes
+    /// whole.
+    pub fn breaks_off(&self) -> bool {
+        self.outlier.breaks_off()
+    }
+
+    /// An answer came whole that began while its last ones
+    /// [broke off](Self::breaks_off).
+    pub fn delivered(&self) {
+        self.outlier.delivered();
+    }
+
+    fn eject(
+        &self,
+        now_ms: u64,
+        why: Reason,
+        random: u64,
+        policy: &OutlierPolicy,
+        there_is_room: impl FnOnce() -> bool,
+    ) -> Option<Change> {
         if self.standing(now_ms) != Standing::In || !there_is_room() {
             return None;
         }
@@ -253,11 +301,16 @@ impl EndpointState {
     }
 
     /// Its condition as an operator sees it, on a route with this slow start (0
-    /// is none).
-    pub fn seen(&self, now_ms: u64, slow_start_ms: u64) -> Seen {
+    /// is none) whose probes brought it back then, if they did.
+    pub fn seen(&self, now_ms: u64, slow_start_ms: u64, brought_back_ms: Option<u64>) -> Seen {
         let noted = self.noted.lock();
         let (ejected, passed_over, came) = (noted.ejected, noted.passed_over, noted.came);
         drop(noted);
+        let came = (self.came_ms(), came);
+        let came = match brought_back_ms {
+            Some(back_ms) if back_ms > came.0 => (back_ms, Reason::Probes),
+            _ => came,
+        };
         let (condition, (since_ms, reason), until_ms) = match self.standing(now_ms) {
             Standing::Out { until_ms } => (Condition::Ejected, ejected, Some(until_ms)),
             Standing::Due { since_ms } => {
@@ -274,13 +327,12 @@ impl EndpointState {
         now_ms: u64,
         slow_start_ms: u64,
         passed_over: (u64, Reason),
-        came: Reason,
+        (came_ms, came): (u64, Reason),
     ) -> (Condition, (u64, Reason), Option<u64>) {
         let passed_until_ms = self.passed_over_until_ms();
         if passed_until_ms > now_ms {
             return (Condition::PassedOver, passed_over, Some(passed_until_ms));
         }
-        let came_ms = self.came_ms();
         let ramp_until_ms = came_ms.saturating_add(slow_start_ms);
         if now_ms < ramp_until_ms {
             (Condition::SlowStart, (came_ms, came), Some(ramp_until_ms))
@@ -298,62 +350,5 @@ fn changed(to: Condition, reason: Reason) -> Change {
 }
 
 #[cfg(all(test, not(pointsman_loom)))]
-mod tests {
-    use super::*;
-    use crate::endpoint::ejection::EjectionTerms;
-    use crate::error::Code;
-
-    const REFUSED: Reason = Reason::Attempt(Code::ConnectRefused);
-
-    fn state() -> EndpointState {
-        EndpointState::new(SocketAddr::from(([192, 0, 2, 1], 80)), 2)
-    }
-
-    #[test]
-    fn an_operator_sees_what_is_in_flight_and_how_long_an_endpoint_is_passed_over() {
-        let state = state();
-        assert_eq!((state.in_flight(), state.passed_over_for_ms(10)), (0, None));
-        let leases = [state.lease(0), state.lease(1)];
-        let change = Change { to: Condition::PassedOver, reason: REFUSED };
-        assert_eq!(state.pass_over(10, REFUSED), Some(change));
-        assert_eq!(state.pass_over(10, REFUSED), None, "no news");
-        assert_eq!((state.in_flight(), state.passed_over_for_ms(11)), (2, Some(4_999)));
-        drop(leases);
-        assert_eq!((state.in_flight(), state.passed_over_for_ms(5_010)), (0, None));
-    }
-
-    #[test]
-    fn an_operator_sees_since_when_and_why() {
-        let policy = OutlierPolicy {
-            failures_in_a_row: 1,
-            success_percent: 0,
-            min_requests: 1,
-            window_ms: 1_000,
-            ejection: EjectionTerms { base_ms: 1_000, max_ms: 5_000 },
-        };
-        let state = state();
-        let seen = |now_ms| {
-            let seen = state.seen(now_ms, 100);
-            (seen.condition, seen.since_ms, seen.reason, seen.until_ms)
-        };
-        state.enter_table(50);
-        state.enter_table(60);
-        assert_eq!(seen(60), (Condition::SlowStart, 50, Reason::New, Some(150)));
-        assert_eq!(seen(150), (Condition::Available, 50, Reason::New, None));
-        state.pass_over(200, REFUSED);
-        state.pass_over(300, Reason::RetryAfter);
-        assert_eq!(seen(5_299), (Condition::PassedOver, 200, REFUSED, Some(5_300)));
-        assert_eq!(seen(5_300), (Condition::Available, 5_300, Reason::PassOverEnded, None));
-        assert_eq!(state.failed(0, 6_000, 0, &policy, || false), None);
-        assert!(state.failed(0, 6_000, 0, &policy, || true).is_some());
-        let out = (Condition::Ejected, 6_000, Reason::FailuresInARow, Some(7_000));
-        assert_eq!(seen(6_999), out);
-        assert_eq!(seen(7_001), (Condition::HalfOpen, 7_000, Reason::EjectionEnded, None));
-        assert!(state.begin_trial(7_001));
-        assert_eq!(state.end_trial(None, 7_001, 0, &policy), None);
-        assert!(state.begin_trial(7_002));
-        let back = Change { to: Condition::Available, reason: Reason::TrialPassed };
-        assert_eq!(state.end_trial(Some(true), 7_003, 0, &policy), Some(back));
-        assert_eq!(seen(7_103), (Condition::Available, 7_003, Reason::TrialPassed, None));
-    }
-}
+#[path = "state_tests.rs"]
+mod tests;

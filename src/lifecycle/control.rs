@@ -188,7 +188,7 @@ impl Control for ControlSide {
         let (down, not_down): (Vec<_>, Vec<_>) =
             states.iter().partition(|state| down.contains(&state.address()));
         let mut by_condition = Condition::ALL.map(|condition| (condition.as_str(), 0));
-        let conditions = not_down.iter().map(|state| state.seen(now_ms, 0).condition);
+        let conditions = not_down.iter().map(|state| state.seen(now_ms, 0, None).condition);
         for condition in conditions.chain(down.iter().map(|_| Condition::Down)) {
             by_condition[condition as usize].1 += 1;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::endpoint::{LastProbe, Probed, Rhythm, RiseFall, Standing};
+use crate::endpoint::{Change, Condition, LastProbe, Probed, Reason, Rhythm, RiseFall, Standing};
 use crate::probes::exchange::probe;
 use crate::router::Shared;
 
@@ -32,7 +32,10 @@ pub(super) async fn run(shared: Arc<Shared>, probed: Arc<Probed>) {
             tell(&probed, was_down, fault.as_deref());
             // From unproven to up nothing has changed for anybody.
             if was_down || standing == Standing::Down {
-                shared.metrics.verdict_turned(standing == Standing::Down);
+                let to_down = standing == Standing::Down;
+                shared.metrics.verdict_turned(to_down);
+                let to = if to_down { Condition::Down } else { Condition::Available };
+                shared.metrics.endpoint_changed(Change { to, reason: Reason::Probes });
             }
         }
         let at_ms = shared.now_ms(std::time::Instant::now());

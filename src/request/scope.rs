@@ -57,6 +57,10 @@ impl Scope {
         &self.record.snapshot
     }
 
+    pub(crate) fn worker(&self) -> &WorkerRouter {
+        &self.record.worker
+    }
+
     pub(crate) fn started(&self) -> Instant {
         self.record.started
     }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::error::Code;
 use crate::http1::FieldLines;
 use crate::request::{BodyFrame, Scope};
+use crate::router::Sender;
 use crate::transport::End;
 use crate::upstream::{Answer, AnswerFailure, Tunnel};
 
@@ -39,7 +40,7 @@ pub struct ReplyBody {
 enum Content {
     Empty,
     Whole(Bytes),
-    Answer(Box<Answer>),
+    Answer(Box<Answer>, Sender),
     /// Behind a 101: no content, but bytes both ways.
     Tunnel(Box<Tunnel>),
 }
@@ -53,8 +54,8 @@ impl ReplyBody {
         Self { content: Content::Whole(content), scope }
     }
 
-    pub(crate) fn answer(answer: Box<Answer>, scope: Scope) -> Self {
-        Self { content: Content::Answer(answer), scope }
+    pub(crate) fn answer(answer: Box<Answer>, sender: Sender, scope: Scope) -> Self {
+        Self { content: Content::Answer(answer, sender), scope }
     }
 
     pub(crate) fn tunnel(tunnel: Box<Tunnel>, scope: Scope) -> Self {
@@ -93,11 +94,15 @@ impl ReplyBody {
                 self.content = Content::Empty;
                 (!content.is_empty()).then_some(Ok(BodyFrame::Data(content)))
             }
-            Content::Answer(answer) => {
+            Content::Answer(answer, sender) => {
                 let polled = catch_unwind(AssertUnwindSafe(|| answer.poll_frame(cx)));
                 match ready!(polled.unwrap_or(Poll::Ready(Some(Err(AnswerFailure::Internal))))) {
                     Some(Ok(BodyFrame::Trailers(fields))) => {
                         Some(Ok(BodyFrame::Trailers(self.scope.clean_trailers(fields))))
+                    }
+                    Some(Err(failure)) if answer.blames_endpoint(failure) => {
+                        sender.broke_off(&self.scope);
+                        Some(Err(failure))
                     }
                     frame => frame,
                 }
@@ -114,13 +119,13 @@ impl ReplyBody {
 
     /// Whether an endpoint may still take content from the client.
     pub(crate) fn takes_upload(&self) -> bool {
-        matches!(&self.content, Content::Answer(answer) if answer.takes_upload())
+        matches!(&self.content, Content::Answer(answer, _) if answer.takes_upload())
     }
 
     /// Keeps an unfinished upload going while no content can be taken.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), AnswerFailure> {
         match &mut self.content {
-            Content::Answer(answer) => answer.poll_upload(cx),
+            Content::Answer(answer, _) => answer.poll_upload(cx),
             _ => Ok(()),
         }
     }
@@ -137,6 +142,11 @@ impl ReplyBody {
     }
 
     fn end_content(&mut self, failure: Option<Code>) {
+        if let Content::Answer(answer, sender) = &self.content
+            && answer.is_whole()
+        {
+            sender.delivered(&self.scope);
+        }
         self.content = Content::Empty;
         if let Some(code) = failure {
             self.scope.fail(code);

@@ -17,7 +17,7 @@ use crate::http1::{HeadLimits, ParsedResponse};
 use crate::proxy_protocol::Origin;
 use crate::request::{BodyFailure, ClientInfo, InterimSink, Phase, RequestHead, Scope};
 use crate::router::queue::{Queue, Refused};
-use crate::router::{NO_ADDRESS, Route, RouteId, WorkerRouter, affinity, verdict};
+use crate::router::{NO_ADDRESS, Route, RouteId, Sender, WorkerRouter, affinity, verdict};
 use crate::upstream::{
     Answer, Answered, ConnectError, EndpointConnection, Hop, Reuse, RoundTripError, Terms,
     TlsFailure, Tunnel,
@@ -37,7 +37,7 @@ pub(super) struct Winner {
     pub(super) answer: Option<Box<Answer>>,
     /// What is behind a 101.
     pub(super) tunnel: Option<Box<Tunnel>>,
-    pub(super) route: RouteId,
+    pub(super) sender: Sender,
     pub(super) deadline: Option<Instant>,
     /// The cookie that keeps the client with the endpoint from here on.
     pub(super) cookie: Option<HeaderValue>,
@@ -137,15 +137,17 @@ pub(super) async fn run(
                     now,
                     terms: &terms,
                 };
-                let result = attempt.run(scope, &mut body, interim).await;
+                let (result, took) = attempt.run(scope, &mut body, interim).await;
                 let outlier = &route.settings.outlier;
                 // A place that a failure frees goes on only when the endpoint is
                 // marked: whoever gets it knows.
-                verdict::note(worker, (outlier, endpoints), &asked, (index, trial), &result);
+                let ended = (&result, took);
+                verdict::note(worker, (outlier, endpoints), &asked, (index, trial), ended);
                 match result {
                     Ok(answered) => {
                         let cookie = endpoints.new_cookie(stay_with, index, head);
-                        let winner = winner(answered, body, lease, worker, id, &terms);
+                        let sender = Sender::new(id, index, endpoints);
+                        let winner = winner(answered, body, lease, worker, sender, &terms);
                         return Ok(Winner { cookie, ..winner });
                     }
                     Err(RoundTripError::Attempt(failure)) => {
@@ -190,7 +192,7 @@ fn winner(
     body: ReplayBody,
     lease: Lease,
     worker: &WorkerRouter,
-    route: RouteId,
+    sender: Sender,
     terms: &Terms<'_>,
 ) -> Winner {
     let Answered { head, connection, upload } = answered;
@@ -202,13 +204,13 @@ fn winner(
             head,
             answer: None,
             tunnel: Some(tunnel),
-            route,
+            sender,
             deadline: None,
             cookie: None,
         };
     }
     let answer = Answer::follow(&head, connection, upload, body, lease, worker.pool.clone(), terms);
-    Winner { head, answer, tunnel: None, route, deadline: terms.deadline, cookie: None }
+    Winner { head, answer, tunnel: None, sender, deadline: terms.deadline, cookie: None }
 }
 
 /// One attempt on one endpoint.
@@ -231,7 +233,7 @@ impl Attempt<'_> {
         scope: &mut Scope,
         body: &mut ReplayBody,
         interim: Option<&dyn InterimSink>,
-    ) -> Result<Answered, RoundTripError> {
+    ) -> (Result<Answered, RoundTripError>, Duration) {
         let begun = Instant::from_std(self.now);
         let endpoint = self.endpoint;
         scope.attempting(self.number, endpoint.address());
@@ -240,7 +242,8 @@ impl Attempt<'_> {
             Ok(_) => AttemptOutcome::Answered,
             Err(error) => AttemptOutcome::Failed(error.code()),
         };
-        scope.attempted(outcome, begun.elapsed());
+        let took = begun.elapsed();
+        scope.attempted(outcome, took);
         let metrics = &self.worker.metrics;
         match &result {
             Ok(_) => metrics.attempt_finished(None),
@@ -251,7 +254,7 @@ impl Attempt<'_> {
         {
             metrics.stale_reuse();
         }
-        result
+        (result, took)
     }
 
     async fn round_trip(

@@ -161,9 +161,9 @@ fn no_route(head: &RequestHead) -> RouterError {
 
 /// The reply that carries an endpoint's answer.
 fn answered(mut scope: Scope, winner: Winner) -> Reply {
-    let Winner { head, answer, tunnel, route, deadline, cookie } = winner;
+    let Winner { head, answer, tunnel, sender, deadline, cookie } = winner;
     let snapshot = scope.snapshot().clone();
-    let route = snapshot.route(route);
+    let route = snapshot.route(sender.route);
     scope.answered(head.status.as_u16());
     let length = match (&answer, head.framing) {
         (None, _) => Some(0),
@@ -198,7 +198,7 @@ fn answered(mut scope: Scope, winner: Winner) -> Reply {
         deadline,
         body: match (answer, tunnel) {
             (_, Some(tunnel)) => ReplyBody::tunnel(tunnel, scope),
-            (Some(answer), None) => ReplyBody::answer(answer, scope),
+            (Some(answer), None) => ReplyBody::answer(answer, sender, scope),
             (None, None) => ReplyBody::empty(scope),
         },
     }

@@ -47,6 +47,7 @@ pub use tls::TlsFault;
 pub(crate) use served::Served;
 pub(crate) use snapshot::{Draft, Makings, Route, RouteId, Snapshot, Terms};
 pub(crate) use tls::{TlsState, faults};
+pub(crate) use verdict::Sender;
 pub(crate) use worker::{Shared, WorkerRouter};
 
 /// An HTTP router: hosts and paths to endpoints, with safe retries.

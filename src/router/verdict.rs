@@ -1,4 +1,5 @@
-//! What the end of an attempt says about its endpoint.
+//! What the end of an attempt, and that of its answer's content, says about its
+//! endpoint.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -6,9 +7,10 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 
 use crate::config::OutlierSettings;
-use crate::endpoint::{Asked, Change, EndpointSet, Reason, Trial};
+use crate::endpoint::{Asked, Balance, Change, EndpointSet, Reason, Trial};
 use crate::http1::ParsedResponse;
-use crate::router::WorkerRouter;
+use crate::request::Scope;
+use crate::router::{RouteId, WorkerRouter};
 use crate::upstream::{Answered, RoundTripError};
 
 /// Notes how an attempt on endpoint `index` of a route ended.
@@ -17,7 +19,7 @@ pub(super) fn note(
     (outlier, endpoints): (&OutlierSettings, &EndpointSet),
     asked: &Asked,
     (index, trial): (usize, Option<Trial<'_>>),
-    result: &Result<Answered, RoundTripError>,
+    (result, took): (&Result<Answered, RoundTripError>, Duration),
 ) {
     let count = |change: Option<Change>| {
         change.into_iter().for_each(|change| worker.shared.metrics.endpoint_changed(change));
@@ -29,28 +31,72 @@ pub(super) fn note(
         // ends without a verdict.
         Err(_) => return,
     };
-    if worked && trial.is_none() {
+    let patience = match result {
+        Ok(answered) if outlier.enabled => retry_after(&answered.head, SystemTime::now()),
+        _ => None,
+    };
+    if worked && endpoints.choosing().balance == Balance::LeastRequests {
+        let now_ms = asked.now_ms + took.as_millis() as u64;
+        endpoints.endpoints()[index].answered(worker.index, now_ms, took.as_micros() as u64);
+    }
+    if worked && trial.is_none() && patience.is_none() {
         // The usual end: when the attempt began is time enough.
         count(endpoints.note(index, None, true, asked));
         return;
     }
     let asked = Asked { now_ms: worker.shared.now_ms(Instant::now()), ..*asked };
     let endpoint = &endpoints.endpoints()[index];
-    match result {
-        Err(RoundTripError::Attempt(failure)) => {
-            count(endpoint.pass_over(asked.now_ms, Reason::Attempt(failure.code())));
-        }
-        Ok(answered) if outlier.enabled => {
-            if let Some(asked_for) = retry_after(&answered.head, SystemTime::now()) {
-                let for_ms = asked_for.min(outlier.retry_after_max).as_millis() as u64;
-                if for_ms > 0 {
-                    count(endpoint.pass_over_for(asked.now_ms, for_ms, Reason::RetryAfter));
-                }
-            }
-        }
-        _ => {}
+    if let Err(RoundTripError::Attempt(failure)) = result {
+        count(endpoint.pass_over(asked.now_ms, Reason::Attempt(failure.code())));
+    }
+    let for_ms = patience.unwrap_or_default().min(outlier.retry_after_max).as_millis() as u64;
+    if for_ms > 0 {
+        count(endpoint.pass_over_for(asked.now_ms, for_ms, Reason::RetryAfter));
     }
     count(endpoints.note(index, trial, worked, &asked));
+}
+
+/// Which endpoint sends an answer's content: whose fault it is if that does not
+/// come whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender {
+    pub(super) route: RouteId,
+    index: u32,
+    /// Whether its last answers broke off, so that one that does not is news.
+    suspect: bool,
+}
+
+impl Sender {
+    pub(super) fn new(route: RouteId, index: usize, endpoints: &EndpointSet) -> Self {
+        let suspect = endpoints.endpoints().get(index).is_some_and(|e| e.breaks_off());
+        // A set of more endpoints is not to be had; this would be none of it.
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        Self { route, index, suspect }
+    }
+
+    /// Its content did not come whole, and that is its own fault.
+    pub(crate) fn broke_off(&self, scope: &Scope) {
+        let (worker, set) = (scope.worker(), self.set(scope));
+        let now_ms = worker.shared.now_ms(Instant::now());
+        let random = fastrand::u64(..);
+        let asked = Asked { worker: worker.index, now_ms, random, ..Asked::default() };
+        if let Some(change) = set.note_broken_off(self.index as usize, &asked) {
+            worker.shared.metrics.endpoint_changed(change);
+        }
+    }
+
+    /// Its content came whole.
+    pub(crate) fn delivered(&self, scope: &Scope) {
+        if self.suspect
+            && let Some(endpoint) = self.set(scope).endpoints().get(self.index as usize)
+        {
+            endpoint.delivered();
+        }
+    }
+
+    fn set<'s>(&self, scope: &'s Scope) -> &'s EndpointSet {
+        scope.snapshot().route(self.route).endpoints(scope.worker().shared.makings())
+    }
 }
 
 /// For how long an answer asks to be left alone.

@@ -72,6 +72,8 @@ pub(crate) struct Answer {
     read_idle: Option<Duration>,
     deadline: Option<Instant>,
     waiting_since: Option<Instant>,
+    /// Whether the endpoint said how much it would send.
+    has_length: bool,
 }
 
 impl Answer {
@@ -101,6 +103,7 @@ impl Answer {
             read_idle: terms.timeouts.response_body_idle,
             deadline: terms.deadline,
             waiting_since: None,
+            has_length: matches!(framing, Framing::Length(_)),
         };
         if matches!(framing, Framing::None | Framing::Length(0)) {
             answer.finish();
@@ -146,6 +149,21 @@ impl Answer {
                 Poll::Ready(Err(_)) => return self.fail(AnswerFailure::Truncated),
                 Poll::Pending => return self.poll_clocks(cx),
             }
+        }
+    }
+
+    /// Whether all of it has come.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.connection.is_none() && self.decoder.is_done()
+    }
+
+    /// Whether this failure is the endpoint's. Silence is where it owes more;
+    /// a stream that has no length may have nothing to say.
+    pub(crate) fn blames_endpoint(&self, failure: AnswerFailure) -> bool {
+        match failure {
+            AnswerFailure::Truncated | AnswerFailure::Malformed => true,
+            AnswerFailure::Idle => self.has_length,
+            AnswerFailure::Deadline | AnswerFailure::Request(_) | AnswerFailure::Internal => false,
         }
     }
 

@@ -22,6 +22,7 @@ mod demo;
 mod drain;
 mod early_answers;
 mod errors;
+mod failing;
 mod framing;
 mod half_close;
 mod harness_itself;

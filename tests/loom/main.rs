@@ -16,6 +16,7 @@
 mod budget;
 mod drain_gate;
 mod ejection;
+mod endpoint;
 mod idle;
 mod in_flight;
 mod leases;

@@ -1,0 +1,57 @@
+use super::*;
+use crate::endpoint::ejection::EjectionTerms;
+use crate::error::Code;
+
+const REFUSED: Reason = Reason::Attempt(Code::ConnectRefused);
+
+fn state() -> EndpointState {
+    EndpointState::new(SocketAddr::from(([192, 0, 2, 1], 80)), 2)
+}
+
+#[test]
+fn an_operator_sees_what_is_in_flight_and_how_long_an_endpoint_is_passed_over() {
+    let state = state();
+    assert_eq!((state.in_flight(), state.passed_over_for_ms(10)), (0, None));
+    let leases = [state.lease(0), state.lease(1)];
+    let change = Change { to: Condition::PassedOver, reason: REFUSED };
+    assert_eq!(state.pass_over(10, REFUSED), Some(change));
+    assert_eq!(state.pass_over(10, REFUSED), None, "no news");
+    assert_eq!((state.in_flight(), state.passed_over_for_ms(11)), (2, Some(4_999)));
+    drop(leases);
+    assert_eq!((state.in_flight(), state.passed_over_for_ms(5_010)), (0, None));
+}
+
+#[test]
+fn an_operator_sees_since_when_and_why() {
+    let policy = OutlierPolicy {
+        failures_in_a_row: 1,
+        success_percent: 0,
+        min_requests: 1,
+        window_ms: 1_000,
+        ejection: EjectionTerms { base_ms: 1_000, max_ms: 5_000 },
+    };
+    let state = state();
+    let seen = |now_ms| {
+        let seen = state.seen(now_ms, 100, None);
+        (seen.condition, seen.since_ms, seen.reason, seen.until_ms)
+    };
+    state.enter_table(50);
+    state.enter_table(60);
+    assert_eq!(seen(60), (Condition::SlowStart, 50, Reason::New, Some(150)));
+    assert_eq!(seen(150), (Condition::Available, 50, Reason::New, None));
+    state.pass_over(200, REFUSED);
+    state.pass_over(300, Reason::RetryAfter);
+    assert_eq!(seen(5_299), (Condition::PassedOver, 200, REFUSED, Some(5_300)));
+    assert_eq!(seen(5_300), (Condition::Available, 5_300, Reason::PassOverEnded, None));
+    assert_eq!(state.failed(0, 6_000, 0, &policy, || false), None);
+    assert!(state.failed(0, 6_000, 0, &policy, || true).is_some());
+    let out = (Condition::Ejected, 6_000, Reason::FailuresInARow, Some(7_000));
+    assert_eq!(seen(6_999), out);
+    assert_eq!(seen(7_001), (Condition::HalfOpen, 7_000, Reason::EjectionEnded, None));
+    assert!(state.begin_trial(7_001));
+    assert_eq!(state.end_trial(None, 7_001, 0, &policy), None);
+    assert!(state.begin_trial(7_002));
+    let back = Change { to: Condition::Available, reason: Reason::TrialPassed };
+    assert_eq!(state.end_trial(Some(true), 7_003, 0, &policy), Some(back));
+    assert_eq!(seen(7_103), (Condition::Available, 7_003, Reason::TrialPassed, None));
+}
