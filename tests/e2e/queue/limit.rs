@@ -65,6 +65,7 @@ fn what_does_not_fit_waits_and_is_seen_to_wait() {
     let router = Router::start(&limited(2, &[&endpoint]));
     let mut clients: Vec<_> = (0..5).map(|n| asking(&router, &format!("/{n}"))).collect();
     until_queued(&router, 3);
+    endpoint.request_head(1);
     let route = &json(&router, "/routes")["routes"][0];
     assert_eq!((&route["endpoints"][0]["max_requests"], &route["queued"]), (&2.into(), &3.into()));
     assert_eq!(route["endpoints"][0]["in_flight"], 2);
