@@ -96,6 +96,8 @@ pub fn effective(settings: &Settings) -> Value {
             "tls": settings.registry.tls.as_ref().map(endpoint_tls),
             "ttl": format_duration(settings.registry.ttl),
             "register_interval": format_duration(settings.registry.register_interval),
+            "slow_start": format_duration(settings.registry.slow_start),
+            "health_check": settings.registry.health_check.as_ref().map(health_check),
             "nats": settings.registry.nats.as_ref().map(nats),
             "snapshot": settings.registry.snapshot.as_deref().unwrap_or(std::path::Path::new("")),
         },
@@ -230,7 +232,7 @@ fn sticky(sticky: &StickySettings) -> Value {
         "secure": sticky.secure,
         "http_only": sticky.http_only,
         "same_site": sticky.same_site.as_str().to_ascii_lowercase(),
-        "secret": sticky.secret.as_ref().map(|_| "***"),
+        "secret": sticky.secrets.iter().map(|_| "***").collect::<Vec<_>>(),
     })
 }
 

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use super::document::file_path_or_none;
 use super::findings::{Fault, Findings};
+use super::health_check::health_check;
 use super::item::{Item, Section};
 use super::settings::{RegistrySettings, RetrySettings, WorkerSettings};
 use super::tls::registry_tls;
 use super::units::format_duration;
-use super::{nats, shape};
+use super::{nats, outlier, shape};
 
 /// A head must hold a plain request, and is parsed in one piece.
 const HEAD_BYTES: RangeInclusive<u64> = (1 << 10)..=(1 << 20);
@@ -122,6 +123,10 @@ pub(super) fn registry(
     let snapshot = section.item("snapshot");
     registry.snapshot = snapshot.and_then(|item| item.read(findings, file_path_or_none)).flatten();
     read_ttl(&section, &mut registry, findings);
+    registry.slow_start = outlier::slow_start(section.item("slow_start"), findings);
+    let check = section.item("health_check");
+    let check = check.and_then(|item| item.section(&shape::HEALTH_CHECK, findings));
+    registry.health_check = check.map(|check| health_check(&check, findings));
     let nats = section.item("nats").and_then(|item| item.section(&shape::NATS, findings));
     registry.nats = nats.map(|section| nats::nats(&section, findings));
     let mut number = Numbers { section, findings };

@@ -68,6 +68,11 @@ pub struct RegistrySettings {
     pub ttl: Duration,
     /// How often emitters are asked to register again.
     pub register_interval: Duration,
+    /// For how long the share of an endpoint that came to a live route, or came
+    /// back, grows; zero is not at all.
+    pub slow_start: Duration,
+    /// The question the endpoints of live routes in use are asked now and then.
+    pub health_check: Option<HealthCheck>,
     /// The bus endpoints register on, if there is one.
     pub nats: Option<NatsSettings>,
     /// The file that live routes are kept in over a restart; `None` keeps none.
@@ -82,6 +87,8 @@ impl Default for RegistrySettings {
             tls: None,
             ttl: Duration::from_secs(120),
             register_interval: Duration::from_secs(20),
+            slow_start: Duration::ZERO,
+            health_check: None,
             nats: None,
             snapshot: None,
         }
@@ -321,22 +328,22 @@ pub struct RouteSettings {
 impl RouteSettings {
     /// The options of a route that says nothing of any: what live routes have.
     /// Its host and path stand for none in particular.
-    pub fn plain(timeouts: &Timeouts, outlier: &OutlierSettings, zone: &ZoneSettings) -> Self {
+    pub fn plain(settings: &Settings) -> Self {
         Self {
             host: "*".into(),
             path: "/".into(),
             endpoints: Vec::new(),
             balance: Balance::RoundRobin,
-            slow_start: Duration::ZERO,
-            outlier: outlier.clone(),
+            slow_start: settings.registry.slow_start,
+            outlier: settings.outlier.clone(),
             sticky: None,
-            zone: zone.clone(),
-            queue_requests: Limits::default().queue_requests,
-            timeouts: timeouts.clone(),
+            zone: settings.zone.clone(),
+            queue_requests: settings.limits.queue_requests,
+            timeouts: settings.timeouts.clone(),
             request_headers: HeaderEdits::default(),
             response_headers: HeaderEdits::default(),
             metrics: false,
-            health_check: None,
+            health_check: settings.registry.health_check.clone(),
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::endpoint::CookieName;
 /// Shorter ones can be guessed.
 const LEAST_SECRET: usize = 16;
 const LONGEST_SECRET: usize = 1_024;
+/// Each has a value for every endpoint.
+const MOST_SECRETS: usize = 8;
 
 /// `sticky` of a `[[route]]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +31,9 @@ pub struct StickySettings {
     pub http_only: bool,
     /// Its `SameSite`.
     pub same_site: SameSite,
-    /// What its values are made with; unless set, something only this process
-    /// knows.
-    pub secret: Option<Secret>,
+    /// What its values are made with; those made with another than the first are
+    /// read and replaced. If there is none, something only this process knows.
+    pub secrets: Vec<Secret>,
 }
 
 /// When a cookie is sent from other sites (RFC 6265bis section 4.1.2.7).
@@ -101,7 +103,7 @@ pub(super) fn sticky(section: &Section<'_>, findings: &mut Findings<'_>) -> Opti
         secure,
         http_only: section.item("http_only").and_then(|i| i.flag(findings)).unwrap_or(true),
         same_site: same_site.unwrap_or(SameSite::Lax),
-        secret: section.item("secret").and_then(|item| item.read(findings, secret)),
+        secrets: section.item("secret").map(|i| secrets(&i, findings)).unwrap_or_default(),
     })
 }
 
@@ -121,6 +123,19 @@ fn attribute(text: &str) -> Result<String, Fault> {
         return Err(Fault::new(format!("{} cannot stand in a cookie", quoted(text))));
     }
     Ok(text.to_owned())
+}
+
+/// One, or several in an array, the newest first.
+fn secrets(item: &Item<'_>, findings: &mut Findings<'_>) -> Vec<Secret> {
+    if !item.is_array() {
+        return item.read(findings, secret).into_iter().collect();
+    }
+    let elements = item.elements(findings).unwrap_or_default();
+    if elements.is_empty() || elements.len() > MOST_SECRETS {
+        let fault = Fault::new(format!("must have 1 to {MOST_SECRETS} secrets, the newest first"));
+        item.refuse::<()>(fault, findings);
+    }
+    elements.iter().filter_map(|element| element.read(findings, secret)).collect()
 }
 
 fn secret(text: &str) -> Result<Secret, Fault> {

@@ -42,6 +42,8 @@ pub(super) struct Ejection {
 const IN: u64 = 0;
 const OUT: u64 = 1;
 const TRIAL: u64 = 2;
+/// Its time is up, and a trial of it ended without a verdict.
+const AGAIN: u64 = 3;
 const MOST_IN_A_ROW: u64 = 63;
 
 #[derive(Clone, Copy)]
@@ -83,27 +85,30 @@ impl Ejection {
         match phase {
             IN => Standing::In,
             OUT if now_ms < at_ms => Standing::Out { until_ms: at_ms },
-            OUT => Standing::Due { since_ms: at_ms },
+            OUT | AGAIN => Standing::Due { since_ms: at_ms },
             _ => Standing::OnTrial,
         }
     }
 
     /// Ejects it if it is in; whether this call did.
     pub(super) fn eject(&self, now_ms: u64, terms: EjectionTerms, random: u64) -> bool {
-        self.change(|word| {
+        let before = self.change(|word| {
             let forgiven = now_ms.saturating_sub(word.at_ms) >= terms.max_ms;
             let word = if forgiven { Word { in_a_row: 0, ..word } } else { word };
             (word.phase == IN).then(|| word.ejected(now_ms, terms, random))
-        })
+        });
+        before.is_some()
     }
 
-    /// Makes the caller's request its trial, if its time is up and no other is.
-    /// Whoever gets `true` ends it with one of the three calls below.
-    pub(super) fn begin_trial(&self, now_ms: u64) -> bool {
-        self.change(|word| {
-            let due = word.phase == OUT && now_ms >= word.at_ms;
+    /// Makes the caller's request its trial, if its time is up and no other is;
+    /// says whether it is the first since its ejection. Whoever gets an answer
+    /// ends it with one of the three calls below.
+    pub(super) fn begin_trial(&self, now_ms: u64) -> Option<bool> {
+        let before = self.change(|word| {
+            let due = word.phase == AGAIN || word.phase == OUT && now_ms >= word.at_ms;
             due.then_some(Word { phase: TRIAL, ..word })
-        })
+        });
+        before.map(|word| word.phase == OUT)
     }
 
     /// The trial worked: it is in.
@@ -118,22 +123,24 @@ impl Ejection {
 
     /// The trial ended without a verdict: the next request is one.
     pub(super) fn abandon(&self) {
-        self.end_trial(|word| Word { phase: OUT, ..word });
+        self.end_trial(|word| Word { phase: AGAIN, ..word });
     }
 
     fn end_trial(&self, next: impl Fn(Word) -> Word) {
         let ended = self.change(|word| (word.phase == TRIAL).then(|| next(word)));
-        debug_assert!(ended, "a trial ends once, by the one who began it");
+        debug_assert!(ended.is_some(), "a trial ends once, by the one who began it");
     }
 
-    fn change(&self, next: impl Fn(Word) -> Option<Word>) -> bool {
+    /// What it was before, if it was changed.
+    fn change(&self, next: impl Fn(Word) -> Option<Word>) -> Option<Word> {
         let mut seen = self.word.load(Ordering::Acquire);
         loop {
-            let Some(word) = next(Word::unpack(seen)) else { return false };
+            let before = Word::unpack(seen);
+            let word = next(before)?;
             let exchange =
                 self.word.compare_exchange(seen, word.pack(), Ordering::AcqRel, Ordering::Acquire);
             match exchange {
-                Ok(_) => return true,
+                Ok(_) => return Some(before),
                 Err(newer) => seen = newer,
             }
         }
@@ -156,16 +163,17 @@ mod tests {
     #[test]
     fn it_is_out_for_its_time_then_tried_by_one_request_at_a_time() {
         let ejection = Ejection::new();
-        assert!(!ejection.begin_trial(0), "who is in needs no trial");
+        assert_eq!(ejection.begin_trial(0), None, "who is in needs no trial");
         assert!(ejection.eject(100, TERMS, 0));
         assert!(!ejection.eject(101, TERMS, 0), "it is out already");
         assert_eq!(out_until(&ejection, 1_099), 1_100);
-        assert!(!ejection.begin_trial(1_099));
+        assert_eq!(ejection.begin_trial(1_099), None);
         assert_eq!(ejection.standing(1_100), Standing::Due { since_ms: 1_100 });
-        assert!(ejection.begin_trial(1_100) && !ejection.begin_trial(1_100));
+        assert_eq!([1_100, 1_100].map(|at| ejection.begin_trial(at)), [Some(true), None]);
         assert!(!ejection.eject(1_100, TERMS, 0), "older news does not end a trial");
         ejection.abandon();
-        assert!(ejection.begin_trial(1_101));
+        assert_eq!(ejection.standing(1_101), Standing::Due { since_ms: 1_100 });
+        assert_eq!(ejection.begin_trial(1_101), Some(false), "the second");
         ejection.pass(1_102);
         assert_eq!(ejection.standing(1_102), Standing::In);
     }
@@ -176,12 +184,12 @@ mod tests {
         assert!(ejection.eject(0, TERMS, 0));
         let mut now_ms = 1_000;
         for length_ms in [2_000, 4_000, 5_000, 5_000] {
-            assert!(ejection.begin_trial(now_ms));
+            assert!(ejection.begin_trial(now_ms).is_some());
             ejection.fail(now_ms, TERMS, 0);
             assert_eq!(out_until(&ejection, now_ms), now_ms + length_ms);
             now_ms += length_ms;
         }
-        assert!(ejection.begin_trial(now_ms));
+        assert!(ejection.begin_trial(now_ms).is_some());
         ejection.pass(now_ms);
         assert!(ejection.eject(now_ms + 4_999, TERMS, 0));
         assert_eq!(out_until(&ejection, now_ms + 4_999), now_ms + 9_999, "not forgiven yet");
@@ -190,7 +198,7 @@ mod tests {
     #[test]
     fn who_stayed_in_for_the_longest_time_starts_again_with_the_first() {
         let ejection = Ejection::new();
-        assert!(ejection.eject(0, TERMS, 0) && ejection.begin_trial(1_000));
+        assert!(ejection.eject(0, TERMS, 0) && ejection.begin_trial(1_000).is_some());
         ejection.pass(1_000);
         assert!(ejection.eject(6_000, TERMS, 0));
         assert_eq!(out_until(&ejection, 6_000), 7_000);

@@ -67,7 +67,7 @@ pub use resolution::{
 pub use rhythm::Rhythm;
 pub use rise_fall::{RiseFall, Standing};
 pub use set::{Asked, Choice, Choosing, EndpointSet, Member};
-pub use state::EndpointState;
+pub use state::{EndpointState, SeenOn};
 pub use trial::Trial;
 pub use tried::Tried;
 pub use wait::{Entrance, LOOK_AGAIN_MS, Queued};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::endpoint::condition::{Change, Condition, Reason, Seen};
 use crate::endpoint::ejection::Standing;
 use crate::endpoint::set::{Asked, EndpointSet};
-use crate::endpoint::state::EndpointState;
+use crate::endpoint::state::{EndpointState, SeenOn};
 use crate::endpoint::trial::Trial;
 
 impl EndpointSet {
@@ -13,15 +13,35 @@ impl EndpointSet {
     /// none of this index.
     pub fn seen(&self, index: usize, now_ms: u64) -> Option<Seen> {
         let endpoint = self.endpoints().get(index)?;
-        let Some(probed) = self.probed().get(index) else {
-            return Some(endpoint.seen(now_ms, self.choosing().slow_start_ms, None));
-        };
-        if probed.is_down() {
-            let (_, since_ms) = probed.standing();
+        let probed = self.probed().get(index);
+        if let Some(down) = probed.filter(|probed| probed.is_down()) {
+            let (_, since_ms) = down.standing();
             let (condition, reason) = (Condition::Down, Reason::Probes);
             return Some(Seen { condition, since_ms, reason, until_ms: None });
         }
-        Some(endpoint.seen(now_ms, self.choosing().slow_start_ms, probed.returned_ms()))
+        let on = SeenOn {
+            slow_start_ms: self.choosing().slow_start_ms,
+            brought_back_ms: probed.and_then(|probed| probed.returned_ms()),
+            ejection_counts: self.heeds_ejection(index, now_ms),
+        };
+        Some(endpoint.seen(now_ms, on))
+    }
+
+    /// Whether an ejection of this endpoint, on whatever route, counts here: not
+    /// where endpoints are not ejected, nor beyond half of them.
+    fn heeds_ejection(&self, index: usize, now_ms: u64) -> bool {
+        if self.choosing().outlier.is_none() {
+            return false;
+        }
+        let probes_speak = self.probed().iter().any(|probed| !probed.is_down());
+        let is_down = |index: usize| {
+            probes_speak && self.probed().get(index).is_some_and(|probed| probed.is_down())
+        };
+        let before = self.endpoints().iter().enumerate().take(index);
+        let is_out = |(index, other): &(usize, &Arc<EndpointState>)| {
+            !is_down(*index) && other.standing(now_ms) != Standing::In
+        };
+        before.filter(is_out).count() < self.len() / 2
     }
 
     /// Notes how a request on an endpoint of this set ended; what the endpoint

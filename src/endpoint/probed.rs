@@ -14,6 +14,7 @@ use crate::endpoint::check::HealthCheck;
 use crate::endpoint::rise_fall::Standing;
 use crate::endpoint::verdict::Verdict;
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// One address under one check, spoken to in one way, shared by all routes
 /// that have the three.
@@ -94,6 +95,7 @@ impl Probed {
 #[derive(Debug, Default)]
 pub struct ProbeRegistry {
     known: Mutex<Known>,
+    made: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -124,7 +126,13 @@ impl ProbeRegistry {
         let alike = in_use.iter().find(alike);
         let probed = Arc::new(Probed::new(address, way, Arc::clone(check), alike.map(|p| &**p)));
         checks.push(Arc::downgrade(&probed));
+        self.made.fetch_add(1, Relaxed);
         probed
+    }
+
+    /// How often there was something new to probe.
+    pub fn made(&self) -> u64 {
+        self.made.load(Relaxed)
     }
 }
 

@@ -70,6 +70,13 @@ impl EndpointRegistry {
         state
     }
 
+    /// Whether anyone uses this address.
+    pub fn is_in_use(&self, address: SocketAddr) -> bool {
+        let shard = self.hasher.hash_one(address) as usize % SHARDS;
+        let known = self.shards[shard].lock();
+        known.states.get(&address).is_some_and(|state| state.strong_count() > 0)
+    }
+
     /// Where requests of the route `name` wait, `most` at a time: those of an
     /// older table's route of that name count too.
     pub fn line(&self, name: &Arc<str>, most: u64) -> crate::sync::Arc<Line> {
@@ -135,6 +142,7 @@ mod tests {
         assert!(second.is_passed_over(1_001));
         assert!(!Arc::ptr_eq(&first, &registry.resolve(address(2))));
         let in_use = registry.in_use();
+        assert!(registry.is_in_use(address(1)));
         assert!(in_use.len() == 1 && Arc::ptr_eq(&in_use[0], &first), "{in_use:?}");
     }
 
@@ -142,7 +150,7 @@ mod tests {
     fn the_state_of_an_address_that_nobody_uses_is_gone() {
         let registry = EndpointRegistry::new(1);
         registry.resolve(address(1)).pass_over(1_000, Reason::New);
-        assert!(registry.in_use().is_empty());
+        assert!(registry.in_use().is_empty() && !registry.is_in_use(address(1)));
         assert!(!registry.resolve(address(1)).is_passed_over(1_001));
     }
 

@@ -42,6 +42,24 @@ struct Noted {
 
 const UNSEEN: u64 = u64::MAX;
 
+/// The route an operator sees an endpoint on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenOn {
+    /// Its slow start; 0 is none.
+    pub slow_start_ms: u64,
+    /// When its probes brought the endpoint back, if they did.
+    pub brought_back_ms: Option<u64>,
+    /// Whether it heeds that the endpoint is ejected.
+    pub ejection_counts: bool,
+}
+
+impl Default for SeenOn {
+    /// No route in particular.
+    fn default() -> Self {
+        Self { slow_start_ms: 0, brought_back_ms: None, ejection_counts: true }
+    }
+}
+
 impl EndpointState {
     /// The state of an address nothing is known of, for so many workers.
     pub fn new(address: SocketAddr, workers: usize) -> Self {
@@ -258,9 +276,9 @@ impl EndpointState {
     }
 
     /// Makes the caller's request its trial; see [`Trial`](super::Trial).
-    pub(super) fn begin_trial(&self, now_ms: u64) -> bool {
+    pub(super) fn begin_trial(&self, now_ms: u64) -> Option<bool> {
         let begun = self.outlier.ejection.begin_trial(now_ms);
-        if begun {
+        if begun.is_some() {
             changes::note();
         }
         begun
@@ -300,24 +318,24 @@ impl EndpointState {
         changed(Condition::Ejected, why)
     }
 
-    /// Its condition as an operator sees it, on a route with this slow start (0
-    /// is none) whose probes brought it back then, if they did.
-    pub fn seen(&self, now_ms: u64, slow_start_ms: u64, brought_back_ms: Option<u64>) -> Seen {
+    /// Its condition as an operator sees it on a route.
+    pub fn seen(&self, now_ms: u64, on: SeenOn) -> Seen {
         let noted = self.noted.lock();
         let (ejected, passed_over, came) = (noted.ejected, noted.passed_over, noted.came);
         drop(noted);
         let came = (self.came_ms(), came);
-        let came = match brought_back_ms {
+        let came = match on.brought_back_ms {
             Some(back_ms) if back_ms > came.0 => (back_ms, Reason::Probes),
             _ => came,
         };
-        let (condition, (since_ms, reason), until_ms) = match self.standing(now_ms) {
+        let standing = if on.ejection_counts { self.standing(now_ms) } else { Standing::In };
+        let (condition, (since_ms, reason), until_ms) = match standing {
             Standing::Out { until_ms } => (Condition::Ejected, ejected, Some(until_ms)),
             Standing::Due { since_ms } => {
                 (Condition::HalfOpen, (since_ms, Reason::EjectionEnded), None)
             }
             Standing::OnTrial => (Condition::HalfOpen, (ejected.0, Reason::EjectionEnded), None),
-            Standing::In => self.seen_in(now_ms, slow_start_ms, passed_over, came),
+            Standing::In => self.seen_in(now_ms, on.slow_start_ms, passed_over, came),
         };
         Seen { condition, since_ms, reason, until_ms }
     }

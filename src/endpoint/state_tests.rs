@@ -32,7 +32,7 @@ fn an_operator_sees_since_when_and_why() {
     };
     let state = state();
     let seen = |now_ms| {
-        let seen = state.seen(now_ms, 100, None);
+        let seen = state.seen(now_ms, SeenOn { slow_start_ms: 100, ..SeenOn::default() });
         (seen.condition, seen.since_ms, seen.reason, seen.until_ms)
     };
     state.enter_table(50);
@@ -48,9 +48,9 @@ fn an_operator_sees_since_when_and_why() {
     let out = (Condition::Ejected, 6_000, Reason::FailuresInARow, Some(7_000));
     assert_eq!(seen(6_999), out);
     assert_eq!(seen(7_001), (Condition::HalfOpen, 7_000, Reason::EjectionEnded, None));
-    assert!(state.begin_trial(7_001));
+    assert!(state.begin_trial(7_001).is_some());
     assert_eq!(state.end_trial(None, 7_001, 0, &policy), None);
-    assert!(state.begin_trial(7_002));
+    assert!(state.begin_trial(7_002).is_some());
     let back = Change { to: Condition::Available, reason: Reason::TrialPassed };
     assert_eq!(state.end_trial(Some(true), 7_003, 0, &policy), Some(back));
     assert_eq!(seen(7_103), (Condition::Available, 7_003, Reason::TrialPassed, None));

@@ -1,5 +1,6 @@
 //! The one request that tries an ejected endpoint.
 
+use crate::endpoint::condition::{Change, Condition, Reason};
 use crate::endpoint::state::EndpointState;
 
 /// A request that tries whether an endpoint works again. While it lives no other
@@ -9,12 +10,22 @@ use crate::endpoint::state::EndpointState;
 #[must_use = "a trial that is dropped has no verdict"]
 pub struct Trial<'a> {
     endpoint: Option<&'a EndpointState>,
+    /// Whether none was tried before since its ejection.
+    is_first: bool,
 }
 
 impl<'a> Trial<'a> {
     /// Makes the caller's request the trial, if one is due and none is running.
     pub(super) fn begin(endpoint: &'a EndpointState, now_ms: u64) -> Option<Self> {
-        endpoint.begin_trial(now_ms).then_some(Self { endpoint: Some(endpoint) })
+        let is_first = endpoint.begin_trial(now_ms)?;
+        Some(Self { endpoint: Some(endpoint), is_first })
+    }
+
+    /// What the endpoint is with it, if that is news: half open, since its
+    /// ejection is over.
+    pub fn change(&self) -> Option<Change> {
+        let (to, reason) = (Condition::HalfOpen, Reason::EjectionEnded);
+        self.is_first.then_some(Change { to, reason })
     }
 
     /// Hands the trial over to who passes the verdict.

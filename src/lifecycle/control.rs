@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::admin::{Control, Page, RequestFilter, RequestView, RouteFilter, RouteView, TaskView};
 use crate::config;
 use crate::dns;
-use crate::endpoint::Condition;
+use crate::endpoint::{Condition, SeenOn};
 #[cfg(feature = "profiling")]
 use crate::lifecycle::TaskGuard;
 use crate::lifecycle::health::HealthInputs;
@@ -188,7 +188,8 @@ impl Control for ControlSide {
         let (down, not_down): (Vec<_>, Vec<_>) =
             states.iter().partition(|state| down.contains(&state.address()));
         let mut by_condition = Condition::ALL.map(|condition| (condition.as_str(), 0));
-        let conditions = not_down.iter().map(|state| state.seen(now_ms, 0, None).condition);
+        let conditions =
+            not_down.iter().map(|state| state.seen(now_ms, SeenOn::default()).condition);
         for condition in conditions.chain(down.iter().map(|_| Condition::Down)) {
             by_condition[condition as usize].1 += 1;
         }

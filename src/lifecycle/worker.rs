@@ -158,7 +158,8 @@ async fn beat(router: Router) {
         let limit = settings.limits.requests_in_flight as u64;
         shared.health.observe_in_flight(shared.metrics.requests_in_flight(), limit);
         if guard::is_on(Guard::Sweep) {
-            worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now());
+            let wanted = |address| shared.endpoints.is_in_use(address);
+            worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now(), wanted);
         }
     }
 }

@@ -8,11 +8,14 @@ use tokio::sync::watch;
 use crate::endpoint::{HealthCheck, Probed};
 use crate::lifecycle::{Kept, Phase, TaskKind};
 use crate::probes::prober;
-use crate::router::{Shared, Snapshot};
+use crate::router::{Route, Shared, Snapshot};
 
 /// Between two looks at the table: tables may come faster than it makes sense
 /// to compare them.
 const LEAST_PACE: Duration = Duration::from_millis(20);
+/// Live routes come, go and begin to be used without a word to the keeper: it
+/// looks whether any did this often.
+const LIVE_PACE: Duration = Duration::from_millis(500);
 
 /// Keeps one prober for each address and check of the table in force, until
 /// the router drains or this is dropped.
@@ -22,14 +25,20 @@ pub(crate) async fn keep(shared: Arc<Shared>, mut phase: watch::Receiver<Phase>)
         let mut published = shared.published.subscribe();
         loop {
             published.mark_unchanged();
-            probers.reconcile(wanted(&shared.snapshots.current()), |probed| {
+            // The count first: what is made in between is looked at once more.
+            let made = shared.probes.made();
+            let snapshot = shared.snapshots.current();
+            probers.reconcile(wanted(&snapshot), |probed| {
                 let url = url(&probed);
                 shared.tasks.track(TaskKind::Probe, url, prober::run(shared.clone(), probed))
             });
+            // Otherwise it is let go of: it may stand for long.
+            let seen = Some((snapshot, made)).filter(|(seen, _)| seen.checks_live_routes());
             tokio::time::sleep(LEAST_PACE).await;
             tokio::select! {
                 changed = published.changed() => if changed.is_err() { return },
                 () = probers.one_ended() => {}
+                () = is_over(seen, &shared) => {}
             }
         }
     };
@@ -41,10 +50,29 @@ pub(crate) async fn keep(shared: Arc<Shared>, mut phase: watch::Receiver<Phase>)
     probers.shutdown().await;
 }
 
+/// Waits until there is another table than the one seen, or more to probe; for
+/// ever if none was.
+async fn is_over(seen: Option<(Arc<Snapshot>, u64)>, shared: &Shared) {
+    let Some((snapshot, made)) = seen else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(LIVE_PACE).await;
+        let same = Arc::ptr_eq(&snapshot, &shared.snapshots.current());
+        if !same || shared.probes.made() != made {
+            return;
+        }
+    }
+}
+
 /// There is one [`Probed`] for each address and check.
 fn wanted(snapshot: &Snapshot) -> Vec<Arc<Probed>> {
-    let sets = snapshot.of_file().filter_map(|route| route.entry().set_in_use());
-    sets.flat_map(|set| set.probed()).cloned().collect()
+    let of = |route: Route<'_>| {
+        let set = route.entry().set_in_use();
+        set.map(|set| set.probed().to_vec()).unwrap_or_default()
+    };
+    match snapshot.checks_live_routes() {
+        true => snapshot.routes().flat_map(of).collect(),
+        false => snapshot.of_file().flat_map(of).collect(),
+    }
 }
 
 /// What is asked, and in whose name if that is another.

@@ -16,6 +16,7 @@ mod ledger;
 mod live;
 pub mod message;
 mod nats;
+mod refit;
 mod registration;
 pub mod snapshot;
 mod source;

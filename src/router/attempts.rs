@@ -86,7 +86,8 @@ pub(super) async fn run(
     let mut queue = Queue { worker, route, set: endpoints, deadline, patience, ticket: None };
     let mut action = planner.step(Event::Start, started_ms, take_retry);
     let key = affinity::key(&endpoints.choosing().balance, head, settings);
-    let stay_with = endpoints.stay_with(head);
+    let kept_with = endpoints.stay_with(head);
+    let stay_with = kept_with.map(|kept| kept.index);
     let (mut last, mut failed) = (None, None);
     loop {
         let event = match action {
@@ -121,6 +122,7 @@ pub(super) async fn run(
                 };
                 asked.now_ms = shared.now_ms(now);
                 let Choice { index, endpoint, trial } = choice;
+                verdict::begun(worker, trial.as_ref());
                 last = Some(endpoint.address());
                 // A tunnel takes its connection with it; a new one leaves no doubt
                 // whether an old one had died.
@@ -145,7 +147,7 @@ pub(super) async fn run(
                 verdict::note(worker, (outlier, endpoints), &asked, (index, trial), ended);
                 match result {
                     Ok(answered) => {
-                        let cookie = endpoints.new_cookie(stay_with, index, head);
+                        let cookie = endpoints.new_cookie(kept_with, index, head);
                         let sender = Sender::new(id, index, endpoints);
                         let winner = winner(answered, body, lease, worker, sender, &terms);
                         return Ok(Winner { cookie, ..winner });

@@ -217,9 +217,12 @@ impl Shared {
         let now_ms = self.now_ms(Instant::now());
         {
             let mut live = self.live.lock();
-            self.plain.lock().clone_from(&draft.plain);
+            let before = std::mem::replace(&mut *self.plain.lock(), Arc::clone(&draft.plain));
             live.ledger.bounds = Bounds::of(&draft.settings.registry);
             live.ledger.set_file(&draft.routes, now_ms, self.makings());
+            if before.settings != draft.plain.settings {
+                live.ledger.refit(self.makings());
+            }
             // Before the table: nobody finds a new endpoint without its limit.
             self.endpoints
                 .enforce(snapshot::max_requests(&draft.settings, &self.names).into_iter());

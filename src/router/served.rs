@@ -12,7 +12,7 @@ use crate::endpoint::{
 };
 use crate::registry::Endpoint;
 use crate::request::RequestHead;
-use crate::router::sticky::Sticky;
+use crate::router::sticky::{Kept, Sticky};
 use crate::router::{Makings, Terms};
 use crate::upstream::Hop;
 
@@ -32,18 +32,19 @@ impl Served {
     }
 
     /// The endpoint the request's cookie keeps it with.
-    pub(super) fn stay_with(&self, head: &RequestHead) -> Option<usize> {
+    pub(super) fn stay_with(&self, head: &RequestHead) -> Option<Kept> {
         self.sticky.as_ref()?.endpoint(head)
     }
 
     /// The cookie that keeps the client with an endpoint it was not with.
     pub(super) fn new_cookie(
         &self,
-        was_with: Option<usize>,
+        was_with: Option<Kept>,
         index: usize,
         head: &RequestHead,
     ) -> Option<HeaderValue> {
-        let sticky = self.sticky.as_ref().filter(|_| was_with != Some(index))?;
+        let told = was_with.is_some_and(|kept| kept.holds(index));
+        let sticky = self.sticky.as_ref().filter(|_| !told)?;
         sticky.cookie(index, head)
     }
 }

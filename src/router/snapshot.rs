@@ -161,7 +161,7 @@ impl Draft {
             routes.push((host, path, Arc::new(Terms::new(route, hops, &settings, &via)?)));
         }
         RouteTable::build(routes.iter().map(|(host, path, _)| (host.clone(), path.clone(), ())))?;
-        let plain = RouteSettings::plain(&settings.timeouts, &settings.outlier, &settings.zone);
+        let plain = RouteSettings::plain(&settings);
         let plain = Terms::new(&plain, Box::default(), &settings, &via)?;
         drop(met);
         Ok(Self { via, listeners, plain: Arc::new(plain), routes: routes.into(), settings })
@@ -222,6 +222,11 @@ impl Snapshot {
     pub(crate) fn of_file(&self) -> impl Iterator<Item = Route<'_>> {
         let entries = self.of_file.iter().filter_map(|(host, path, _)| self.table.get(host, path));
         entries.map(|entry| self.route_of(entry))
+    }
+
+    /// Whether live routes in use are probed.
+    pub(crate) fn checks_live_routes(&self) -> bool {
+        self.plain.settings.health_check.is_some()
     }
 
     /// The same as they were put in.

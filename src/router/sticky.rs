@@ -4,7 +4,13 @@
 //! 128 bits): it tells nobody the address, and nobody without the key can make
 //! one. Values are worked out when a route's endpoints are put together and only
 //! looked up after that, so whatever a client sends, it can lead to an endpoint
-//! of this route or to none.
+//! of this route or to none. The route is no part of what is hashed: routes with
+//! the same endpoints and the same cookie, as for two paths of one host, would
+//! take each other's clients away.
+//!
+//! With several secrets the first makes the values, and those made with the
+//! others still lead where they did and are replaced: so a secret can be changed
+//! without moving a client.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -25,21 +31,49 @@ const VALUE_BYTES: usize = 16;
 pub(super) struct Sticky {
     settings: StickySettings,
     values: Vec<String>,
-    owners: HashMap<Vec<u8>, usize, foldhash::fast::RandomState>,
+    owners: HashMap<Vec<u8>, Kept, foldhash::fast::RandomState>,
+}
+
+/// Whom a client's cookie keeps it with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// The endpoint's index.
+    pub(super) index: usize,
+    /// Whether the cookie was made with a secret that is to go.
+    is_old: bool,
+}
+
+impl Kept {
+    /// Whether a client that is with this endpoint need not be told.
+    pub(super) fn holds(self, index: usize) -> bool {
+        self.index == index && !self.is_old
+    }
 }
 
 impl Sticky {
     pub(super) fn new(settings: &StickySettings, set: &EndpointSet) -> Self {
-        let secret = settings.secret.as_ref().map_or_else(|| own_secret(), |s| s.reveal());
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        let addresses = set.endpoints().iter().map(|endpoint| endpoint.address());
-        let values: Vec<_> = addresses.map(|address| value(&key, address)).collect();
-        let owners = values.iter().zip(0..).map(|(v, index)| (v.clone().into(), index)).collect();
-        Self { settings: settings.clone(), values, owners }
+        let mut secrets: Vec<&[u8]> = settings.secrets.iter().map(|s| s.reveal()).collect();
+        if secrets.is_empty() {
+            secrets.push(own_secret());
+        }
+        let values = |secret: &[u8]| -> Vec<String> {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+            set.endpoints().iter().map(|endpoint| value(&key, endpoint.address())).collect()
+        };
+        let mut owners = HashMap::default();
+        // The first last: where one stands twice it is not old.
+        for (place, secret) in secrets.iter().enumerate().rev() {
+            let of_secret = values(secret).into_iter().enumerate();
+            let kept = |(index, value): (usize, String)| {
+                (value.into_bytes(), Kept { index, is_old: place > 0 })
+            };
+            owners.extend(of_secret.map(kept));
+        }
+        Self { settings: settings.clone(), values: values(secrets[0]), owners }
     }
 
     /// The endpoint the client was with, if its cookie is one of ours.
-    pub(super) fn endpoint(&self, head: &RequestHead) -> Option<usize> {
+    pub(super) fn endpoint(&self, head: &RequestHead) -> Option<Kept> {
         let mut sent = cookies(head.fields(), self.settings.cookie.as_str());
         sent.find_map(|value| self.owners.get(value).copied())
     }

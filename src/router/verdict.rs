@@ -13,6 +13,13 @@ use crate::request::Scope;
 use crate::router::{RouteId, WorkerRouter};
 use crate::upstream::{Answered, RoundTripError};
 
+/// Counts that an endpoint is tried again.
+pub(super) fn begun(worker: &WorkerRouter, trial: Option<&Trial<'_>>) {
+    if let Some(change) = trial.and_then(Trial::change) {
+        worker.shared.metrics.endpoint_changed(change);
+    }
+}
+
 /// Notes how an attempt on endpoint `index` of a route ended.
 pub(super) fn note(
     worker: &WorkerRouter,

@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) plain: Mutex<Arc<Terms>>,
     pub(crate) probes: ProbeRegistry,
     pub(crate) names: NameRegistry,
-    /// Told of every reload: live routes have no health checks.
+    /// Told of every reload, and of the addresses of names.
     pub(crate) published: watch::Sender<()>,
     pub(crate) budget: RetryBudget,
     pub(crate) metrics: Arc<Metrics>,

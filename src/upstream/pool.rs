@@ -87,10 +87,12 @@ impl Pool {
         drop(surplus);
     }
 
-    /// Closes what has been idle for `keep` or was closed by its endpoint.
-    pub(crate) fn sweep(&self, keep: Duration, now: Instant) {
-        let usable =
-            |connection: &mut Box<EndpointConnection>| !connection.stream.seems_disturbed();
+    /// Closes what has been idle for `keep`, was closed by its endpoint, or
+    /// leads to an address that is no longer `wanted`.
+    pub(crate) fn sweep(&self, keep: Duration, now: Instant, wanted: impl Fn(SocketAddr) -> bool) {
+        let usable = |connection: &mut Box<EndpointConnection>| {
+            !connection.stream.seems_disturbed() && wanted(connection.place.0)
+        };
         // The sockets close here, after the lock has been let go.
         drop(self.idle.sweep(keep, now.into_std(), usable));
     }

@@ -95,6 +95,23 @@ fn the_source_address_is_the_client_of_a_trusted_proxy_and_nobody_elses_word() {
 }
 
 #[test]
+fn the_source_address_is_the_one_a_proxy_header_names() {
+    let (_endpoints, addresses) = endpoints(4);
+    let config = Config::new()
+        .listener_with("proxy_protocol = { from = [\"127.0.0.0/8\"] }")
+        .route_with("a.test", &addresses, "balance = \"hash:source-ip\"");
+    let router = Router::start(&config);
+    let owner = |n: usize, port: usize| {
+        let mut client = Connection::open(router.address());
+        client.send(format!("PROXY TCP4 192.0.2.{n} 198.51.100.1 {port} 80\r\n"));
+        ask(&mut client, "").field("x-endpoint").to_owned()
+    };
+    let owners: BTreeMap<_, _> = (0..64).map(|n| (n, owner(n, 1_000))).collect();
+    assert_eq!(owners.values().collect::<std::collections::BTreeSet<_>>().len(), 4);
+    assert!(owners.iter().all(|(n, first)| owner(*n, 2_000) == *first), "whatever its port");
+}
+
+#[test]
 fn traffic_stays_in_the_routers_own_zone_and_leaves_it_when_nothing_there_works() {
     let (endpoints, addresses) = endpoints(3);
     let refusing = RefusingEndpoint::start();

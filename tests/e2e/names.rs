@@ -261,3 +261,21 @@ fn a_reload_waits_for_the_first_answer_and_a_name_nobody_wants_is_not_asked_for(
     eventually("no asker", || tasks().is_empty().then_some(()));
     rest.again(&router);
 }
+
+#[test]
+fn connections_to_an_address_that_a_name_has_no_longer_are_closed() {
+    let (one, two, port) = apps();
+    let server = DnsServer::start();
+    server.has("app.test", &[ONE, TWO]);
+    let config = config(server.address(), port, "").set("timeouts.upstream_keep_alive", "1h");
+    let router = Router::start(&config);
+    let mut both = [answered_by(&router), answered_by(&router)];
+    both.sort();
+    assert_eq!(both, ["one", "two"]);
+    server.has("app.test", &[TWO]);
+    until_addresses(&router, &[(TWO, port)]);
+    one.ending(0);
+    let before = two.connections();
+    assert_eq!(answered_by(&router), "two");
+    assert_eq!(two.connections(), before, "the other's is kept");
+}

@@ -94,3 +94,68 @@ fn the_apps_own_cookies_stay_lines_of_their_own() {
     let own = "; Path=/shop; Domain=a.test; Max-Age=3600; Secure; SameSite=None";
     assert!(lines.len() == 3 && lines[2].ends_with(own), "{lines:?}");
 }
+
+#[test]
+fn a_cookie_of_another_route_leads_to_no_endpoint_that_is_not_of_this_one() {
+    let (ours, theirs) = (ScriptedEndpoint::echo("ours"), ScriptedEndpoint::echo("theirs"));
+    let other = format!("sticky = {{ cookie = \"at\", {SECRET} }}");
+    let config =
+        sticky(&[ours.address()], SECRET).route_with("b.test", &[theirs.address()], &other);
+    let router = Router::start(&config);
+    let mut client = Connection::open(router.address());
+    client.send("GET / HTTP/1.1\r\nHost: b.test\r\n\r\n");
+    let of_theirs = new_cookie(&client.answer("GET")).expect("a cookie");
+    let before = theirs.count();
+    let answer = ask(&router, &of_theirs);
+    assert_eq!(answer.field("x-endpoint"), "ours");
+    assert!(new_cookie(&answer).is_some_and(|new| new != of_theirs));
+    assert_eq!(theirs.count(), before);
+}
+
+#[test]
+fn an_altered_cookie_leads_nowhere_in_particular() {
+    let endpoints: Vec<_> = (0..4).map(|n| ScriptedEndpoint::echo(&n.to_string())).collect();
+    let addresses: Vec<_> = endpoints.iter().map(ScriptedEndpoint::address).collect();
+    let router = Router::start(&sticky(&addresses, SECRET));
+    let cookie = new_cookie(&ask(&router, "")).expect("a cookie");
+    for at in 3..cookie.len() {
+        let mut altered = cookie.clone().into_bytes();
+        altered[at] = if altered[at] == b'0' { b'1' } else { b'0' };
+        let altered = String::from_utf8(altered).expect("it is hexadecimal");
+        assert!(new_cookie(&ask(&router, &altered)).is_some(), "{altered}");
+    }
+    // One that is longer, shorter, in capitals, or quoted is none of ours either.
+    let value = &cookie[3..];
+    for altered in [&value[1..], &format!("{value}0"), &format!("\"{value}\"")] {
+        assert!(new_cookie(&ask(&router, &format!("at={altered}"))).is_some(), "{altered}");
+    }
+}
+
+#[test]
+fn a_secret_is_changed_without_moving_a_client() {
+    let endpoints: Vec<_> = (0..4).map(|n| ScriptedEndpoint::echo(&n.to_string())).collect();
+    let addresses: Vec<_> = endpoints.iter().map(ScriptedEndpoint::address).collect();
+    let with = |secrets: &str| sticky(&addresses, &format!("secret = {secrets}"));
+    let (old, new) = ("\"the-old-secret-of-it\"", "\"the-new-secret-of-it\"");
+    let router = Router::start(&with(old));
+    let first = ask(&router, "");
+    let cookie = new_cookie(&first).expect("a cookie");
+    router.reload(&with(&format!("[{new}, {old}]")));
+    let (again, replaced) = crate::harness::wait::eventually("a new cookie", || {
+        let again = ask(&router, &cookie);
+        let replaced = new_cookie(&again)?;
+        Some((again, replaced))
+    });
+    assert_eq!(again.field("x-endpoint"), first.field("x-endpoint"));
+    assert_ne!(replaced, cookie);
+    let kept = ask(&router, &replaced);
+    assert_eq!((kept.field("x-endpoint"), new_cookie(&kept)), (first.field("x-endpoint"), None));
+    router.reload(&with(new));
+    crate::harness::wait::eventually("the old one to count for nothing", || {
+        let cookie = new_cookie(&ask(&router, &cookie))?;
+        let owner = ask(&router, &cookie).field("x-endpoint").to_owned();
+        (cookie != replaced || owner != first.field("x-endpoint")).then_some(())
+    });
+    let kept = ask(&router, &replaced);
+    assert_eq!((kept.field("x-endpoint"), new_cookie(&kept)), (first.field("x-endpoint"), None));
+}

@@ -30,7 +30,7 @@ impl Ejects for Ejection {
     }
 
     fn begin_trial(&self, now_ms: u64) -> bool {
-        self.begin_trial(now_ms)
+        self.begin_trial(now_ms).is_some()
     }
 
     fn abandon(&self) {

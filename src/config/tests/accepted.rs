@@ -9,6 +9,7 @@ use crate::config::{
     Forwarded, ForwardedClientCert, HeaderSettings, HealthSettings, Limits, NatsSettings, NatsTls,
     Network, RegistrySettings, RetrySettings, Timeouts, WorkerSettings, parse,
 };
+use crate::endpoint::HealthCheck;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -149,6 +150,7 @@ fn every_limit_is_set_by_its_own_key() {
          queue_requests = 10\n\
          [retry]\nattempts = 10\nbudget_percent = 11\nbudget_min = 12\n[workers]\nthreads = 13\n\
          [registry]\ngrace = \"14s\"\nendpoints = 15\nsnapshot = \"s\"\nttl = \"40s\"\nregister_interval = \"17s\"\n\
+         slow_start = \"19s\"\nhealth_check = { path = \"/up\" }\n\
          [registry.nats]\nurls = [\"tls://u:p@a.test:1\"]\ncredentials = \"c\"\nqueue = 18\n\
          subject_prefix = \"a.b\"\ntls = { ca = \"d\", cert = \"e\", key = \"f\" }",
     );
@@ -176,6 +178,8 @@ fn every_limit_is_set_by_its_own_key() {
             tls: None,
             ttl: Duration::from_secs(40),
             register_interval: Duration::from_secs(17),
+            slow_start: Duration::from_secs(19),
+            health_check: Some(HealthCheck { path: "/up".into(), ..HealthCheck::default() }),
             nats: Some(NatsSettings {
                 urls: vec!["tls://u:p@a.test:1".into()],
                 credentials: Some("c".into()),

@@ -1,6 +1,6 @@
 //! Routes, endpoints, addresses.
 
-use super::{refuse, refuse_in_route};
+use super::{ROUTE, accept, refuse, refuse_in_route};
 
 #[test]
 fn an_endpoint_is_an_ip_address_or_a_name_and_a_port() {
@@ -223,5 +223,30 @@ path = "/%61pi/""#,
             r#"p:5:11: route[0].balance: "hash:query:id" is not a way to hash; write "hash:header:x-user", "hash:cookie:id" or "hash:source-ip""#,
         ),
         (r#"metrics = "yes""#, "p:5:11: route[0].metrics: must be true or false, not a string"),
+    ]);
+}
+
+#[test]
+fn a_cookies_secret_is_one_or_several_the_newest_first() {
+    let secrets = |written: &str| {
+        let sticky = format!("sticky = {{ cookie = \"at\", secret = {written} }}");
+        let settings = accept(&format!("{ROUTE}{sticky}\n"));
+        let sticky = settings.routes[0].sticky.clone().unwrap();
+        let secrets = sticky.secrets.iter().map(|secret| secret.reveal().to_vec());
+        secrets.map(|secret| String::from_utf8(secret).unwrap()).collect::<Vec<_>>()
+    };
+    let (old, new) = ("an-old-secret-of-it", "a-new-secret-of-it");
+    assert_eq!(secrets(&format!("\"{old}\"")), [old]);
+    assert_eq!(secrets(&format!("[\"{new}\", \"{old}\"]")), [new, old]);
+    refuse_in_route(&[
+        (
+            "sticky = { cookie = \"at\", secret = [\"a-new-secret-of-it\", \"short\"] }",
+            "p:5:59: route[0].sticky.secret[1]: must have 16 to 1024 bytes; take the output of \
+             `openssl rand -hex 32`",
+        ),
+        (
+            "sticky = { cookie = \"at\", secret = [] }",
+            "p:5:36: route[0].sticky.secret: must have 1 to 8 secrets, the newest first",
+        ),
     ]);
 }
