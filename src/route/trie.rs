@@ -8,13 +8,17 @@
 //! costs less than the first, and a batch less than its parts. A node goes
 //! with the last version that has it.
 //!
-//! A lookup reads the branches, few enough to stay in the cache, then a leaf's
-//! tags (a byte of each hash), then the entry: two reads of memory at a
-//! million keys. The hash is the standard library's keyed SipHash; see
-//! `table` for why.
+//! A lookup reads the branches, few enough to stay in the cache, and then the
+//! entry, which is where its hash says (`leaf`): at a million keys that is one
+//! read of memory. A key that is not there costs about the same. The hash is
+//! the standard library's keyed SipHash; see `table` for why.
+
+mod leaf;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+
+use leaf::Leaf;
 
 /// Entries of a leaf, beyond which it becomes a branch.
 const LEAF: usize = 32;
@@ -22,9 +26,9 @@ const LEAF: usize = 32;
 const MERGE: usize = 8;
 const BITS: u32 = 4;
 const WAYS: usize = 1 << BITS;
-/// The bits above are for tags. Keys that agree in all below share a leaf,
-/// however many they are.
-const LAST_SHIFT: u32 = 56;
+/// Behind so many bits there is no further branch: keys whose hashes agree in
+/// all of them share a leaf, however many they are.
+const HASH_BITS: u32 = u64::BITS;
 
 /// What is looked up by its bytes.
 pub(super) trait Key: Clone {
@@ -44,27 +48,18 @@ pub(super) struct Trie<K, V> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
     hash: u64,
-    index: u32,
+    line: u32,
 }
 
 #[derive(Debug)]
 enum Child<K, V> {
     Empty,
     Branch(Arc<Branch<K, V>>),
-    Leaf(Arc<Leaf<K, V>>),
+    Leaf(Leaf<K, V>),
 }
 
 #[derive(Clone, Debug)]
 struct Branch<K, V>([Child<K, V>; WAYS]);
-
-/// A cache line, so that a lookup reads one here and one of the entries.
-#[derive(Debug)]
-#[repr(align(64))]
-struct Leaf<K, V> {
-    /// Of the first entries; those beyond are compared without.
-    tags: [u8; LEAF],
-    entries: Vec<(K, V)>,
-}
 
 impl<K: Key, V> Trie<K, V> {
     pub(super) fn new() -> Self {
@@ -89,16 +84,13 @@ impl<K: Key, V> Trie<K, V> {
             return None;
         }
         let hash = self.hasher.hash_one(key);
-        let leaf = self.root.leaf(hash)?;
-        let index = leaf.position(tag(hash), key)?;
-        let slot = Slot { hash, index: u32::try_from(index).ok()? };
-        Some((slot, &leaf.entries[index].1))
+        let (line, value) = self.root.leaf(hash)?.find(hash, key)?;
+        Some((Slot { hash, line: u32::try_from(line).ok()? }, value))
     }
 
     /// The value in a slot of this version.
     pub(super) fn at(&self, slot: Slot) -> Option<&V> {
-        let leaf = self.root.leaf(slot.hash)?;
-        leaf.entries.get(slot.index as usize).map(|(_, value)| value)
+        self.root.leaf(slot.hash)?.at(slot.line as usize)
     }
 
     /// Every entry, in no particular order.
@@ -109,7 +101,7 @@ impl<K: Key, V> Trie<K, V> {
                 match waiting.pop()? {
                     Child::Empty => {}
                     Child::Branch(branch) => waiting.extend(&branch.0),
-                    Child::Leaf(leaf) => return Some(&leaf.entries),
+                    Child::Leaf(leaf) => return Some(leaf.entries()),
                 }
             }
         });
@@ -131,7 +123,7 @@ impl<K: Key, V: Clone> Trie<K, V> {
             }
         });
         leaves.flat_map(|leaf| {
-            let values = leaf.entries.iter().map(|(_, value)| value.clone());
+            let values = leaf.entries().map(|(_, value)| value.clone());
             values.collect::<Vec<_>>()
         })
     }
@@ -158,10 +150,7 @@ impl<K: Key, V: Clone> Trie<K, V> {
                     child = &mut Arc::make_mut(branch).0[way(hash, shift)];
                     shift += BITS;
                 }
-                Child::Leaf(leaf) => {
-                    let index = leaf.position(tag(hash), key)?;
-                    return Some(&mut Arc::make_mut(leaf).entries[index].1);
-                }
+                Child::Leaf(leaf) => return leaf.get_mut(hash, key),
             }
         }
     }
@@ -178,10 +167,6 @@ impl<K: Key, V: Clone> Trie<K, V> {
 
 fn way(hash: u64, shift: u32) -> usize {
     (hash >> shift) as usize % WAYS
-}
-
-fn tag(hash: u64) -> u8 {
-    (hash >> LAST_SHIFT) as u8
 }
 
 impl<K, V> Child<K, V> {
@@ -210,9 +195,7 @@ impl<K: Key, V: Clone> Child<K, V> {
     ) -> Option<V> {
         match self {
             Self::Empty => {
-                let mut leaf = Leaf { tags: [0; LEAF], entries: Vec::with_capacity(1) };
-                leaf.push(tag(hash), key, value);
-                *self = Self::Leaf(Arc::new(leaf));
+                *self = Self::Leaf(Leaf::of(hasher, 1, std::iter::once((key, value))));
                 None
             }
             Self::Branch(branch) => {
@@ -220,16 +203,16 @@ impl<K: Key, V: Clone> Child<K, V> {
                 child.insert(hasher, hash, shift + BITS, key, value)
             }
             Self::Leaf(leaf) => {
-                if let Some(index) = leaf.position(tag(hash), key.bytes()) {
-                    let entry = &mut Arc::make_mut(leaf).entries[index];
-                    return Some(std::mem::replace(&mut entry.1, value));
+                if leaf.find(hash, key.bytes()).is_some() {
+                    let own = leaf.get_mut(hash, key.bytes())?;
+                    return Some(std::mem::replace(own, value));
                 }
-                if leaf.entries.len() < LEAF || shift == LAST_SHIFT {
-                    Arc::make_mut(leaf).push(tag(hash), key, value);
+                if leaf.len() < LEAF || shift >= HASH_BITS {
+                    leaf.add(hasher, (key, value));
                     return None;
                 }
                 let mut branch = Branch(std::array::from_fn(|_| Self::Empty));
-                for (key, value) in leaf.entries.iter().cloned() {
+                for (key, value) in leaf.entries().cloned() {
                     let hash = hasher.hash_one(key.bytes());
                     let child = &mut branch.0[way(hash, shift)];
                     child.insert(hasher, hash, shift + BITS, key, value);
@@ -254,20 +237,20 @@ impl<K: Key, V: Clone> Child<K, V> {
                 let child = &mut branch.0[way(hash, shift)];
                 let removed = child.remove(hasher, hash, shift + BITS, key);
                 if matches!(child, Self::Empty)
-                    && let Some(merged) = branch.merged()
+                    && let Some(merged) = branch.merged(hasher)
                 {
                     *self = merged;
                 }
                 removed
             }
             Self::Leaf(leaf) => {
-                let index = leaf.position(tag(hash), key)?;
-                if leaf.entries.len() == 1 {
-                    let entry = leaf.entries[0].clone();
+                leaf.find(hash, key)?;
+                if leaf.len() == 1 {
+                    let last = leaf.entries().next().cloned();
                     *self = Self::Empty;
-                    return Some(entry);
+                    return last;
                 }
-                Some(Arc::make_mut(leaf).swap_remove(hasher, index))
+                leaf.remove(hasher, hash, key)
             }
         }
     }
@@ -275,59 +258,24 @@ impl<K: Key, V: Clone> Child<K, V> {
 
 impl<K: Key, V: Clone> Branch<K, V> {
     /// What stands in the place of a branch that has little left.
-    fn merged(&self) -> Option<Child<K, V>> {
-        let mut entries = 0;
+    fn merged(&self, hasher: &RandomState) -> Option<Child<K, V>> {
+        let mut count = 0;
         for child in &self.0 {
             match child {
                 Child::Empty => {}
-                Child::Leaf(leaf) => entries += leaf.entries.len(),
+                Child::Leaf(leaf) => count += leaf.len(),
                 Child::Branch(_) => return None,
             }
         }
-        if entries > MERGE {
+        if count > MERGE {
             return None;
         }
-        let mut whole = Leaf { tags: [0; LEAF], entries: Vec::with_capacity(entries) };
-        for child in &self.0 {
-            let Child::Leaf(leaf) = child else { continue };
-            for (index, (key, value)) in leaf.entries.iter().cloned().enumerate() {
-                // A leaf of at most MERGE entries has a tag for each.
-                whole.push(leaf.tags[index], key, value);
-            }
-        }
-        Some(if entries == 0 { Child::Empty } else { Child::Leaf(Arc::new(whole)) })
-    }
-}
-
-impl<K: Key, V> Leaf<K, V> {
-    fn position(&self, tag: u8, key: &[u8]) -> Option<usize> {
-        let tagged = self.tags.iter().take(self.entries.len()).enumerate();
-        let with_tag = tagged.filter(|(_, own)| **own == tag).map(|(index, _)| index);
-        let mut candidates = with_tag.chain(LEAF..self.entries.len());
-        candidates.find(|index| self.entries[*index].0.bytes() == key)
-    }
-
-    fn push(&mut self, tag: u8, key: K, value: V) {
-        if let Some(own) = self.tags.get_mut(self.entries.len()) {
-            *own = tag;
-        }
-        // Doubling would leave a third of a large table empty.
-        self.entries.reserve_exact(1);
-        self.entries.push((key, value));
-    }
-}
-
-impl<K: Key, V> Leaf<K, V> {
-    fn swap_remove(&mut self, hasher: &RandomState, index: usize) -> (K, V) {
-        let last = self.entries.len() - 1;
-        let moved = match self.tags.get(last) {
-            Some(tag) => *tag,
-            None => tag(hasher.hash_one(self.entries[last].0.bytes())),
-        };
-        if let Some(tag) = self.tags.get_mut(index) {
-            *tag = moved;
-        }
-        self.entries.swap_remove(index)
+        let leaves = self.0.iter().filter_map(|child| match child {
+            Child::Leaf(leaf) => Some(leaf),
+            _ => None,
+        });
+        let entries = leaves.flat_map(|leaf| leaf.entries().cloned());
+        Some(if count == 0 { Child::Empty } else { Child::Leaf(Leaf::of(hasher, count, entries)) })
     }
 }
 
@@ -336,17 +284,8 @@ impl<K, V> Clone for Child<K, V> {
         match self {
             Self::Empty => Self::Empty,
             Self::Branch(branch) => Self::Branch(Arc::clone(branch)),
-            Self::Leaf(leaf) => Self::Leaf(Arc::clone(leaf)),
+            Self::Leaf(leaf) => Self::Leaf(leaf.clone()),
         }
-    }
-}
-
-impl<K: Clone, V: Clone> Clone for Leaf<K, V> {
-    fn clone(&self) -> Self {
-        // Room for one more: most copies are made to add one.
-        let mut entries = Vec::with_capacity(self.entries.len() + 1);
-        entries.extend(self.entries.iter().cloned());
-        Self { tags: self.tags, entries }
     }
 }
 

@@ -69,27 +69,21 @@ fn versions_share_all_but_what_changed_and_free_it_with_the_last_of_them() {
 }
 
 #[test]
-fn a_leaf_of_more_keys_than_tags_keeps_them_apart() {
+fn keys_whose_hashes_agree_in_all_bits_share_a_leaf() {
     let hasher = RandomState::new();
     let mut child: Child<String, usize> = Child::Empty;
-    // As if all of them had the same bits below the tags.
     for (n, key) in keys(100).enumerate() {
+        // As if there were no bits left to tell them apart.
         let hash = hasher.hash_one(key.as_bytes());
-        assert_eq!(child.insert(&hasher, hash, LAST_SHIFT, key, n), None);
+        assert_eq!(child.insert(&hasher, hash, HASH_BITS, key, n), None);
     }
     for (n, key) in keys(100).enumerate().step_by(3) {
         let hash = hasher.hash_one(key.as_bytes());
-        assert_eq!(child.remove(&hasher, hash, LAST_SHIFT, key.as_bytes()), Some((key, n)));
+        assert_eq!(child.remove(&hasher, hash, HASH_BITS, key.as_bytes()), Some((key, n)));
     }
     let Child::Leaf(leaf) = &child else { panic!("it was split") };
     for (n, key) in keys(100).enumerate() {
-        let at = leaf.position(tag(hasher.hash_one(key.as_bytes())), key.as_bytes());
-        let expected = (n % 3 != 0).then_some(n);
-        assert_eq!(at.map(|at| leaf.entries[at].1), expected);
+        let found = leaf.find(hasher.hash_one(key.as_bytes()), key.as_bytes());
+        assert_eq!(found.map(|(_, value)| *value), (n % 3 != 0).then_some(n));
     }
-}
-
-#[test]
-fn a_leaf_is_a_cache_line() {
-    assert_eq!(size_of::<Leaf<String, usize>>(), 64);
 }
