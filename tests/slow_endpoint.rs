@@ -22,7 +22,7 @@ const WORKERS: usize = 2;
 const USUAL_US: u64 = 10_000;
 const SLOW_US: u64 = 20 * USUAL_US;
 /// How long the traffic goes on, beside the time it takes to settle.
-const SECONDS: u64 = 30;
+const SECONDS: u64 = 60;
 
 /// Where requests come from.
 #[derive(Clone, Copy, Debug)]
@@ -130,12 +130,13 @@ fn run(traffic: Traffic, slow: bool, balance: Balance) -> Run {
     Run { p99_us, slow_share: at_slow * 10_000 / latencies.len() as u64 }
 }
 
-const TRAFFIC: [Traffic; 9] = [
+const TRAFFIC: [Traffic; 10] = [
     Traffic::Clients(1),
     Traffic::Clients(4),
     Traffic::Clients(10),
     Traffic::Clients(50),
     Traffic::Clients(200),
+    Traffic::PerSecond(10),
     Traffic::PerSecond(50),
     Traffic::PerSecond(500),
     Traffic::PerSecond(2_000),

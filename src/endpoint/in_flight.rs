@@ -175,7 +175,7 @@ mod tests {
         assert_eq!((level(0, 109), level(0, 110)), (Level::default(), of(200_000)));
         in_flight.answered(0, 120, 10_000);
         assert_eq!(level(0, 120), of(10_000), "its own is newer");
-        assert_eq!(level(0, 6_000), Level::default(), "nobody knows any more");
+        assert_eq!(level(0, 31_000), Level::default(), "nobody knows any more");
     }
 
     #[test]

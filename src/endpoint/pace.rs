@@ -8,8 +8,9 @@
 //! octave. The first answer is taken as it is, and what nothing has confirmed
 //! for a while is forgotten, so that an endpoint that was slow is asked again.
 
-/// After so long without an answer nothing is known any more, in milliseconds.
-const FORGET_MS: u64 = 5_000;
+/// After so long without an answer nothing is known any more, in milliseconds:
+/// with ten requests a second the one that finds out again is one of hundreds.
+const FORGET_MS: u64 = 30_000;
 /// Steps between the levels of two endpoints, from which on one is slow beside
 /// the other: two octaves, about four times as long.
 const APART: u8 = 4;
@@ -112,9 +113,9 @@ mod tests {
     #[test]
     fn what_nothing_confirms_is_forgotten_and_begins_with_the_next_answer() {
         let pace = Pace::default().after(1_000, 200_000);
-        assert_eq!(pace.level(5_999), Level(level_of(200_000)));
-        assert_eq!(pace.level(6_000), Level(0));
-        assert_eq!(pace.after(6_000, 10_000).level(6_000), Level(level_of(10_000)));
+        assert_eq!(pace.level(30_999), Level(level_of(200_000)));
+        assert_eq!(pace.level(31_000), Level(0));
+        assert_eq!(pace.after(31_000, 10_000).level(31_000), Level(level_of(10_000)));
         assert_eq!(Pace::of(pace.word()), pace);
         assert!(pace.after(1_001, 1) > pace, "the newer");
     }
