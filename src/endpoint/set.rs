@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::endpoint::balance::Balance;
 use crate::endpoint::in_flight::Load;
+use crate::endpoint::lease::Lease;
 use crate::endpoint::line::{Crowd, Line};
 use crate::endpoint::outlier::OutlierPolicy;
 use crate::endpoint::outlook::{All, Outlook, Place};
@@ -208,6 +209,22 @@ impl EndpointSet {
             .choose_among(&mut outlook, asked, open)
             .or_else(|| self.choose_unfit(&outlook, asked.random, tried, open))?;
         Some(self.chosen(index, None))
+    }
+
+    /// A trial that is due, and a place there, for a request that `may` go there.
+    pub(super) fn enter_for_trial(
+        &self,
+        asked: &Asked,
+        may: impl Fn(usize) -> bool,
+    ) -> Option<(Choice<'_>, Lease)> {
+        let mut outlook = self.outlook(asked.worker).lock();
+        self.refresh(&mut outlook, asked);
+        let due = outlook.due.iter().copied().filter(|index| may(*index));
+        due.filter(|index| self.endpoints[*index].has_room()).find_map(|index| {
+            let trial = Trial::begin(&self.endpoints[index], asked.now_ms)?;
+            let lease = self.endpoints[index].try_lease(asked.worker)?;
+            Some((self.chosen(index, Some(trial)), lease))
+        })
     }
 
     fn chosen<'a>(&'a self, index: usize, trial: Option<Trial<'a>>) -> Choice<'a> {

@@ -1,6 +1,8 @@
+use std::task::Poll;
+
 use super::*;
 use crate::endpoint::rise_fall::Standing;
-use crate::endpoint::{HealthCheck, LastProbe, ProbeRegistry, Reason};
+use crate::endpoint::{Entrance, HealthCheck, LastProbe, ProbeRegistry, Queued, Reason};
 use crate::error::Code;
 
 fn members(count: u16) -> Vec<Member> {
@@ -216,4 +218,27 @@ fn one_request_tries_an_ejected_endpoint_and_another_if_that_one_has_no_verdict(
         assert!(set.note(index, trial, true, &asked(1_003, 0)).is_some());
         assert!((0..50).any(|n| chosen(1_004, n).index == 1), "it is back");
     }
+}
+
+#[test]
+fn a_request_that_waits_tries_an_ejected_endpoint_when_that_is_due() {
+    let choosing = Choosing { outlier: Some(policy()), ..Choosing::by(Balance::RoundRobin, 1) };
+    let line = crate::sync::Arc::new(Line::new(10, Arc::new(Crowd::new(Arc::default()))));
+    let set = EndpointSet::new(members(2), choosing).with_line(line);
+    set.endpoints().iter().for_each(|endpoint| endpoint.set_max_requests(Some(1)));
+    assert!(set.note(1, None, false, &asked(0, 0)).is_some());
+    let _full = set.endpoints()[0].try_lease(0).unwrap();
+    let mut queued = Queued::join(&set, 0, None).unwrap();
+    let waker = std::task::Waker::noop();
+    let mut poll = |now_ms| queued.poll(waker, &Tried::new(), |_| false, &asked(now_ms, 0));
+    assert!(poll(899).is_pending());
+    let Poll::Ready(Entrance::In(choice, lease)) = poll(1_000) else { panic!("it waits") };
+    assert!(choice.index == 1 && choice.trial.is_some());
+    drop((choice, lease));
+    // Not one that is full itself, nor one that was tried or is gone.
+    let _other = set.endpoints()[1].try_lease(0).unwrap();
+    assert!(poll(1_001).is_pending());
+    let mut waits = |gone| queued.poll(waker, &tried(&[1]), |_| gone, &asked(1_002, 0));
+    assert!(waits(false).is_pending());
+    assert!(matches!(waits(true), Poll::Ready(Entrance::NoneLeft)));
 }

@@ -95,6 +95,11 @@ impl<'a> Queued<'a> {
     ) -> Poll<Entrance<'a>> {
         loop {
             let may = |index: usize| !tried.contains(index) && !is_gone(index);
+            // While some wait nobody comes to an ejected endpoint otherwise, and one
+            // that works again would never be found to.
+            if let Some((choice, lease)) = self.set.enter_for_trial(asked, may) {
+                return Poll::Ready(Entrance::In(choice, lease));
+            }
             let wanted = self.set.wanted(asked, may);
             if !wanted.contains(&true) {
                 return Poll::Ready(Entrance::NoneLeft);

@@ -89,10 +89,13 @@ fn url(probed: &Probed) -> String {
 mod tests {
     use std::net::SocketAddr;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::time::Instant;
 
     use super::*;
     use crate::config::{self, Settings};
     use crate::lifecycle::{Drain, Health};
+    use crate::registry::{Change, LiveRoutes, Registration, Source};
+    use crate::route::PathPrefix;
     use crate::upstream::{Connect, Connecting};
 
     /// Refuses, and counts how often it was asked.
@@ -156,5 +159,67 @@ mod tests {
         drain.begin();
         keeping.await.unwrap();
         assert!(probers(&shared).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_thousand_changes_of_live_routes_leave_one_prober_for_an_address() {
+        let text = "[[listener]]\naddress = \"127.0.0.1:0\"\n\
+                    [registry]\nhealth_check = { interval = \"1h\" }\n";
+        let settings = config::parse(text, "test").unwrap();
+        let mut shared = Shared::new(settings, 1, Health::embedded()).unwrap();
+        shared.connector = Box::new(Refusing::default());
+        let shared = Arc::new(shared);
+        let drain = Drain::new();
+        let keeping = tokio::spawn(keep(shared.clone(), drain.watch()));
+        let live = LiveRoutes::of(&shared);
+        let route = |host: &str, last: u8| {
+            let endpoint = ([192, 0, 2, last], 80).into();
+            let host = format!("{host}.test").parse().unwrap();
+            Registration::new(host, PathPrefix::ROOT, endpoint)
+        };
+        let change = |change| live.apply(Source::Admin, vec![change], Instant::now());
+        let register = |host: &str, last| change(Change::Register(route(host, last)));
+        let used = |host: &str| {
+            let snapshot = shared.snapshots.current();
+            let id = snapshot.lookup(&format!("{host}.test"), b"/").unwrap();
+            assert!(!snapshot.route(id).endpoints(shared.makings()).is_empty());
+        };
+        register("a", 1);
+        register("a", 2);
+        register("unused", 3);
+        used("a");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let since = || {
+            let mut since: Vec<_> = probers(&shared).iter().map(|task| task.since).collect();
+            since.sort();
+            since
+        };
+        let before = since();
+        assert_eq!(before.len(), 2, "none for the route that nobody has used");
+        for swap in 0..10_000 {
+            let host = ["b", "c", "a"][swap % 3];
+            register(host, 1);
+            register(host, 2 + (swap % 2) as u8);
+            used(host);
+            if swap % 100 == 0 {
+                tokio::time::sleep(LIVE_PACE).await;
+            }
+            let (host, path) = (format!("{host}.test").parse().unwrap(), PathPrefix::ROOT);
+            if swap % 3 < 2 {
+                change(Change::RemoveRoute { host, path });
+            } else if swap % 2 == 1 {
+                let endpoint = ([192, 0, 2, 3], 80).into();
+                let (instance_id, updated_at_ns) = (None, None);
+                let gone = Change::Unregister { host, path, endpoint, instance_id, updated_at_ns };
+                change(gone);
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(since(), before, "the same probers");
+        change(Change::RemoveRoute { host: "a.test".parse().unwrap(), path: PathPrefix::ROOT });
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(probers(&shared).is_empty(), "nobody wants them");
+        drain.begin();
+        keeping.await.unwrap();
     }
 }
