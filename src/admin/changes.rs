@@ -37,12 +37,14 @@ pub(super) async fn register(
     if outcomes.contains(&Outcome::Full) {
         // Latest first, so that what a message changed twice is as it was.
         let undone = changes.iter().zip(before).zip(outcomes).rev();
-        let undo = undone.filter(|(_, outcome)| outcome.is_change()).flat_map(
+        // To be confirmed is to be changed here: it may have brought a later time.
+        let made = |outcome: &Outcome| outcome.is_change() || *outcome == Outcome::Refreshed;
+        let undo = undone.filter(|(_, outcome)| made(outcome)).flat_map(
             // Out first, since what was may be older than what is.
             |((change, was), _)| [Some(unregistered(change)), was.map(Change::Register)],
         );
         let undo: Vec<Change> = undo.flatten().collect();
-        live.apply(Source::Admin, undo, Instant::now());
+        live.take_back(Source::Admin, undo, Instant::now());
         return Err(full());
     }
     Ok(Json(shown(&live, &changes, &outcomes)))

@@ -33,5 +33,5 @@ pub(crate) use lists::{Page, RequestFilter, RouteFilter};
 pub(crate) use server::serve;
 pub(crate) use token::{Token, TokenError};
 pub(crate) use views::{
-    EndpointState, EndpointView, NameView, ProbeView, RequestView, RouteView, TaskView,
+    EndpointState, EndpointView, NameView, ProbeView, RequestView, RouteView, TaskView, Told,
 };

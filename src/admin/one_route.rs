@@ -63,7 +63,7 @@ pub(super) async fn put(
     let had = live.route(Source::Admin, &place.host, &place.path);
     let outcomes = live.apply(Source::Admin, place.replace(&had, &wanted), Instant::now());
     if outcomes.contains(&Outcome::Full) {
-        live.apply(Source::Admin, place.replace(&wanted, &had), Instant::now());
+        live.take_back(Source::Admin, place.replace(&wanted, &had), Instant::now());
         return Err(full());
     }
     let Some(route) = live.in_force(&place.host, &place.path) else {

@@ -56,6 +56,7 @@ fn route(host: &str) -> RouteView {
             age_ms: 61_000,
             ttl_left_ms: None,
             instance_id: None,
+            told: Default::default(),
             tls: false,
             name: None,
         }],

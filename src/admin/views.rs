@@ -1,5 +1,6 @@
 //! What the lists show, as plain values. The commands read them back.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
@@ -99,6 +100,27 @@ pub struct EndpointView {
     /// Whether it speaks TLS.
     #[serde(default)]
     pub tls: bool,
+    /// What else its source said of it.
+    #[serde(flatten)]
+    pub told: Told,
+}
+
+/// What a source said of an endpoint for those who look at lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Told {
+    /// The app.
+    pub app: Option<String>,
+    /// Its number among the app's instances.
+    pub instance_index: Option<String>,
+    /// Where it runs.
+    pub availability_zone: Option<String>,
+    /// The segment of the platform it runs in.
+    pub isolation_segment: Option<String>,
+    /// The name its certificate must have.
+    pub server_cert_domain_san: Option<String>,
+    /// Names and values.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// What probes have shown of an endpoint.

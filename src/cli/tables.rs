@@ -219,6 +219,7 @@ mod tests {
             for_ms: passed_over_for_ms,
             ttl_left_ms: passed_over_for_ms.map(|_| 90_000),
             instance_id: None,
+            told: Default::default(),
             tls: false,
             name: None,
         }

@@ -93,6 +93,9 @@ pub fn effective(settings: &Settings) -> Value {
         "registry": {
             "grace": format_duration(settings.registry.grace),
             "endpoints": settings.registry.endpoints,
+            "max_requests": settings.registry.max_requests.unwrap_or(0),
+            "tombstones": settings.registry.tombstones,
+            "tombstone_ttl": format_duration(settings.registry.tombstone_ttl),
             "tls": settings.registry.tls.as_ref().map(endpoint_tls),
             "ttl": format_duration(settings.registry.ttl),
             "register_interval": format_duration(settings.registry.register_interval),

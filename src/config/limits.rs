@@ -11,6 +11,7 @@ use super::document::file_path_or_none;
 use super::findings::{Fault, Findings};
 use super::health_check::health_check;
 use super::item::{Item, Section};
+use super::route::max_requests;
 use super::settings::{RegistrySettings, RetrySettings, WorkerSettings};
 use super::tls::registry_tls;
 use super::units::format_duration;
@@ -33,6 +34,8 @@ const ATTEMPTS: RangeInclusive<u64> = 1..=10;
 const PERCENT: RangeInclusive<u64> = 0..=100;
 const BUDGET_MIN: RangeInclusive<u64> = 0..=1_000_000;
 const ENDPOINTS: RangeInclusive<u64> = 0..=100_000_000;
+/// About 200 bytes each.
+const TOMBSTONES: RangeInclusive<u64> = 0..=10_000_000;
 const THREADS: RangeInclusive<u64> = 0..=1_024;
 
 /// `[limits]`
@@ -120,6 +123,10 @@ pub(super) fn registry(
     if let Some(item) = section.item("grace") {
         registry.grace = item.duration(true, findings).unwrap_or(registry.grace);
     }
+    if let Some(item) = section.item("tombstone_ttl") {
+        registry.tombstone_ttl = item.duration(true, findings).unwrap_or(registry.tombstone_ttl);
+    }
+    registry.max_requests = max_requests(&section, findings).filter(|limit| *limit > 0);
     let snapshot = section.item("snapshot");
     registry.snapshot = snapshot.and_then(|item| item.read(findings, file_path_or_none)).flatten();
     read_ttl(&section, &mut registry, findings);
@@ -131,6 +138,7 @@ pub(super) fn registry(
     registry.nats = nats.map(|section| nats::nats(&section, findings));
     let mut number = Numbers { section, findings };
     number.count("endpoints", ENDPOINTS, &mut registry.endpoints);
+    number.count("tombstones", TOMBSTONES, &mut registry.tombstones);
     let Numbers { section, findings } = number;
     registry.tls = section.item("tls").and_then(|item| registry_tls(&item, findings));
     registry

@@ -82,12 +82,14 @@ pub(super) fn nats(section: &Section<'_>, findings: &mut Findings<'_>) -> NatsSe
             findings.report(&section.place, fault.help("write urls = [\"nats://127.0.0.1:4222\"]"));
         }
         Some(item) => {
-            let urls = item.elements(findings).unwrap_or_default();
-            if urls.is_empty() || urls.len() > MOST_URLS {
-                let fault = Fault::new(format!("must be between 1 and {MOST_URLS} servers"));
-                item.refuse::<()>(fault, findings);
+            if let Some(urls) = item.elements(findings) {
+                if urls.is_empty() || urls.len() > MOST_URLS {
+                    let fault = Fault::new(format!("must be between 1 and {MOST_URLS} servers"));
+                    let help = "write urls = [\"nats://127.0.0.1:4222\"]";
+                    item.refuse::<()>(fault.help(help), findings);
+                }
+                nats.urls = urls.iter().filter_map(|url| url.read(findings, server)).collect();
             }
-            nats.urls = urls.iter().filter_map(|url| url.read(findings, server)).collect();
         }
     }
     nats.credentials = section.item("credentials").and_then(|item| item.read(findings, file_path));
@@ -135,17 +137,23 @@ fn server(text: &str) -> Result<String, Fault> {
     }
     let address = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
     if address.contains(['/', '?', '#']) || address.contains(char::is_whitespace) {
-        return Err(Fault::new("the URL of a server ends with its host and port"));
+        return Err(Fault::new("the URL of a server ends with its host and port")
+            .help("write nats://HOST:PORT"));
     }
     let (host, port) = match address.rsplit_once(':') {
         Some((host, port)) if !address.ends_with(']') => (host, Some(port)),
         _ => (address, None),
     };
-    if host.is_empty() || host.contains(':') && !host.starts_with('[') {
+    if host.is_empty() {
         return Err(Fault::new("the URL names no host").help("write nats://HOST:PORT"));
     }
+    if host.contains(':') && !host.starts_with('[') {
+        return Err(Fault::new("an IPv6 address in a URL stands in brackets")
+            .help("write nats://[::1]:4222, for example"));
+    }
     if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|p| p > 0)) {
-        return Err(Fault::new("the port in the URL is not a number from 1 to 65535"));
+        return Err(Fault::new("the port in the URL is not a number from 1 to 65535")
+            .help("write nats://HOST:4222, or no port at all"));
     }
     Ok(text.to_owned())
 }

@@ -119,7 +119,7 @@ fn host(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<String> {
 }
 
 /// How many requests an endpoint takes, if the table says so; 0 is no limit.
-fn max_requests(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<u64> {
+pub(super) fn max_requests(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<u64> {
     section.item("max_requests").and_then(|item| item.number(MAX_REQUESTS, findings))
 }
 

@@ -73,6 +73,14 @@ pub struct RegistrySettings {
     pub slow_start: Duration,
     /// The question the endpoints of live routes in use are asked now and then.
     pub health_check: Option<HealthCheck>,
+    /// Endpoints that have left and are remembered, so that what is older does
+    /// not bring them back.
+    pub tombstones: usize,
+    /// For how long they are.
+    pub tombstone_ttl: Duration,
+    /// How many requests each registered endpoint takes at a time; `None` for
+    /// as many as come.
+    pub max_requests: Option<u64>,
     /// The bus endpoints register on, if there is one.
     pub nats: Option<NatsSettings>,
     /// The file that live routes are kept in over a restart; `None` keeps none.
@@ -89,6 +97,9 @@ impl Default for RegistrySettings {
             register_interval: Duration::from_secs(20),
             slow_start: Duration::ZERO,
             health_check: None,
+            tombstones: 65_536,
+            tombstone_ttl: Duration::from_secs(300),
+            max_requests: None,
             nats: None,
             snapshot: None,
         }

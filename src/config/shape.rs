@@ -63,8 +63,8 @@ shapes! {
     HEALTH = "[health]" ["path", "user_agents"] later [];
     ACCESS_LOG = "[access_log]" ["path", "format"] later [];
     REGISTRY = "[registry]" [
-        "grace", "endpoints", "tls", "ttl", "register_interval", "slow_start", "health_check",
-        "nats", "snapshot",
+        "grace", "endpoints", "max_requests", "tombstones", "tombstone_ttl", "tls", "ttl",
+        "register_interval", "slow_start", "health_check", "nats", "snapshot",
     ] later [];
     ROUTE = "[[route]]" [
         "host", "path", "endpoints", "balance", "slow_start", "sticky", "outlier",

@@ -10,6 +10,7 @@ mod names;
 mod names_of_servers;
 mod places;
 mod properties;
+mod registry;
 mod routes;
 mod tls;
 mod values;

@@ -28,7 +28,7 @@ pub(crate) fn health(shared: &Shared, now_ms: u64) -> Option<SourceHealth> {
     };
     let oldest_ms = resolutions.iter().filter_map(Resolution::resolved_at_ms).min();
     let age_ms = oldest_ms.map(|at_ms| now_ms.saturating_sub(at_ms));
-    (!names.is_empty()).then(|| SourceHealth { name: "dns".into(), state, age_ms })
+    (!names.is_empty()).then(|| SourceHealth { name: "dns".into(), state, age_ms, error: None })
 }
 
 /// How many names there are in each state.

@@ -22,7 +22,29 @@ pub struct EndpointRegistry {
     hasher: RandomState,
     shards: [Mutex<Known>; SHARDS],
     crowds: [Mutex<Crowds>; SHARDS],
+    limits: Mutex<Limits>,
     tickets: Arc<AtomicU64>,
+}
+
+/// How many requests endpoints take at a time, as last put in force.
+#[derive(Debug, Default)]
+struct Limits {
+    /// Of the addresses in the file.
+    of_file: HashMap<SocketAddr, Option<u64>>,
+    /// Of every registered endpoint.
+    registered: Option<u64>,
+}
+
+impl Limits {
+    /// The limit of an endpoint; `None` if nothing is said of it.
+    fn of(&self, state: &EndpointState) -> Option<Option<u64>> {
+        let of_file = self.of_file.get(&state.address()).copied();
+        let registered = state.is_registered().then_some(self.registered);
+        match (of_file, registered) {
+            (None, None) => None,
+            (one, other) => Some([one, other].into_iter().flatten().flatten().min()),
+        }
+    }
 }
 
 /// Who waits for the endpoints of a route, by the route's name.
@@ -50,7 +72,8 @@ impl EndpointRegistry {
     pub fn new(workers: usize) -> Self {
         let shards = std::array::from_fn(|_| Mutex::new(Known::default()));
         let crowds = std::array::from_fn(|_| Mutex::new(Crowds::default()));
-        Self { workers, hasher: RandomState::new(), shards, crowds, tickets: Arc::default() }
+        let (hasher, limits) = (RandomState::new(), Mutex::default());
+        Self { workers, hasher, shards, crowds, limits, tickets: Arc::default() }
     }
 
     /// The state of an address: the one in use, else a new one.
@@ -77,6 +100,20 @@ impl EndpointRegistry {
         known.states.get(&address).is_some_and(|state| state.strong_count() > 0)
     }
 
+    /// The state of a registered endpoint, which has the limit of these from now
+    /// on.
+    pub fn resolve_registered(&self, address: SocketAddr) -> Arc<EndpointState> {
+        let state = self.resolve(address);
+        if !state.is_registered() {
+            let limits = self.limits.lock();
+            state.note_registered();
+            if let Some(limit) = limits.of(&state) {
+                state.set_max_requests(limit);
+            }
+        }
+        state
+    }
+
     /// Where requests of the route `name` wait, `most` at a time: those of an
     /// older table's route of that name count too.
     pub fn line(&self, name: &Arc<str>, most: u64) -> crate::sync::Arc<Line> {
@@ -95,17 +132,25 @@ impl EndpointRegistry {
     }
 
     /// Puts the limits on requests of these addresses in force. One that stands
-    /// there twice has the lower limit. One that does not stand there keeps what
-    /// it had: who still waits for it must not be let in because it has gone.
-    pub fn enforce(&self, table: impl Iterator<Item = (SocketAddr, Option<u64>)>) {
-        let mut limits: HashMap<SocketAddr, Option<u64>> = HashMap::new();
+    /// there twice has the lower limit, and so has one that is registered too,
+    /// of its own and that of `registered` endpoints. One that nothing is said of
+    /// keeps what it had: who still waits for it must not be let in because it
+    /// has gone.
+    pub fn enforce(
+        &self,
+        table: impl Iterator<Item = (SocketAddr, Option<u64>)>,
+        registered: Option<u64>,
+    ) {
+        let mut of_file: HashMap<SocketAddr, Option<u64>> = HashMap::new();
         for (address, limit) in table {
-            let least = limits.entry(address).or_insert(limit);
+            let least = of_file.entry(address).or_insert(limit);
             *least = [*least, limit].into_iter().flatten().min();
         }
+        let mut limits = self.limits.lock();
+        *limits = Limits { of_file, registered };
         for state in self.in_use() {
-            if let Some(limit) = limits.get(&state.address()) {
-                state.set_max_requests(*limit);
+            if let Some(limit) = limits.of(&state) {
+                state.set_max_requests(limit);
             }
         }
     }
@@ -152,6 +197,21 @@ mod tests {
         registry.resolve(address(1)).pass_over(1_000, Reason::New);
         assert!(registry.in_use().is_empty() && !registry.is_in_use(address(1)));
         assert!(!registry.resolve(address(1)).is_passed_over(1_001));
+    }
+
+    #[test]
+    fn a_registered_endpoint_has_their_limit_or_its_own_if_that_is_lower() {
+        let registry = EndpointRegistry::new(1);
+        let of_file = [registry.resolve(address(1)), registry.resolve(address(2))];
+        let table = [(address(1), Some(2)), (address(2), None)];
+        registry.enforce(table.into_iter(), Some(5));
+        let registered = [1, 2, 3].map(|port| registry.resolve_registered(address(port)));
+        assert_eq!(registered.each_ref().map(|s| s.max_requests()), [Some(2), Some(5), Some(5)]);
+        registry.enforce([(address(2), Some(9))].into_iter(), Some(7));
+        assert_eq!(registered.each_ref().map(|s| s.max_requests()), [Some(7); 3]);
+        registry.enforce(table.into_iter(), None);
+        assert_eq!(registered.each_ref().map(|s| s.max_requests()), [Some(2), None, None]);
+        drop(of_file);
     }
 
     #[test]

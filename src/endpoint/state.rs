@@ -12,7 +12,7 @@ use crate::endpoint::in_flight::{InFlight, Load};
 use crate::endpoint::lease::Lease;
 use crate::endpoint::outlier::{Outlier, OutlierPolicy};
 use crate::endpoint::pass_over::{PASS_OVER_MS, PassOver};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
 
 /// The state of one address: requests in flight, the pass-over mark, what its
@@ -28,6 +28,8 @@ pub struct EndpointState {
     came_ms: AtomicU64,
     /// For the operator; locked when something changes, not when nothing does.
     noted: Mutex<Noted>,
+    /// Whether a source has registered it, or ever had.
+    registered: AtomicBool,
     /// There from the first limit on.
     gate: OnceLock<Arc<Gate>>,
 }
@@ -71,6 +73,7 @@ impl EndpointState {
             outlier: Outlier::new(workers),
             came_ms: AtomicU64::new(UNSEEN),
             noted: Mutex::new(Noted { passed_over: nothing, ejected: nothing, came: Reason::New }),
+            registered: AtomicBool::new(false),
             gate: OnceLock::new(),
         }
     }
@@ -78,6 +81,16 @@ impl EndpointState {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether the limit of registered endpoints is for it.
+    pub(super) fn is_registered(&self) -> bool {
+        self.registered.load(Ordering::Relaxed)
+    }
+
+    /// From now on it is. To be called by who holds the limits.
+    pub(super) fn note_registered(&self) {
+        self.registered.store(true, Ordering::Relaxed);
     }
 
     /// Counts a request of this worker as in flight until the lease is dropped,

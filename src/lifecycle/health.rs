@@ -114,6 +114,8 @@ pub struct SourceHealth {
     pub state: SourceState,
     /// Milliseconds since its word in force was heard; absent before the first.
     pub age_ms: Option<u64>,
+    /// Why it is not heard, if that is known.
+    pub error: Option<String>,
 }
 
 impl SourceHealth {
@@ -301,8 +303,12 @@ mod tests {
 
     #[test]
     fn a_stale_source_is_shown_and_decides_nothing() {
-        let stale =
-            SourceHealth { name: "file".into(), state: SourceState::Stale, age_ms: Some(u64::MAX) };
+        let stale = SourceHealth {
+            name: "file".into(),
+            state: SourceState::Stale,
+            age_ms: Some(u64::MAX),
+            error: None,
+        };
         let report = HealthInputs { sources: vec![stale.clone()], ..fine() }.report();
         assert!(report.ready.healthy && report.live.healthy);
         assert_eq!(report.sources, [stale]);

@@ -12,7 +12,7 @@ use crate::lifecycle::reload::Reload;
 use crate::lifecycle::signals::Signals;
 use crate::lifecycle::{Drain, Phase, TaskKind, watchdog};
 use crate::probes;
-use crate::registry::{self, LiveRoutes, Source};
+use crate::registry::{self, LiveRoutes, Pauses, Source};
 use crate::router::Shared;
 use crate::tls;
 
@@ -80,13 +80,15 @@ pub(crate) fn start(
 /// Between two looks at what is due.
 const EXPIRE_EVERY: Duration = Duration::from_millis(50);
 
-/// Ends what is due, in pieces that let others have their turn.
+/// Ends what is due, in pieces that let others have their turn; not after a
+/// pause of the whole router, before what was said meanwhile could be read.
 async fn expire(live: LiveRoutes) {
+    let mut pauses = Pauses::since(Instant::now());
     let mut ticks = tokio::time::interval(EXPIRE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        while live.expire(Instant::now()) {
+        while pauses.may_end(Instant::now()) && live.expire(Instant::now()) {
             tokio::task::yield_now().await;
         }
     }

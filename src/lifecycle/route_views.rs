@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::admin::{
-    EndpointState as Shown, EndpointView, NameView, Page, ProbeView, RouteFilter, RouteView,
+    EndpointState as Shown, EndpointView, NameView, Page, ProbeView, RouteFilter, RouteView, Told,
 };
 use crate::endpoint::{Name, Probed, Standing};
-use crate::registry::Source;
+use crate::registry::{Endpoint, Registration, Source};
+use crate::route::{HostPattern, PathPrefix};
 use crate::router::{Route, Shared};
 
 /// A page of the routes in force.
@@ -89,10 +90,26 @@ fn view(route: Route<'_>, shared: &Shared, now_ms: u64) -> RouteView {
                     ttl_left_ms: endpoint.term.due_ms().map(|due| due.saturating_sub(now_ms)),
                     instance_id: endpoint.instance_id().map(str::to_owned),
                     tls: endpoint.tls,
+                    told: told(endpoint),
                 }
             })
             .collect(),
         names: names.iter().map(|name| name_view(name, shared, now_ms)).collect(),
+    }
+}
+
+/// What its source said of an endpoint beside where it is.
+fn told(endpoint: &Endpoint) -> Told {
+    let mut said = Registration::new(HostPattern::ANY, PathPrefix::ROOT, endpoint.address());
+    endpoint.tell(&mut said);
+    let text = |text: Option<Box<str>>| text.map(String::from);
+    Told {
+        app: text(said.app),
+        instance_index: text(said.instance_index),
+        availability_zone: text(said.availability_zone),
+        isolation_segment: text(said.isolation_segment),
+        server_cert_domain_san: text(said.server_cert_domain_san),
+        tags: said.tags.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
     }
 }
 

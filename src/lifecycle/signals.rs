@@ -7,12 +7,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::lifecycle::control::ControlSide;
 
+/// A file has grown beyond what the process may write (`RLIMIT_FSIZE`); the same
+/// number on all the systems this runs on.
+const SIGXFSZ: i32 = 25;
+
 /// The signals that the router understands.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     reload: Signal,
     reopen: Signal,
+    /// Caught and never looked at: the write that went beyond a limit fails,
+    /// and who writes goes by that.
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -27,6 +34,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             reload: signal(SignalKind::hangup())?,
             reopen: signal(SignalKind::user_defined1())?,
+            _file_too_large: signal(SignalKind::from_raw(SIGXFSZ))?,
         })
     }
 

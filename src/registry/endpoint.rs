@@ -79,6 +79,11 @@ impl Endpoint {
         Self::new(&said, now_ms, None)
     }
 
+    /// The time of the last word on it, if that had one.
+    pub(crate) fn updated_at_ns(&self) -> Option<i64> {
+        Some(self.updated_at_ns.load(Relaxed)).filter(|time| *time != NEVER_UPDATED)
+    }
+
     /// Whether a message of this time is older than the last word on it.
     pub(crate) fn outdates(&self, updated_at_ns: Option<i64>) -> bool {
         updated_at_ns.is_some_and(|updated_at_ns| updated_at_ns < self.updated_at_ns.load(Relaxed))
@@ -133,6 +138,11 @@ impl Endpoint {
         (self.ttl_ms > 0).then_some(u64::from(self.ttl_ms))
     }
 
+    /// Puts what is only kept for those who look into a registration.
+    pub(crate) fn tell(&self, said: &mut Registration) {
+        self.details.fill(said);
+    }
+
     /// As it was registered; the rest of its route's options are the route's.
     pub(crate) fn registration(
         &self,
@@ -143,8 +153,7 @@ impl Endpoint {
         said.ttl = self.ttl_ms().map(Duration::from_millis);
         said.weight = self.weight;
         said.tls = self.tls;
-        let updated_at_ns = self.updated_at_ns.load(Relaxed);
-        said.updated_at_ns = (updated_at_ns != NEVER_UPDATED).then_some(updated_at_ns);
+        said.updated_at_ns = self.updated_at_ns();
         self.details.fill(&mut said);
         said
     }

@@ -144,13 +144,14 @@ impl Entry {
 
     /// What balances between its endpoints; made at the first call.
     pub(crate) fn set(&self, makings: Makings<'_>) -> &Served {
+        if let Some(set) = self.set.get() {
+            return set;
+        }
+        // Held until it is there, so that who changes the options finds it.
+        let plain = makings.plain.lock();
         self.set.get_or_init(|| {
-            Arc::new(makings.set(
-                &self.name,
-                &self.endpoints,
-                self.balance(),
-                self.terms.as_deref(),
-            ))
+            let (balance, terms) = (self.balance(), self.terms.as_deref());
+            Arc::new(makings.set(&self.name, &self.endpoints, balance, terms, &plain))
         })
     }
 

@@ -34,6 +34,7 @@ pub(crate) struct Expired {
 impl Ledger {
     /// Ends what is due at `now_ms`, at most [`LOOKS_AT_ONCE`] routes of it.
     pub(crate) fn expire(&mut self, now_ms: u64, makings: Makings<'_>) -> Expired {
+        self.tombstones.forget(now_ms, self.bounds.memory);
         let looks = self.calendar.take_due(now_ms, LOOKS_AT_ONCE);
         let mut expired = Expired { more: looks.len() == LOOKS_AT_ONCE, ..Expired::default() };
         for (tick, look) in looks {

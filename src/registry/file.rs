@@ -103,6 +103,7 @@ impl FileSource {
             name: "file".into(),
             state: if status.refused { SourceState::Stale } else { SourceState::Current },
             age_ms: Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+            error: None,
         }
     }
 

@@ -8,10 +8,12 @@
 use std::collections::HashSet;
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::calendar::Calendar;
 use super::endpoint::Endpoint;
 use super::entry::{self, Entry, with_layer};
+use super::tombstones::{Memory, Tombstones};
 use super::{Change, Outcome, Registration, Source};
 use crate::config::RegistrySettings;
 use crate::route::{HostPattern, PathPrefix, RouteTable};
@@ -25,13 +27,16 @@ pub(crate) struct Bounds {
     pub(crate) grace_ms: u64,
     /// Endpoints that live sources may register in all.
     pub(crate) endpoints: usize,
+    /// What is remembered of endpoints that left.
+    pub(crate) memory: Memory,
 }
 
 impl Bounds {
     /// Those of the settings.
     pub(crate) fn of(settings: &RegistrySettings) -> Self {
-        let grace_ms = u64::try_from(settings.grace.as_millis()).unwrap_or(u64::MAX);
-        Self { grace_ms, endpoints: settings.endpoints }
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let memory = Memory { most: settings.tombstones, for_ms: ms(settings.tombstone_ttl) };
+        Self { grace_ms: ms(settings.grace), endpoints: settings.endpoints, memory }
     }
 }
 
@@ -41,6 +46,7 @@ pub(crate) struct Ledger {
     pub(crate) table: RouteTable<Arc<Entry>>,
     pub(super) calendar: Calendar,
     pub(super) links: [Link; Source::ALL.len()],
+    pub(super) tombstones: Tombstones,
     pub(crate) bounds: Bounds,
     /// Endpoints of live sources.
     pub(super) endpoints: usize,
@@ -66,6 +72,7 @@ impl Ledger {
             table: RouteTable::default(),
             calendar: Calendar::default(),
             links: [Link { connected: true, returned_ms: 0 }; Source::ALL.len()],
+            tombstones: Tombstones::default(),
             bounds,
             endpoints: 0,
             labelled: HashSet::new(),
@@ -78,6 +85,16 @@ impl Ledger {
     /// those of the file.
     pub(crate) fn endpoints(&self) -> usize {
         self.endpoints + self.file_addresses
+    }
+
+    /// Makes changes in an order that is right whatever their times are:
+    /// nothing of it is late, and nothing that goes is remembered.
+    pub(crate) fn without_memory<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> T {
+        let memory = std::mem::replace(&mut self.bounds.memory, Memory { most: 0, for_ms: 0 });
+        let tombstones = std::mem::take(&mut self.tombstones);
+        let made = make(self);
+        (self.bounds.memory, self.tombstones) = (memory, tombstones);
+        made
     }
 
     /// Makes a change; what became of it.
@@ -94,7 +111,13 @@ impl Ledger {
                 let top = self.table.get(host, path).cloned();
                 let own = top.as_ref().and_then(|top| top.layer(source));
                 let at = own.map(|own| own.position(*endpoint));
-                let (Some(own), Some(Ok(at))) = (own, at) else { return Outcome::Unknown };
+                let (Some(own), Some(Ok(at))) = (own, at) else {
+                    if let Some(time) = updated_at_ns {
+                        let who = (source, entry::name(host, path), *endpoint);
+                        self.tombstones.bury(who, *time, now_ms, self.bounds.memory);
+                    }
+                    return Outcome::Unknown;
+                };
                 let leaving = &own.endpoints[at];
                 if let (Some(named), Some(there)) = (instance_id, leaving.instance_id())
                     && **named != *there
@@ -105,6 +128,10 @@ impl Ledger {
                     return Outcome::Stale;
                 }
                 leaving.term.end();
+                if let Some(time) = leaving.updated_at_ns().max(*updated_at_ns) {
+                    let who = (source, Arc::clone(&own.name), *endpoint);
+                    self.tombstones.bury(who, time, now_ms, self.bounds.memory);
+                }
                 let mut left = own.endpoints.to_vec();
                 left.remove(at);
                 let next = (!left.is_empty()).then(|| own.with_endpoints(left));
@@ -149,6 +176,7 @@ impl Ledger {
                 endpoints[at] = Arc::new(Endpoint::new(said, now_ms, Some(known)));
                 Outcome::Updated
             }
+            Err(_) if self.has_left_since(source, said, now_ms) => return Outcome::Stale,
             Err(_) if self.endpoints >= self.bounds.endpoints => return Outcome::Full,
             Err(at) => {
                 endpoints.insert(at, Arc::new(Endpoint::new(said, now_ms, None)));
@@ -175,6 +203,16 @@ impl Ledger {
         }
         self.put((&said.host, &said.path), top.as_ref(), source, Some(next), makings);
         outcome
+    }
+
+    /// Whether what is said is older than the word by which the endpoint left.
+    fn has_left_since(&self, source: Source, said: &Registration, now_ms: u64) -> bool {
+        if self.tombstones.len() == 0 || said.updated_at_ns.is_none() {
+            return false;
+        }
+        let name = entry::name(&said.host, &said.path);
+        let who = (source, &name, said.endpoint);
+        self.tombstones.outdates(who, said.updated_at_ns, now_ms, self.bounds.memory)
     }
 
     /// Puts a version of a source's route into the table, or takes it out.
@@ -266,6 +304,19 @@ impl Ledger {
         }
         if let Some(top) = below {
             self.table.insert(host, path, top);
+        }
+    }
+
+    /// Makes anew what balances these live routes, where they are in use.
+    pub(crate) fn remake(&mut self, names: &[Arc<str>], makings: Makings<'_>) {
+        for name in names {
+            for source in Source::ALL.into_iter().filter(|source| *source != Source::File) {
+                let Some(top) = self.named(name).cloned() else { continue };
+                let own = top.layer(source).filter(|own| own.is_in_use());
+                let (Some(own), Some((host, path))) = (own, top.key()) else { continue };
+                let again = own.with_endpoints(own.endpoints.to_vec());
+                self.put((&host, &path), Some(&top), source, Some(again), makings);
+            }
         }
     }
 

@@ -23,6 +23,19 @@ pub struct LiveRoutes {
 /// What is told of changes; see [`LiveRoutes::journal`].
 pub(crate) type Journal = Box<dyn FnMut(Source, &[Change], u64) + Send>;
 
+/// Why changes are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// A source says so.
+    Said,
+    /// Somebody else has kept it.
+    Imported,
+    /// The snapshot has it, in the order in which it was made.
+    Restored,
+    /// What was said before could not be done wholly.
+    TakenBack,
+}
+
 /// What the handles share.
 pub(crate) struct Live {
     pub(crate) ledger: Ledger,
@@ -48,7 +61,7 @@ impl LiveRoutes {
     /// whatever worker, goes by them; those under way end as they began.
     pub fn apply(&self, source: Source, changes: Vec<Change>, now: Instant) -> Vec<Outcome> {
         self.heard_from(source, now);
-        self.make(source, changes, now, true)
+        self.make(source, changes, now, Why::Said)
     }
 
     /// Takes up what was saved of a source, as [`apply`](Self::apply), but
@@ -62,27 +75,38 @@ impl LiveRoutes {
     ) -> usize {
         self.heard_from(source, now);
         let changes = registrations.into_iter().map(Change::Register).collect();
-        let outcomes = self.make(source, changes, now, false);
+        let outcomes = self.make(source, changes, now, Why::Imported);
         outcomes.into_iter().filter(|outcome| outcome.is_change()).count()
     }
 
     /// Makes changes that a snapshot had, as [`apply`](Self::apply), but nobody
     /// was heard and nothing is written to the journal.
     pub(crate) fn restore(&self, source: Source, changes: Vec<Change>, now: Instant) {
-        self.make(source, changes, now, false);
+        self.make(source, changes, now, Why::Restored);
     }
 
-    fn make(&self, source: Source, changes: Vec<Change>, now: Instant, told: bool) -> Vec<Outcome> {
+    /// Makes changes that take back others, as [`apply`](Self::apply), but
+    /// what goes by them has not left, and what comes again is not late.
+    pub(crate) fn take_back(&self, source: Source, changes: Vec<Change>, now: Instant) {
+        self.make(source, changes, now, Why::TakenBack);
+    }
+
+    fn make(&self, source: Source, changes: Vec<Change>, now: Instant, why: Why) -> Vec<Outcome> {
         let now_ms = self.shared.now_ms(now);
         let mut live = self.shared.live.lock();
         let makings = self.shared.makings();
-        let outcomes: Vec<Outcome> = changes
-            .iter()
-            .map(|change| live.ledger.change(source, change, now_ms, makings))
-            .collect();
+        let ledger = &mut live.ledger;
+        let make = |ledger: &mut Ledger| -> Vec<Outcome> {
+            let one = |change| ledger.change(source, change, now_ms, makings);
+            changes.iter().map(one).collect()
+        };
+        let outcomes = match why {
+            Why::Said | Why::Imported => make(ledger),
+            Why::Restored | Why::TakenBack => ledger.without_memory(make),
+        };
         if outcomes.iter().any(|outcome| outcome.is_change()) {
             self.publish(&mut live);
-            if told {
+            if matches!(why, Why::Said | Why::TakenBack) {
                 let mut kept = outcomes.iter().map(|outcome| outcome.is_change());
                 let mut changes = changes;
                 changes.retain(|_| kept.next().unwrap_or(false));

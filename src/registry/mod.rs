@@ -16,11 +16,12 @@ mod ledger;
 mod live;
 pub mod message;
 mod nats;
-mod refit;
+mod pauses;
 mod registration;
 pub mod snapshot;
 mod source;
 mod term;
+mod tombstones;
 mod watch;
 
 pub use in_force::InForce;
@@ -31,8 +32,11 @@ pub use source::Source;
 
 pub(crate) use endpoint::Endpoint;
 pub(crate) use entry::Entry;
+pub(crate) use expiry::LOOKS_AT_ONCE;
 pub(crate) use ledger::{Bounds, Ledger};
 pub(crate) use live::{Entries, LastHeard, Live};
+
+pub(crate) use pauses::Pauses;
 
 pub(crate) use nats::{NatsStatus, attend as attend_nats};
 

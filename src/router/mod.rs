@@ -10,6 +10,7 @@ mod exchange;
 mod own;
 mod probe;
 mod queue;
+mod reload;
 mod served;
 mod service;
 mod snapshot;
@@ -30,7 +31,7 @@ use crate::endpoint::{EndpointRegistry, NameRegistry, ProbeRegistry};
 use crate::error::{Code, RouterError};
 use crate::http1::{Refusal, SeenHead};
 use crate::lifecycle::{Drain, Health};
-use crate::registry::{Bounds, Entries, Ledger, Live, LiveRoutes};
+use crate::registry::{Bounds, Ledger, Live, LiveRoutes};
 use crate::request::{ClientAddress, Scope, Subject};
 use crate::respond::Reply;
 use crate::route::{Pinned, Publisher};
@@ -183,8 +184,9 @@ impl Shared {
             workers,
             plain: &plain,
         };
+        draft.make_live_so(makings);
         ledger.set_file(&draft.routes, 0, makings);
-        endpoints.enforce(snapshot::max_requests(&draft.settings, &names).into_iter());
+        draft.enforce_limits(makings);
         let snapshot = draft.with(ledger.table.clone());
         Ok(Self {
             snapshots: Publisher::new(Arc::new(snapshot)),
@@ -207,52 +209,6 @@ impl Shared {
             connector: Box::new(Tcp),
             tls,
         })
-    }
-
-    /// Puts new settings in force, or changes nothing. To be counted by the
-    /// caller, once everything says so.
-    pub(crate) fn reload(&self, settings: Settings) -> Result<(), SnapshotError> {
-        let retry = settings.retry.clone();
-        let draft = Draft::new(Arc::new(settings), &self.node, &self.tls)?;
-        let now_ms = self.now_ms(Instant::now());
-        {
-            let mut live = self.live.lock();
-            let before = std::mem::replace(&mut *self.plain.lock(), Arc::clone(&draft.plain));
-            live.ledger.bounds = Bounds::of(&draft.settings.registry);
-            live.ledger.set_file(&draft.routes, now_ms, self.makings());
-            if before.settings != draft.plain.settings {
-                live.ledger.refit(self.makings());
-            }
-            // Before the table: nobody finds a new endpoint without its limit.
-            self.endpoints
-                .enforce(snapshot::max_requests(&draft.settings, &self.names).into_iter());
-            self.snapshots.publish(Arc::new(draft.with(live.ledger.table.clone())));
-        }
-        self.published.send_replace(());
-        self.budget.set_terms(retry.budget_percent, retry.budget_min);
-        Ok(())
-    }
-
-    /// Puts other routes in force under the same settings. To be called under
-    /// the lock of `live`, as every publication is.
-    pub(crate) fn publish_table(&self, table: &Entries) {
-        self.snapshots.publish(Arc::new(self.snapshots.current().with(table.clone())));
-    }
-
-    /// Puts the addresses in force that the names of the file have now.
-    pub(crate) fn take_up_addresses(&self) {
-        let now_ms = self.now_ms(Instant::now());
-        {
-            let mut live = self.live.lock();
-            let snapshot = self.snapshots.current();
-            if !live.ledger.take_up_addresses(snapshot.file_routes(), now_ms, self.makings()) {
-                return;
-            }
-            self.endpoints
-                .enforce(snapshot::max_requests(&snapshot.settings, &self.names).into_iter());
-            self.publish_table(&live.ledger.table);
-        }
-        self.published.send_replace(());
     }
 
     /// What routes are made of.

@@ -59,19 +59,24 @@ impl Deref for Served {
 
 impl Makings<'_> {
     /// What balances between these endpoints of the route `name` with these
-    /// options, if it has some of its own.
+    /// options: its own, if it has some, or the `plain` ones of all that have
+    /// not.
     pub(crate) fn set(
         &self,
         name: &Arc<str>,
         endpoints: &[Arc<Endpoint>],
         balance: Balance,
         terms: Option<&Terms>,
+        plain: &Terms,
     ) -> Served {
-        let plain = Arc::clone(&self.plain.lock());
-        let route = &terms.unwrap_or(&plain).settings;
+        let route = &terms.unwrap_or(plain).settings;
+        let state = |endpoint: &Endpoint| match terms {
+            Some(_) => self.endpoints.resolve(endpoint.address()),
+            None => self.endpoints.resolve_registered(endpoint.address()),
+        };
         let own_zone = route.zone.name.as_deref();
         let members = endpoints.iter().map(|endpoint| Member {
-            endpoint: self.endpoints.resolve(endpoint.address()),
+            endpoint: state(endpoint),
             weight: endpoint.weight,
             near: own_zone.is_none_or(|own| endpoint.is_in_zone(own)),
             since_ms: endpoint.since_ms,
@@ -110,6 +115,16 @@ impl Makings<'_> {
         };
         endpoints.iter().map(hop).collect()
     }
+}
+
+/// Whether what balances a route with the one's options does so with the
+/// other's.
+pub(super) fn are_balanced_alike(one: &RouteSettings, other: &RouteSettings) -> bool {
+    one.outlier == other.outlier
+        && one.zone == other.zone
+        && one.slow_start == other.slow_start
+        && one.queue_requests == other.queue_requests
+        && one.health_check == other.health_check
 }
 
 /// How a route's endpoints are chosen from.

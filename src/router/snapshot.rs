@@ -15,11 +15,11 @@ use crate::registry::{Entries, Entry};
 use crate::respond::fields::ResponsePolicy;
 use crate::route::{Duplicate, HostPattern, InvalidHostPattern, InvalidPathPrefix};
 use crate::route::{PathPrefix, Place, RouteTable};
-use crate::router::Served;
 use crate::router::tls::{TlsFault, TlsState};
+use crate::router::{Served, served};
 use crate::sync::Mutex;
 use crate::telemetry::metrics::{Metrics, RouteLabel};
-use crate::upstream::Hop;
+use crate::upstream::{Hop, RegisteredTls};
 
 /// One route, ready to serve: what is its own, and by [`Deref`] its options.
 #[derive(Clone, Copy)]
@@ -95,8 +95,8 @@ pub(crate) struct Makings<'a> {
     pub(crate) metrics: &'a Metrics,
     pub(crate) tls: &'a TlsState,
     pub(crate) workers: usize,
-    /// The options of routes that have none of their own; asked only when a set
-    /// is made.
+    /// The options of routes that have none of their own; held while a set is
+    /// made.
     pub(crate) plain: &'a Mutex<Arc<Terms>>,
 }
 
@@ -107,6 +107,8 @@ pub(crate) struct Draft {
     pub(crate) via: Option<Via>,
     listeners: ListenersTls,
     pub(super) plain: Arc<Terms>,
+    /// How registered endpoints are verified.
+    registered_tls: RegisteredTls,
     /// The routes of the file, in its order.
     pub(crate) routes: FileRoutes,
 }
@@ -114,19 +116,16 @@ pub(crate) struct Draft {
 /// The routes of a file with their options.
 pub(crate) type FileRoutes = Arc<[(HostPattern, PathPrefix, Arc<Terms>)]>;
 
-/// How many requests each endpoint of the file takes at a time; a name's limit
-/// is that of each of its addresses.
-pub(crate) fn max_requests(
-    settings: &Settings,
-    names: &NameRegistry,
-) -> Vec<(SocketAddr, Option<u64>)> {
-    let mut limits = Vec::new();
+/// Puts the limits in force of how many requests endpoints take at a time; a
+/// name's limit is that of each of its addresses.
+pub(crate) fn enforce_limits(settings: &Settings, makings: Makings<'_>) {
+    let mut limits: Vec<(SocketAddr, Option<u64>)> = Vec::new();
     for route in &settings.routes {
-        let (addresses, _) = names.expand(route.endpoints.iter().map(|own| &own.address));
+        let (addresses, _) = makings.names.expand(route.endpoints.iter().map(|own| &own.address));
         let limit = |at: &ResolvedAddress| (at.address, route.endpoints[at.endpoint].max_requests);
         limits.extend(addresses.iter().map(limit));
     }
-    limits
+    makings.endpoints.enforce(limits.into_iter(), settings.registry.max_requests);
 }
 
 impl Draft {
@@ -149,7 +148,8 @@ impl Draft {
             }
         };
         let listeners = tls.listeners(&settings)?.into();
-        tls.set_registered(settings.registry.tls.as_ref())?;
+        let registered_tls =
+            RegisteredTls::read(settings.registry.tls.as_ref()).map_err(TlsFault::from)?;
         let mut met = HashMap::new();
         let mut routes = Vec::with_capacity(settings.routes.len());
         for route in &settings.routes {
@@ -164,12 +164,30 @@ impl Draft {
         let plain = RouteSettings::plain(&settings);
         let plain = Terms::new(&plain, Box::default(), &settings, &via)?;
         drop(met);
-        Ok(Self { via, listeners, plain: Arc::new(plain), routes: routes.into(), settings })
+        let (plain, routes) = (Arc::new(plain), routes.into());
+        Ok(Self { via, listeners, plain, registered_tls, routes, settings })
+    }
+
+    /// Makes what live routes are used with from now on so. Whether those in
+    /// use are to be made anew for it.
+    pub(crate) fn make_live_so(&self, makings: Makings<'_>) -> bool {
+        // Under one lock, which who makes a set holds, too: each set is made
+        // after this, or is found by those who look for it then.
+        let mut plain = makings.plain.lock();
+        let other_tls = makings.tls.identities.set_registered(self.registered_tls.clone());
+        let same = served::are_balanced_alike(&plain.settings, &self.plain.settings);
+        *plain = Arc::clone(&self.plain);
+        other_tls || !same
+    }
+
+    /// See [`enforce_limits`].
+    pub(crate) fn enforce_limits(&self, makings: Makings<'_>) {
+        enforce_limits(&self.settings, makings);
     }
 
     /// The snapshot with these routes, of the file and live.
     pub(crate) fn with(self, table: Entries) -> Snapshot {
-        let Self { settings, via, listeners, plain, routes: of_file } = self;
+        let Self { settings, via, listeners, plain, routes: of_file, .. } = self;
         Snapshot { settings, plain, of_file, table, via, listeners }
     }
 }

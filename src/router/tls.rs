@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::config::{Diagnostic, EndpointTlsSettings, RouteSettings, Settings};
 use crate::listen::tls::{ListenerTls, Policies, PolicyFault};
 use crate::registry::Endpoint;
-use crate::upstream::{EndpointTls, Hop, Identities, IdentityFault};
+use crate::upstream::{EndpointTls, Hop, Identities, IdentityFault, RegisteredTls};
 
 /// What outlives snapshots: ticket keys, and the identities by which endpoint
 /// connections are pooled.
@@ -82,17 +82,6 @@ impl TlsState {
         hops.collect()
     }
 
-    /// From now on registered endpoints are verified under these settings.
-    ///
-    /// # Errors
-    /// If a file cannot be used; then those before stay.
-    pub(crate) fn set_registered(
-        &self,
-        settings: Option<&EndpointTlsSettings>,
-    ) -> Result<(), TlsFault> {
-        Ok(self.identities.set_registered(settings)?)
-    }
-
     /// How each endpoint of a live route is spoken to; nothing if all are
     /// plain.
     pub(crate) fn registered_hops(&self, endpoints: &[Arc<Endpoint>]) -> Box<[Hop]> {
@@ -129,7 +118,8 @@ pub(crate) fn faults(settings: &Settings) -> Vec<Diagnostic> {
     for tls in settings.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
         faults.extend(ListenerTls::new(tls, &state.policies).err().map(TlsFault::from));
     }
-    faults.extend(state.set_registered(settings.registry.tls.as_ref()).err());
+    let registered = RegisteredTls::read(settings.registry.tls.as_ref());
+    faults.extend(registered.err().map(TlsFault::from));
     let mut met = Met::new();
     let mut refused: Vec<&EndpointTlsSettings> = Vec::new();
     for endpoint in settings.routes.iter().flat_map(|route| &route.endpoints) {

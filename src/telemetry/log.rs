@@ -56,8 +56,8 @@ pub fn init_log(format: LogFormat) -> Result<(), LogError> {
     use std::io::IsTerminal;
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let mut filter = filter.from_env()?;
-    if let (None, Ok(quieter)) = (std::env::var_os("RUST_LOG"), "async_nats=warn".parse()) {
-        // It tells every message it drops; the metric counts them.
+    if let (None, Ok(quieter)) = (std::env::var_os("RUST_LOG"), "async_nats=off".parse()) {
+        // What matters of it is said in the router's own words.
         filter = filter.add_directive(quieter);
     }
     let builder = tracing_subscriber::fmt()

@@ -19,5 +19,5 @@ pub(crate) use connector::Connecting;
 pub(crate) use connector::{Connect, ConnectError, Hop, Tcp, connect, open};
 pub(crate) use pool::{Pool, Reuse};
 pub(crate) use round_trip::{Answered, RoundTripError, Terms, round_trip};
-pub(crate) use tls::{EndpointTls, Identities, IdentityFault, TlsFailure};
+pub(crate) use tls::{EndpointTls, Identities, IdentityFault, RegisteredTls, TlsFailure};
 pub(crate) use tunnel::Tunnel;

@@ -150,6 +150,25 @@ impl Basis {
             own: own.map(Arc::new),
         })
     }
+
+    /// What tells it from another.
+    fn marks(&self) -> [Option<&[Vec<u8>]>; 2] {
+        [self.authorities_der.as_deref(), self.own_der.as_deref()]
+    }
+}
+
+/// What registered endpoints have in common, read and not in force yet.
+#[derive(Clone, Debug)]
+pub(crate) struct RegisteredTls(Option<Arc<Basis>>);
+
+impl RegisteredTls {
+    /// Reads it; without settings it is the system's authorities.
+    ///
+    /// # Errors
+    /// If a file cannot be used.
+    pub(crate) fn read(settings: Option<&EndpointTlsSettings>) -> Result<Self, IdentityFault> {
+        Ok(Self(settings.map(Basis::read).transpose()?.map(Arc::new)))
+    }
 }
 
 /// The identities in use.
@@ -184,18 +203,16 @@ impl Identities {
         self.named(&basis, settings.server_name.as_deref(), settings.verify_san.as_deref())
     }
 
-    /// Reads what registered endpoints have in common from now on; those that
-    /// have been used keep what they had until they are registered anew.
-    ///
-    /// # Errors
-    /// If a file cannot be used.
-    pub(crate) fn set_registered(
-        &self,
-        settings: Option<&EndpointTlsSettings>,
-    ) -> Result<(), IdentityFault> {
-        let basis = settings.map(Basis::read).transpose()?;
-        *self.registered.lock() = basis.map(Arc::new);
-        Ok(())
+    /// What registered endpoints have in common from now on. Whether that is
+    /// news: those in use are then to be spoken to in another way.
+    pub(crate) fn set_registered(&self, new: RegisteredTls) -> bool {
+        let mut registered = self.registered.lock();
+        let old = registered.as_deref().map_or([None; 2], Basis::marks);
+        let is_news = old != new.0.as_deref().map_or([None; 2], Basis::marks);
+        if is_news {
+            *registered = new.0;
+        }
+        is_news
     }
 
     /// The identity of this number, while it is in use.

@@ -10,12 +10,15 @@ use crate::harness::nats::{Emitter, NatsServer, message};
 use crate::harness::wait::eventually;
 use crate::harness::{Router, ScriptedEndpoint, get};
 use crate::nats::{config, metric, until, until_connected};
+use crate::warm_start::kept;
 
 /// Long enough that no slow machine lets fifty refreshes in a row be late.
 const THRESHOLD: &str = "\"stale_threshold_in_seconds\":10";
 
+/// Each keeps its routes in its own directory.
 fn three(server: &NatsServer) -> Vec<Router> {
-    let routers: Vec<_> = (0..3).map(|_| Router::start(&config(server))).collect();
+    let config = config(server).set("registry.snapshot", "routes.snapshot");
+    let routers: Vec<_> = (0..3).map(|_| Router::start(&config)).collect();
     routers.iter().for_each(until_connected);
     routers
 }
@@ -51,7 +54,7 @@ fn refresh(server: &Mutex<NatsServer>, apps: &Mutex<Vec<(String, SocketAddr)>>, 
 }
 
 #[test]
-fn with_losses_and_a_bus_that_restarts_live_apps_are_served_and_dead_ones_end() {
+fn with_losses_a_bus_that_restarts_and_a_router_that_is_killed_only_the_dead_end() {
     let server = NatsServer::start();
     let mut routers = three(&server);
     let live: Vec<_> = (0..5).map(|_| ScriptedEndpoint::echo("live")).collect();
@@ -75,6 +78,7 @@ fn with_losses_and_a_bus_that_restarts_live_apps_are_served_and_dead_ones_end() 
                 }
             }
         };
+        routers.iter().for_each(kept);
         // It dies: nobody refreshes it any more, and nobody says so.
         apps.lock().retain(|(host, _)| host != "dead.test");
         server.lock().kill();
@@ -84,15 +88,20 @@ fn with_losses_and_a_bus_that_restarts_live_apps_are_served_and_dead_ones_end() 
                 (metric(router, "pointsman_nats_connected") == Some(0.0)).then_some(())
             });
         }
+        // While there is nobody to hear from, one is killed: it comes back with
+        // what it has kept, and serves all of it before anything else.
+        routers[2].kill();
+        routers[2].start_again();
+        all_live(&routers);
+        assert_eq!(
+            get(routers[2].address(), "dead.test", "/").status,
+            200,
+            "nobody said otherwise"
+        );
+        assert_eq!(metric(&routers[2], "pointsman_nats_connected"), Some(0.0));
         server.lock().revive();
         routers.iter().for_each(until_connected);
-        // One router is killed, and another takes its place from what it hears.
-        drop(routers.pop());
-        let another = Router::start(&config(&server.lock()));
-        until_connected(&another);
-        (0..live.len()).for_each(|at| until(&another, &format!("live{at}.test"), "/", 200));
-        assert_eq!(get(another.address(), "dead.test", "/").status, 404);
-        routers.push(another);
+        all_live(&routers);
         for router in &routers {
             eventually("the dead app to be gone", || {
                 all_live(&routers);
@@ -105,8 +114,38 @@ fn with_losses_and_a_bus_that_restarts_live_apps_are_served_and_dead_ones_end() 
         }
         all_live(&routers);
         assert_eq!(dead.count(), visits, "what is dead stays so");
+        // One that leaves in order is gone at once, and everywhere.
+        let (host, at) = apps.lock().remove(0);
+        let mut emitter = Emitter::connect(&server.lock());
+        emitter.publish("router.unregister", &message(at, &[&host], ""));
+        routers.iter().for_each(|router| until(router, &host, "/", 404));
         over.store(true, Relaxed);
         refreshing.join().expect("the emitter ends in order");
+    });
+}
+
+#[test]
+fn a_router_that_was_killed_hears_after_its_start_what_changed_meanwhile() {
+    let server = NatsServer::start();
+    let (stays, leaves) = (ScriptedEndpoint::echo("stays"), ScriptedEndpoint::echo("leaves"));
+    let mut routers = three(&server);
+    let mut emitter = Emitter::connect(&server);
+    for (host, app) in [("stays.test", &stays), ("leaves.test", &leaves)] {
+        emitter.publish("router.register", &message(app.address(), &[host], THRESHOLD));
+        routers.iter().for_each(|router| until(router, host, "/", 200));
+    }
+    routers.iter().for_each(kept);
+    routers[0].kill();
+    emitter.publish("router.unregister", &message(leaves.address(), &["leaves.test"], ""));
+    routers[1..].iter().for_each(|router| until(router, "leaves.test", "/", 404));
+    routers[0].start_again();
+    assert_eq!(get(routers[0].address(), "stays.test", "/").status, 200, "from its snapshot");
+    until_connected(&routers[0]);
+    // What it has missed it learns from silence: what is said goes on.
+    eventually("the app that has left to be gone", || {
+        emitter.publish("router.register", &message(stays.address(), &["stays.test"], THRESHOLD));
+        assert_eq!(get(routers[0].address(), "stays.test", "/").status, 200);
+        (get(routers[0].address(), "leaves.test", "/").status == 404).then_some(())
     });
 }
 

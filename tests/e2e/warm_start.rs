@@ -42,14 +42,14 @@ fn config(path: &Path) -> Config {
     Config::new().set("registry.snapshot", path.to_str().expect("temporary paths are text"))
 }
 
-fn snapshot(router: &Router) -> Value {
+pub(crate) fn snapshot(router: &Router) -> Value {
     body(&ask(router, "/health/ready"))["snapshot"].clone()
 }
 
 /// Waits until the snapshot has everything that was in force when this was
 /// called.
 #[track_caller]
-fn kept(router: &Router) {
+pub(crate) fn kept(router: &Router) {
     let since = Instant::now();
     eventually("the snapshot to be current", || {
         let asked = Instant::now();
@@ -59,7 +59,7 @@ fn kept(router: &Router) {
 
 /// Whether a snapshot seen so, by a question asked at `asked`, has everything
 /// from before `since`.
-fn is_kept(snapshot: &Value, asked: Instant, since: Instant) -> bool {
+pub(crate) fn is_kept(snapshot: &Value, asked: Instant, since: Instant) -> bool {
     let age = snapshot["age_ms"].as_u64().map(Duration::from_millis);
     // A millisecond is lost to rounding.
     age.is_some_and(|age| asked.duration_since(since) > age + Duration::from_millis(1))

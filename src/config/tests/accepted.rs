@@ -149,7 +149,8 @@ fn every_limit_is_set_by_its_own_key() {
          replay_body_bytes = 7\nlinger_bytes = \"8B\"\ninformational = 9\ntls_handshakes = 14\n\
          queue_requests = 10\n\
          [retry]\nattempts = 10\nbudget_percent = 11\nbudget_min = 12\n[workers]\nthreads = 13\n\
-         [registry]\ngrace = \"14s\"\nendpoints = 15\nsnapshot = \"s\"\nttl = \"40s\"\nregister_interval = \"17s\"\n\
+         [registry]\ngrace = \"14s\"\nendpoints = 15\ntombstones = 19\n\
+         tombstone_ttl = \"20s\"\nmax_requests = 21\nsnapshot = \"s\"\nttl = \"40s\"\nregister_interval = \"17s\"\n\
          slow_start = \"19s\"\nhealth_check = { path = \"/up\" }\n\
          [registry.nats]\nurls = [\"tls://u:p@a.test:1\"]\ncredentials = \"c\"\nqueue = 18\n\
          subject_prefix = \"a.b\"\ntls = { ca = \"d\", cert = \"e\", key = \"f\" }",
@@ -180,6 +181,9 @@ fn every_limit_is_set_by_its_own_key() {
             register_interval: Duration::from_secs(17),
             slow_start: Duration::from_secs(19),
             health_check: Some(HealthCheck { path: "/up".into(), ..HealthCheck::default() }),
+            tombstones: 19,
+            tombstone_ttl: Duration::from_secs(20),
+            max_requests: Some(21),
             nats: Some(NatsSettings {
                 urls: vec!["tls://u:p@a.test:1".into()],
                 credentials: Some("c".into()),

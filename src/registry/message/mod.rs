@@ -19,9 +19,11 @@
 //! * `protocol: "http2"`: accepted; HTTP/1.1 is spoken to the endpoint. An app
 //!   that speaks nothing else answers 502 `upstream-protocol-error`.
 //! * `options.loadbalancing` of an unknown name: ignored, as emitters may know
-//!   more of them.
+//!   more of them; and so is `options.hash_balance`. Both are
+//!   [told](Message::ignored).
 
 mod error;
+mod options;
 mod scalar;
 mod wire;
 
@@ -34,6 +36,7 @@ use crate::endpoint::Balance;
 use crate::route::{HostPattern, PathPrefix};
 
 pub use error::MessageError;
+pub use options::Ignored;
 
 /// The longest message that is read, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 256 << 10;
@@ -52,6 +55,7 @@ pub struct Message<'a> {
     endpoint: SocketAddr,
     tls: bool,
     balance: Option<Balance>,
+    ignored: Option<Ignored>,
 }
 
 /// A route as a message names it: `shop.example.com/api` is split before the
@@ -106,19 +110,18 @@ impl<'a> Message<'a> {
         if endpoint.ip().is_unspecified() || endpoint.ip().is_multicast() {
             return Err(MessageError::Host(error::shortened(wire.host.as_str())));
         }
-        let balance = match wire.options.loadbalancing.as_str() {
-            "round-robin" => Some(Balance::RoundRobin),
-            "least-connection" | "least-connections" | "least-requests" => {
-                Some(Balance::LeastRequests)
-            }
-            _ => None,
-        };
-        Ok(Self { wire, endpoint, tls, balance })
+        let (balance, ignored) = options::balance(&wire.options);
+        Ok(Self { wire, endpoint, tls, balance, ignored })
     }
 
     /// Where the endpoint listens.
     pub fn endpoint(&self) -> SocketAddr {
         self.endpoint
+    }
+
+    /// What it asks for and does not get, if there is such a thing.
+    pub fn ignored(&self) -> Option<Ignored> {
+        self.ignored
     }
 
     /// The routes it is for, in the message's order.

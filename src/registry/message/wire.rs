@@ -63,6 +63,7 @@ impl<'a> Wire<'a> {
             ("server_cert_domain_san", &self.server_cert_domain_san),
             ("isolation_segment", &self.isolation_segment),
             ("availability_zone", &self.availability_zone),
+            ("hash_header", &self.options.hash_header),
         ];
         let tags = self.tags.list.iter().flat_map(|(name, value)| [("tag", name), ("tag", value)]);
         match texts.into_iter().chain(tags).find(|(_, text)| text.as_str().len() > MAX_TEXT_BYTES) {
@@ -76,6 +77,8 @@ impl<'a> Wire<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Options<'a> {
     pub(super) loadbalancing: Text<'a>,
+    pub(super) hash_header: Text<'a>,
+    pub(super) hash_balance: Text<'a>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Options<'a> {
@@ -84,9 +87,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Options<'a> {
         struct Fields<'a> {
             #[serde(borrow, default)]
             loadbalancing: Text<'a>,
+            #[serde(borrow, default)]
+            hash_header: Text<'a>,
+            #[serde(borrow, default)]
+            hash_balance: Text<'a>,
         }
-        let fields = Option::<Fields<'a>>::deserialize(from)?;
-        Ok(Self { loadbalancing: fields.map(|fields| fields.loadbalancing).unwrap_or_default() })
+        let Some(fields) = Option::<Fields<'a>>::deserialize(from)? else {
+            return Ok(Self::default());
+        };
+        let Fields { loadbalancing, hash_header, hash_balance } = fields;
+        Ok(Self { loadbalancing, hash_header, hash_balance })
     }
 }
 

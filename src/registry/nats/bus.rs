@@ -4,6 +4,7 @@
 //! tells of that comes through a queue that can be full, so events only wake
 //! the one who looks, and the state of the connection itself is the truth.
 
+use std::error::Error;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,28 +16,26 @@ use async_nats::{Client, ConnectOptions, Event, Subscriber};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::credentials::{self, Credentials, CredentialsFault};
 use super::intake::Subject;
-use super::status::NatsStatus;
 use crate::config::NatsSettings;
 use crate::router::Shared;
+use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A connection that does not answer within three of them is lost.
 const PING_EVERY: Duration = Duration::from_secs(10);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(1);
-/// Attempts of async-nats, at most 2 s apart, before all is begun anew: then
-/// the credentials are read again, which may have been replaced.
-const ATTEMPTS: usize = 30;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BusError {
-    #[error("the credentials cannot be read: {0}")]
-    Credentials(std::io::Error),
+    #[error("the credentials cannot be used: {0}")]
+    Credentials(#[from] CredentialsFault),
     #[error("a server's URL is wrong: {0}")]
     Url(std::io::Error),
-    #[error("{0}")]
+    #[error("{}", why(.0))]
     Connect(#[from] async_nats::ConnectError),
     #[error("cannot subscribe: {0}")]
     Subscribe(#[from] async_nats::SubscribeError),
@@ -57,6 +56,14 @@ pub(super) struct Bus {
     signals: Arc<Signals>,
     /// Bytes of a subject before what tells one from the other.
     prefix_bytes: usize,
+    /// Messages that may wait.
+    queue: u64,
+    /// Messages taken out of the queue.
+    taken: u64,
+    /// Messages known to be lost.
+    lost: u64,
+    /// Those of them that were told.
+    lost_told: u64,
 }
 
 /// What the events of async-nats come to.
@@ -64,9 +71,21 @@ pub(super) struct Bus {
 pub(super) struct Signals {
     connects: AtomicU64,
     changed: Notify,
+    refused: Mutex<Option<String>>,
 }
 
 impl Signals {
+    /// Notes what the server complains of. That it lets this router send
+    /// nothing does no harm: emitters say all they know now and then, asked or
+    /// not. That it may not listen does.
+    fn note(&self, error: &str) {
+        if error.to_lowercase().contains("permissions violation for subscription") {
+            *self.refused.lock() = Some(error.to_owned());
+        } else {
+            tracing::warn!(error, "NATS");
+        }
+    }
+
     /// Waits until something has happened to the connection.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
@@ -74,19 +93,18 @@ impl Signals {
 }
 
 impl Bus {
-    pub(super) async fn connect(
-        settings: &NatsSettings,
-        status: &Arc<NatsStatus>,
-    ) -> Result<Self, BusError> {
+    pub(super) async fn connect(settings: &NatsSettings) -> Result<Self, BusError> {
         let signals = Arc::new(Signals::default());
-        let options = options(settings, &signals, status).await?;
+        let options = options(settings, &signals).await?;
         let servers = settings.urls.iter().map(|url| url.parse());
         let servers: Vec<async_nats::ServerAddr> =
             servers.collect::<Result<_, _>>().map_err(BusError::Url)?;
         let client = options.connect(servers).await?;
         let messages = client.subscribe(format!("{}.*", settings.subject_prefix)).await?;
         let prefix_bytes = settings.subject_prefix.len() + 1;
-        Ok(Self { client, messages, signals, prefix_bytes })
+        let queue = settings.queue as u64;
+        let (taken, lost, lost_told) = (0, 0, 0);
+        Ok(Self { client, messages, signals, prefix_bytes, queue, taken, lost, lost_told })
     }
 
     /// The next message; `None` once async-nats has given up.
@@ -105,7 +123,47 @@ impl Bus {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<async_nats::Message>> {
-        futures_core::Stream::poll_next(Pin::new(&mut self.messages), cx)
+        // One that has had its share of the thread is told "none" whatever waits.
+        let is_truthful = tokio::task::coop::has_budget_remaining();
+        let polled = futures_core::Stream::poll_next(Pin::new(&mut self.messages), cx);
+        match polled {
+            Poll::Ready(Some(_)) => self.taken += 1,
+            Poll::Pending if is_truthful => self.note_lost(0),
+            _ => {}
+        }
+        polled
+    }
+
+    /// Works out what was lost, with so many at most in the queue.
+    ///
+    /// async-nats counts what it reads, and drops what finds no room; it tells
+    /// of that through a queue that is the first to be full then. But what was
+    /// read, and neither was taken nor still waits, is lost. The client runs on
+    /// this very thread, so that at no look anything is on its way from the one
+    /// to the other.
+    fn note_lost(&mut self, waiting: u64) {
+        let read = self.client.statistics().in_messages.load(Relaxed);
+        self.lost = self.lost.max(read.saturating_sub(self.taken + waiting));
+    }
+
+    /// Messages that were lost for want of room in the queue, and were not
+    /// told before.
+    pub(super) fn newly_lost(&mut self) -> u64 {
+        self.note_lost(self.queue);
+        let newly = self.lost - self.lost_told;
+        self.lost_told = self.lost;
+        newly
+    }
+
+    /// Why the server does not let this router listen, if it said so.
+    pub(super) fn refused(&self) -> Option<String> {
+        self.signals.refused.lock().clone()
+    }
+
+    /// Whether the server knows who this router is, and may have more to say
+    /// of what it is allowed to.
+    pub(super) fn is_known_to_server(&self) -> bool {
+        self.client.server_info().auth_required
     }
 
     fn said(&self, message: async_nats::Message) -> Said {
@@ -162,43 +220,43 @@ impl Bus {
 async fn options(
     settings: &NatsSettings,
     signals: &Arc<Signals>,
-    status: &Arc<NatsStatus>,
 ) -> Result<ConnectOptions, BusError> {
-    let (signals, figures) = (signals.clone(), status.figures.clone());
+    let signals = signals.clone();
     let mut options = ConnectOptions::new()
         .name("pointsman")
         .no_echo()
         .connection_timeout(CONNECT_PATIENCE)
         .ping_interval(PING_EVERY)
         .subscription_capacity(settings.queue)
-        .max_reconnects(ATTEMPTS)
-        .reconnect_delay_callback(|attempt| {
-            let doubled = super::RETRY.0 * (1 << (attempt.clamp(1, 5) as u32 - 1));
-            doubled.min(super::RETRY.1).mul_f64(0.5 + 0.5 * fastrand::f64())
-        })
+        // One round, then all is begun anew: with the credentials as they are
+        // then, and with the whole reason where it fails.
+        .max_reconnects(settings.urls.len())
+        .reconnect_delay_callback(|_| super::RETRY.0.mul_f64(0.5 + 0.5 * fastrand::f64()))
         .event_callback(move |event| {
-            let (signals, figures) = (signals.clone(), figures.clone());
+            let signals = signals.clone();
             async move {
                 match event {
-                    Event::SlowConsumer(_) => figures.lost_one(),
                     Event::Connected => {
                         signals.connects.fetch_add(1, Relaxed);
                     }
-                    Event::ServerError(error) => tracing::warn!(%error, "NATS"),
-                    Event::ClientError(error) => tracing::warn!(%error, "NATS"),
+                    Event::ServerError(error) => signals.note(&error.to_string()),
+                    Event::ClientError(error) => tracing::debug!(%error, "NATS"),
                     _ => {}
                 }
                 signals.changed.notify_one();
             }
         });
-    if let Some((user, password)) = settings.urls.iter().find_map(|url| user(url)) {
+    if let Some((user, password)) = settings.urls.iter().find_map(|url| credentials::user(url)) {
         options = match password {
             Some(password) => options.user_and_password(user, password),
             None => options.token(user),
         };
     }
     if let Some(file) = &settings.credentials {
-        options = options.credentials_file(file).await.map_err(BusError::Credentials)?;
+        options = Credentials::read(file.clone())
+            .await?
+            .put_into(options)
+            .map_err(CredentialsFault::from)?;
     }
     if let Some(tls) = &settings.tls {
         options = options.require_tls(true);
@@ -212,49 +270,25 @@ async fn options(
     Ok(options)
 }
 
-/// The user and password of a URL, or the token that stands there alone.
-/// async-nats reads them in a URL and does not use them.
-fn user(url: &str) -> Option<(String, Option<String>)> {
-    let (_, rest) = url.split_once("://")?;
-    let (user, _) = rest.rsplit_once('@')?;
-    Some(match user.split_once(':') {
-        Some((user, password)) => (decoded(user), Some(decoded(password))),
-        None => (decoded(user), None),
-    })
-}
-
-/// `%40` is `@` (RFC 3986 section 2.1); what is no such triplet stays.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let digits = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        let digits = digits.filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
-        match (first, byte) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
+/// What kept the connection from being made, in words that lead to the cause.
+fn why(error: &async_nats::ConnectError) -> String {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    let fault = loop {
+        let Some(now) = cause else { return error.to_string() };
+        let io = now.downcast_ref::<std::io::Error>();
+        if let Some(tls) = io.and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>()) {
+            break tls;
         }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn users_passwords_and_tokens_are_taken_out_of_urls() {
-        let both = |user: &str, password: &str| Some((user.into(), Some(password.into())));
-        assert_eq!(user("nats://a.test:4222"), None);
-        assert_eq!(user("nats://u:p@a.test"), both("u", "p"));
-        assert_eq!(user("tls://u%3A:p%40%2:%@a.test:1"), both("u:", "p@%2:%"));
-        assert_eq!(user("nats://token@a.test"), Some(("token".into(), None)));
+        cause = now.source();
+    };
+    match fault {
+        rustls::Error::InvalidMessage(_) => "the server speaks no TLS".into(),
+        rustls::Error::InvalidCertificate(why) => {
+            format!("the server's certificate is not accepted: {why}")
+        }
+        rustls::Error::AlertReceived(alert) => {
+            format!("the server refused the handshake: {alert:?}")
+        }
+        other => format!("TLS with the server failed: {other}"),
     }
 }

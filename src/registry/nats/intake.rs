@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::status::Figures;
-use crate::registry::message::{Message, MessageError};
+use crate::registry::message::{Ignored, Message, MessageError};
 use crate::registry::{Change, LiveRoutes, Source};
 
 /// Changes that are put in force together at most.
@@ -52,6 +52,7 @@ pub struct Intake {
     pending: Vec<Change>,
     logged: [bool; MessageError::KINDS.len()],
     full_logged: bool,
+    ignored_logged: [bool; Ignored::ALL.len()],
 }
 
 impl Intake {
@@ -63,6 +64,7 @@ impl Intake {
             pending: Vec::new(),
             logged: [false; MessageError::KINDS.len()],
             full_logged: false,
+            ignored_logged: Default::default(),
         }
     }
 
@@ -100,6 +102,9 @@ impl Intake {
         let message = Message::parse(payload)?;
         match subject {
             Subject::Register => {
+                if let Some(ignored) = message.ignored() {
+                    self.note_ignored(ignored);
+                }
                 if !(self.pending.is_empty() && self.refresh(&message, ttl, now)?) {
                     self.pending.extend(message.registrations(ttl)?);
                 }
@@ -109,6 +114,18 @@ impl Intake {
         }
         self.figures.taken(subject);
         Ok(())
+    }
+
+    fn note_ignored(&mut self, ignored: Ignored) {
+        self.figures.ignored(ignored);
+        if !std::mem::replace(&mut self.ignored_logged[ignored as usize], true) {
+            let option = ignored.option();
+            tracing::warn!(
+                option,
+                "an option of a registration is ignored, and its route balanced without; \
+                 more of these are only counted"
+            );
+        }
     }
 
     /// Whether the message says nothing new; then its routes live on.

@@ -11,6 +11,7 @@
 //! from the start, too: a router comes up without its bus, on what it saved.
 
 mod bus;
+mod credentials;
 mod greeting;
 mod intake;
 mod status;
@@ -39,12 +40,12 @@ pub(crate) async fn attend(shared: Arc<Shared>, settings: NatsSettings, status: 
     let mut source = NatsSource::new(&shared, settings, status);
     let mut wait = RETRY.0;
     loop {
-        match Bus::connect(&source.settings, &source.status).await {
+        match Bus::connect(&source.settings).await {
             Ok(bus) => {
                 wait = RETRY.0;
                 source.listen(bus).await;
             }
-            Err(error) => source.unreachable(&error.to_string()),
+            Err(error) => source.lost(&error.to_string()),
         }
         // Jitter, so that a fleet does not come back as one.
         tokio::time::sleep(wait.mul_f64(0.5 + 0.5 * fastrand::f64())).await;
@@ -61,9 +62,7 @@ struct NatsSource {
     greeting: Greeting,
     /// Connections made, as far as they were attended to.
     connects_seen: u64,
-    /// Messages lost, as far as they were attended to.
-    dropped_seen: u64,
-    outage_logged: bool,
+    losses_logged: bool,
 }
 
 impl NatsSource {
@@ -77,8 +76,7 @@ impl NatsSource {
             status,
             greeting: Greeting::new(&shared.node),
             connects_seen: 0,
-            dropped_seen: 0,
-            outage_logged: false,
+            losses_logged: false,
         }
     }
 
@@ -108,22 +106,31 @@ impl NatsSource {
                 () = signals.changed() => {}
                 _ = looks.tick() => unannounced += 1,
             }
-            self.notice_losses();
+            self.notice_losses(&mut bus);
+            if let Some(why) = bus.refused() {
+                self.connects_seen = 0;
+                return self.lost(&why);
+            }
             let connected = bus.is_connected();
             let connects = bus.connects();
+            // Who is told apart by the server is told soon what it may not do.
+            let settled = !bus.is_known_to_server() || unannounced > 1;
             let new = connects > self.connects_seen;
-            if connected && (new || !self.status.is_connected() && unannounced > 4) {
+            let to_be_told = connected && (new || !self.status.is_connected());
+            if to_be_told && (new && settled || unannounced > 4) {
                 self.connects_seen = connects;
                 self.connected(&bus).await;
             } else if !connected && self.status.is_connected() {
                 self.lost("the connection is lost");
             }
-            if self.status.is_connected() || !connected {
+            if !to_be_told {
                 unannounced = 0;
             }
         }
         self.connects_seen = 0;
-        self.lost("the connection was given up");
+        if self.status.is_connected() {
+            self.lost("the connection is lost");
+        }
     }
 
     async fn hear(&mut self, bus: &Bus, said: Said) {
@@ -150,25 +157,17 @@ impl NatsSource {
         let now = Instant::now();
         self.live.set_connected(Source::Nats, false, now);
         self.live.set_connected(Source::Nats, true, now);
-        self.status.set_connected(true);
-        self.outage_logged = false;
+        self.status.connected();
         tracing::info!(server = %bus.server(), "listening to NATS");
         let registry = &self.shared.snapshots.current().settings.registry;
         let start = self.greeting.text(registry, &bus.hosts(&self.shared));
         bus.publish(format!("{}.start", self.settings.subject_prefix), start).await;
     }
 
+    /// Says why once, and again when it is for another reason.
     fn lost(&mut self, why: &str) {
         self.live.set_connected(Source::Nats, false, Instant::now());
-        if self.status.is_connected() {
-            self.status.set_connected(false);
-            self.unreachable(why);
-        }
-    }
-
-    /// Once an outage.
-    fn unreachable(&mut self, why: &str) {
-        if !std::mem::replace(&mut self.outage_logged, true) {
+        if self.status.lost(why) {
             let servers = self.settings.masked_urls().collect::<Vec<_>>().join(", ");
             tracing::warn!(
                 %servers,
@@ -180,19 +179,19 @@ impl NatsSource {
     /// Messages that came faster than they were read are lost, and with them
     /// perhaps somebody's refresh: who was not listened to has not been
     /// silent, so everybody has a whole time to live again.
-    fn notice_losses(&mut self) {
-        let dropped = self.status.figures.dropped();
-        if dropped == self.dropped_seen {
+    fn notice_losses(&mut self, bus: &mut Bus) {
+        let lost = bus.newly_lost();
+        if lost == 0 {
             return;
         }
-        if self.dropped_seen == 0 {
+        self.status.figures.dropped_more(lost);
+        if !std::mem::replace(&mut self.losses_logged, true) {
             tracing::warn!(
                 queue = self.settings.queue,
                 "messages of NATS were lost, as they came faster than they could be read; \
                  see registry.nats.queue"
             );
         }
-        self.dropped_seen = dropped;
         if self.status.is_connected() {
             let now = Instant::now();
             self.live.set_connected(Source::Nats, false, now);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::intake::Subject;
 use crate::lifecycle::{SourceHealth, SourceState};
 use crate::registry::Outcome;
-use crate::registry::message::MessageError;
+use crate::registry::message::{Ignored, MessageError};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -15,12 +15,26 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 pub(crate) struct NatsStatus {
     connected: AtomicBool,
     heard: Mutex<Option<Instant>>,
+    fault: Mutex<Option<String>>,
     pub(crate) figures: Arc<Figures>,
 }
 
 impl NatsStatus {
-    pub(super) fn set_connected(&self, connected: bool) {
-        self.connected.store(connected, Relaxed);
+    /// There is a connection, and it works.
+    pub(super) fn connected(&self) {
+        self.connected.store(true, Relaxed);
+        *self.fault.lock() = None;
+    }
+
+    /// There is none, or it is of no use. Whether this reason is news.
+    pub(super) fn lost(&self, why: &str) -> bool {
+        self.connected.store(false, Relaxed);
+        let mut fault = self.fault.lock();
+        let is_news = fault.as_deref() != Some(why);
+        if is_news {
+            *fault = Some(why.to_owned());
+        }
+        is_news
     }
 
     /// Whether there is a connection.
@@ -45,6 +59,7 @@ impl NatsStatus {
                 (false, None) => SourceState::Pending,
             },
             age_ms: age.map(|age| u64::try_from(age).unwrap_or(u64::MAX)),
+            error: self.fault.lock().clone(),
         }
     }
 }
@@ -58,6 +73,8 @@ pub(crate) struct Figures {
     added: AtomicU64,
     removed: AtomicU64,
     full: AtomicU64,
+    stale: AtomicU64,
+    ignored: [AtomicU64; Ignored::ALL.len()],
 }
 
 impl Figures {
@@ -73,8 +90,12 @@ impl Figures {
         self.refused[error.index()].fetch_add(1, Relaxed);
     }
 
-    pub(super) fn lost_one(&self) {
-        self.dropped.fetch_add(1, Relaxed);
+    pub(super) fn ignored(&self, ignored: Ignored) {
+        self.ignored[ignored as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn dropped_more(&self, messages: u64) {
+        self.dropped.fetch_add(messages, Relaxed);
     }
 
     pub(super) fn made(&self, outcomes: &[Outcome]) {
@@ -82,9 +103,11 @@ impl Figures {
         self.added.fetch_add(count(Outcome::Added), Relaxed);
         self.removed.fetch_add(count(Outcome::Removed), Relaxed);
         self.full.fetch_add(count(Outcome::Full), Relaxed);
+        self.stale.fetch_add(count(Outcome::Stale), Relaxed);
     }
 
-    /// Messages lost because too many waited, as far as was told: at least.
+    /// Messages lost because too many waited. While they come faster than they
+    /// are read these are the least it can be; afterwards, all.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
@@ -99,15 +122,27 @@ impl Figures {
         ]
     }
 
+    /// Messages with an option that is not followed, by option.
+    pub(crate) fn by_ignored_option(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.ignored.iter().map(|count| count.load(Relaxed));
+        Ignored::ALL.into_iter().map(Ignored::option).zip(counts)
+    }
+
     /// Messages refused, by kind.
     pub(crate) fn by_kind(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counts = self.refused.iter().map(|count| count.load(Relaxed));
         MessageError::KINDS.into_iter().zip(counts)
     }
 
-    /// Endpoints added and removed, and those there was no room for.
-    pub(crate) fn endpoints(&self) -> [(&'static str, u64); 3] {
-        [("added", &self.added), ("removed", &self.removed), ("full", &self.full)]
-            .map(|(name, count)| (name, count.load(Relaxed)))
+    /// Endpoints added and removed, those there was no room for, and words on
+    /// endpoints that came after a later one.
+    pub(crate) fn endpoints(&self) -> [(&'static str, u64); 4] {
+        let counts = [
+            ("added", &self.added),
+            ("removed", &self.removed),
+            ("full", &self.full),
+            ("stale", &self.stale),
+        ];
+        counts.map(|(name, count)| (name, count.load(Relaxed)))
     }
 }

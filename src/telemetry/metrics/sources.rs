@@ -27,12 +27,17 @@ pub(super) fn bus(out: &mut Families<'_>, nats: &NatsStatus) -> Result<(), Error
     )?;
     out.counters(
         "pointsman_nats_endpoints",
-        "Endpoints that NATS added and removed, and those there was no room for",
+        "Endpoints that NATS added and removed, those there was no room for, and late words on them",
         figures.endpoints().map(|(result, count)| ([("result", result)], count)),
+    )?;
+    out.counters(
+        "pointsman_nats_options_ignored",
+        "Registrations with an option that is not followed, by option",
+        figures.by_ignored_option().map(|(option, count)| ([("option", option)], count)),
     )?;
     out.counter(
         "pointsman_nats_messages_dropped",
-        "Messages of NATS lost since too many waited, at least",
+        "Messages of NATS lost since too many waited",
         figures.dropped(),
     )
 }

@@ -47,16 +47,30 @@ impl Router {
     pub(crate) fn start_as(mut command: Command, config: &Config) -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
         let file = write_config(directory.path(), config);
-        command.arg("run").arg("-c").arg(&file);
-        let mut process = Process::spawn(&mut command);
-        let admin = process.address_after("admin http://");
-        let lines = process.stdout();
-        let listeners = lines.iter().filter_map(|line| line.strip_prefix("listening "));
-        let addresses = listeners.filter_map(|url| url.split_once("://")).map(|(_, a)| a);
-        let listeners: Vec<_> =
-            addresses.map(|a| a.parse().expect("a ready line ends in an address")).collect();
-        assert!(!listeners.is_empty(), "no ready line before the admin line: {lines:?}");
+        command.arg("run").arg("-c").arg(&file).current_dir(directory.path());
+        let (process, listeners, admin) = spawn(&mut command);
         Self { process, listeners, admin, directory }
+    }
+
+    /// Ends it at once, in the middle of whatever it does.
+    #[track_caller]
+    pub(crate) fn kill(&mut self) {
+        self.signal("KILL");
+        self.exit();
+    }
+
+    /// Starts it again after its end, in the same directory and with the same
+    /// configuration; where it listens may be another place.
+    #[track_caller]
+    pub(crate) fn start_again(&mut self) {
+        let mut command = binary();
+        command.arg("run").arg("-c").arg(self.config_file()).current_dir(self.directory.path());
+        (self.process, self.listeners, self.admin) = spawn(&mut command);
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.child.id()
     }
 
     /// Replaces its configuration, and tells it to read the new one.
@@ -161,6 +175,21 @@ impl Router {
         let digits = value.and_then(|v| v.trim().strip_suffix(" kB"));
         digits.and_then(|d| d.parse().ok()).unwrap_or_else(|| panic!("no {line} in {status}"))
     }
+}
+
+/// Starts a router and waits until it says that it is ready: the process, its
+/// listeners and its admin side.
+#[track_caller]
+fn spawn(command: &mut Command) -> (Process, Vec<SocketAddr>, SocketAddr) {
+    let mut process = Process::spawn(command);
+    let admin = process.address_after("admin http://");
+    let lines = process.stdout();
+    let listeners = lines.iter().filter_map(|line| line.strip_prefix("listening "));
+    let addresses = listeners.filter_map(|url| url.split_once("://")).map(|(_, a)| a);
+    let listeners: Vec<_> =
+        addresses.map(|a| a.parse().expect("a ready line ends in an address")).collect();
+    assert!(!listeners.is_empty(), "no ready line before the admin line: {lines:?}");
+    (process, listeners, admin)
 }
 
 /// What its file is called.
