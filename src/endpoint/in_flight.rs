@@ -125,7 +125,9 @@ impl InFlight {
         let shards = self
             .shards
             .get_or_init(|| std::iter::repeat_with(OnceLock::new).take(self.workers).collect());
-        shards[worker % self.workers].get_or_init(|| {
+        // A division costs more than the count.
+        let own = shards.get(worker).unwrap_or_else(|| &shards[worker % self.workers]);
+        own.get_or_init(|| {
             Arc::new(Shard {
                 own: AtomicU64::new(0),
                 others: AtomicU64::new(0),

@@ -29,14 +29,13 @@ const DRAWS: usize = 4;
 /// `load` is less for its weight; the first drawn if they are even.
 pub(super) fn choose(
     weights: &Weights,
-    count: usize,
     random: u64,
     may_be_chosen: impl Fn(usize) -> bool,
     load: impl Fn(usize) -> Load,
 ) -> Option<usize> {
     let mut lots = Lots(random);
-    let first = draw(weights, count, &mut lots, &may_be_chosen)?;
-    let second = draw(weights, count, &mut lots, |index| index != first && may_be_chosen(index));
+    let first = draw(weights, &mut lots, &may_be_chosen)?;
+    let second = draw(weights, &mut lots, |index| index != first && may_be_chosen(index));
     let Some(second) = second else { return Some(first) };
     let (first_load, second_load) = (load(first), load(second));
     let (first_weight, second_weight) = (weights.of(first), weights.of(second));
@@ -53,7 +52,6 @@ pub(super) fn choose(
 
 fn draw(
     weights: &Weights,
-    count: usize,
     lots: &mut Lots,
     may_be_chosen: impl Fn(usize) -> bool,
 ) -> Option<usize> {
@@ -64,8 +62,8 @@ fn draw(
         }
     }
     // From a random place on, lest one endpoint get what all others refuse.
-    let start = lots.below(count as u64) as usize;
-    (start..count).chain(0..start).find(|index| may_be_chosen(*index))
+    let start = lots.below(weights.count() as u64) as usize;
+    (start..weights.count()).chain(0..start).find(|index| may_be_chosen(*index))
 }
 
 /// Numbers spun from one random seed (SplitMix64).
@@ -95,7 +93,7 @@ mod tests {
         for random in 0..10_000 {
             let may = |index: usize| !closed.contains(&index);
             let load = |i: usize| Load { requests: loads[i], ..Load::default() };
-            let index = choose(&shared, weights.len(), random, may, load).unwrap();
+            let index = choose(&shared, random, may, load).unwrap();
             shares[index] += 1;
         }
         shares
@@ -141,7 +139,7 @@ mod tests {
     #[test]
     fn where_none_may_be_chosen_none_is() {
         let weights = Weights::new([1u16, 1].into_iter());
-        assert_eq!(choose(&weights, 2, 1, |_| false, |_| Load::default()), None);
+        assert_eq!(choose(&weights, 1, |_| false, |_| Load::default()), None);
     }
 
     #[test]
@@ -153,7 +151,7 @@ mod tests {
                 0 => Load { requests: 0, level: level(200_000) },
                 _ => Load { requests: others, level: level(10_000) },
             };
-            let slow = |random| choose(&shared, 2, random, |_| true, load) == Some(0);
+            let slow = |random| choose(&shared, random, |_| true, load) == Some(0);
             (0..100).all(slow).then_some("slow").or((0..100).all(|r| !slow(r)).then_some("fast"))
         };
         assert_eq!([0, 1, 2].map(|others| chosen([1, 1], others)), [Some("fast"); 3]);

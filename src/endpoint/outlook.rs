@@ -97,11 +97,16 @@ impl Outlook {
         }
     }
 
-    /// Looks again if anything may have changed. `random` places the walks.
-    pub(super) fn refresh(&mut self, all: All<'_>, (worker, now_ms, random): (usize, u64, u64)) {
+    /// Looks again if anything may have changed, and says whether it did.
+    /// `random` places the walks.
+    pub(super) fn refresh(
+        &mut self,
+        all: All<'_>,
+        (worker, now_ms, random): (usize, u64, u64),
+    ) -> bool {
         let changes = changes::count();
         if self.made_at == changes && now_ms < self.stale_at_ms {
-            return;
+            return false;
         }
         self.made_at = changes;
         self.stale_at_ms = u64::MAX;
@@ -109,6 +114,7 @@ impl Outlook {
         self.fail_open();
         self.ramp(all, now_ms);
         self.group(all.places, all.choosing, worker, random);
+        true
     }
 
     fn judge(&mut self, All { endpoints, probed, choosing, .. }: All<'_>, now_ms: u64) {
@@ -201,6 +207,14 @@ impl Outlook {
         let all = weight(&mut (0..places.len()).filter(|index| places[*index].near));
         let fit = weight(&mut self.groups[0].members.iter().copied());
         self.near_share = near_share(fit, all, choosing.enough_percent);
+    }
+
+    /// The count of changes it was made at, if every endpoint was fit and will
+    /// be until the next change.
+    pub(super) fn well_at(&self) -> Option<u64> {
+        let all_fit = self.fitness.iter().all(|fitness| *fitness == Fitness::Fit);
+        let lasts = self.stale_at_ms == u64::MAX && self.due.is_empty() && self.ramp.is_empty();
+        (all_fit && lasts).then_some(self.made_at)
     }
 
     /// Whether this endpoint is among those chosen from.

@@ -21,8 +21,8 @@ const MOST_STEPS: u64 = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walk {
     stride: u64,
-    /// How far it has come; always below the number of points.
-    step: u64,
+    /// Where it has come to; always below the number of points.
+    point: u64,
 }
 
 impl Walk {
@@ -31,13 +31,28 @@ impl Walk {
     pub(super) fn new(weights: &Weights, worker: usize, workers: usize, random: u64) -> Self {
         let points = weights.points().max(1);
         let (worker, workers) = (worker as u64, workers.max(1) as u64);
-        let step = (random % points + worker % workers * points / workers) % points;
-        Self { stride: stride(weights), step }
+        let point = (random % points + worker % workers * points / workers) % points;
+        Self { stride: stride(weights), point }
+    }
+
+    /// A walk that has come to `point`, over the weights whose stride this is.
+    pub(super) fn at(point: u64, stride: u64) -> Self {
+        Self { stride, point }
     }
 
     /// The same walk over other points: it goes on, it does not begin again.
     pub(super) fn over(self, weights: &Weights) -> Self {
-        Self { stride: stride(weights), step: self.step % weights.points().max(1) }
+        Self { stride: stride(weights), point: self.point % weights.points().max(1) }
+    }
+
+    /// Where it has come to.
+    pub(super) fn point(&self) -> u64 {
+        self.point
+    }
+
+    /// By how many points it steps on.
+    pub(super) fn stride(&self) -> u64 {
+        self.stride
     }
 
     /// The next endpoint that `may_be_chosen`.
@@ -48,8 +63,10 @@ impl Walk {
     ) -> Option<usize> {
         let points = weights.points();
         for _ in 0..points.min(MOST_STEPS * weights.count() as u64) {
-            let index = self.index(weights);
-            self.step = if self.step + 1 == points { 0 } else { self.step + 1 };
+            let index = weights.owner(self.point);
+            // The stride is below the number of points, or there is but one.
+            let next = self.point + self.stride;
+            self.point = if next >= points { next - points } else { next };
             if may_be_chosen(index) {
                 return Some(index);
             }
@@ -58,15 +75,8 @@ impl Walk {
             return None;
         }
         // Few light ones are left among heavy ones: look at each endpoint once.
-        let start = self.index(weights);
+        let start = weights.owner(self.point);
         (start..weights.count()).chain(0..start).find(|index| may_be_chosen(*index))
-    }
-
-    fn index(&self, weights: &Weights) -> usize {
-        // Without a stride there is nothing to divide.
-        let point =
-            if self.stride == 1 { self.step } else { self.step * self.stride % weights.points() };
-        weights.owner(point)
     }
 }
 

@@ -2,7 +2,9 @@ use std::task::Poll;
 
 use super::*;
 use crate::endpoint::rise_fall::Standing;
-use crate::endpoint::{Entrance, HealthCheck, LastProbe, ProbeRegistry, Queued, Reason};
+use crate::endpoint::{
+    Choice, Entrance, HealthCheck, LastProbe, ProbeRegistry, Queued, Reason, Tried,
+};
 use crate::error::Code;
 
 fn members(count: u16) -> Vec<Member> {

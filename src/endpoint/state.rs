@@ -199,12 +199,10 @@ impl EndpointState {
 
     /// It is in a table from now on; only the first time counts.
     pub(super) fn enter_table(&self, now_ms: u64) {
-        // Whoever loses has about the same time.
-        let first =
-            self.came_ms.compare_exchange(UNSEEN, now_ms, Ordering::Relaxed, Ordering::Relaxed);
-        if first.is_ok() {
-            changes::note();
-        }
+        // Whoever loses has about the same time. Nobody remembers it otherwise:
+        // a set is asked only after all of its endpoints are in a table.
+        let (unseen, now) = (UNSEEN, now_ms);
+        let _ = self.came_ms.compare_exchange(unseen, now, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// It was out and is back: its share grows from here, where a route has a

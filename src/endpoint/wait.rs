@@ -9,10 +9,11 @@
 
 use std::task::{Poll, Waker, ready};
 
+use crate::endpoint::choice::{Asked, Choice};
 use crate::endpoint::gate::Gate;
 use crate::endpoint::lease::Lease;
 use crate::endpoint::line::{Full, Line, Place, Ticket};
-use crate::endpoint::set::{Asked, Choice, EndpointSet};
+use crate::endpoint::set::EndpointSet;
 use crate::endpoint::tried::Tried;
 
 /// How often who waits looks again at what there is to wait for, in
