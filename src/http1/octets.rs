@@ -22,6 +22,20 @@ pub(super) fn first_forbidden(bytes: &[u8]) -> Option<u8> {
     None
 }
 
+/// Whether nothing is wrong with the bytes of these lines, which end with a
+/// line end: no byte that may not stand inside a line, and CR and LF only as
+/// pairs.
+///
+/// Judged without a branch a byte, as in [`first_forbidden`].
+pub(super) fn is_sound(lines: &[u8]) -> bool {
+    let [first, behind @ ..] = lines else { return true };
+    let may_not_stand = |byte: u8| is_forbidden(byte) & (byte != b'\r') & (byte != b'\n');
+    let odd = lines.iter().zip(behind).fold(false, |odd, (&byte, &next)| {
+        odd | may_not_stand(byte) | ((byte == b'\r') != (next == b'\n'))
+    });
+    !odd && *first != b'\n' && lines.ends_with(b"\r\n")
+}
+
 /// Removes spaces and tabs at both ends (RFC 9110 section 5.6.3).
 pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
@@ -67,6 +81,18 @@ mod tests {
             assert_eq!(first_forbidden(&[b'a', byte]).is_none(), value.is_ok(), "{byte}");
         }
         assert_eq!(first_forbidden(b"ab\x01c\x02"), Some(1));
+    }
+
+    #[test]
+    fn lines_are_sound_if_no_byte_is_forbidden_and_line_ends_are_pairs() {
+        for sound in ["", "\r\n", "a\r\n", "a\tb\r\n\r\nc\u{e9}\r\n"] {
+            assert!(is_sound(sound.as_bytes()), "{sound:?}");
+        }
+        for odd in
+            ["a", "\n", "a\r", "a\n\r\n", "\na\r\n", "a\rb\r\n", "a\r\r\n", "a\0\r\n", "\x7f\r\n"]
+        {
+            assert!(!is_sound(odd.as_bytes()), "{odd:?}");
+        }
     }
 
     #[test]

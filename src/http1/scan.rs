@@ -1,15 +1,22 @@
 //! The ends of lines, found once.
+//!
+//! A head nearly always comes in one read and has no byte in it that may not be
+//! there. So a section is first judged as a whole, without a branch a byte;
+//! only where that finds anything odd, or the section's end has not come, is it
+//! looked through line by line, to say what is wrong and to remember how far.
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::RefusalKind;
-use super::octets::first_forbidden;
+use super::octets::{first_forbidden, is_sound};
 
 /// How far a section of lines was looked through.
 ///
-/// Every byte is looked at once, however the section is cut into reads, and
-/// before anything else interprets it: `httparse` takes a bare LF for a line
-/// end and would never report it.
+/// However the section is cut into reads, no byte is looked through twice, and
+/// none is interpreted before.
 #[derive(Debug, Default)]
 pub(super) struct LineScan {
     /// Bytes known to be fine. A CR at the very end is not among them: only
@@ -49,6 +56,12 @@ impl LineScan {
         window: &[u8],
         max_lines: usize,
     ) -> Result<Option<usize>, RefusalKind> {
+        // Not again for a line of which a part was looked through already.
+        if self.checked == self.line_start
+            && let Some(end) = self.sound_section_end(window, max_lines)
+        {
+            return Ok(Some(end));
+        }
         while let Some(line) = self.next_line(window)? {
             if line.is_empty() {
                 return Ok(Some(self.checked));
@@ -60,11 +73,36 @@ impl LineScan {
         Ok(None)
     }
 
+    /// The same for a section that is whole and has nothing wrong with it; if
+    /// it is not so, nothing has happened.
+    fn sound_section_end(&mut self, window: &[u8], max_lines: usize) -> Option<usize> {
+        let rest = &window[self.line_start..];
+        let lines_end = if rest.starts_with(LINE_END) {
+            // No field line at all.
+            0
+        } else {
+            SECTION_END.find(rest)? + LINE_END.len()
+        };
+        let section = &rest[..lines_end + LINE_END.len()];
+        let lines = self.lines + memchr::memchr_iter(b'\n', section).count();
+        if lines > max_lines.saturating_add(1) || !is_sound(section) {
+            return None;
+        }
+        self.checked = self.line_start + section.len();
+        self.line_start = self.checked;
+        self.lines = lines;
+        Some(self.checked)
+    }
+
     /// The number of whole lines so far, the empty one too.
     pub(super) fn lines(&self) -> usize {
         self.lines
     }
 }
+
+const LINE_END: &[u8] = b"\r\n";
+/// Made once: to make it costs more than to search with it.
+static SECTION_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
 fn refuse_forbidden(bytes: &[u8]) -> Result<(), RefusalKind> {
     match first_forbidden(bytes) {
@@ -113,6 +151,37 @@ mod tests {
         for (bytes, fault) in cases {
             for step in 1..8 {
                 assert_eq!(lines(bytes, step), Err(*fault), "{bytes:?} by {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_section_ends_alike_however_it_comes_and_whatever_is_behind_it() {
+        let outcome = |bytes: &[u8], step: usize| {
+            let mut scan = LineScan::default();
+            for end in (0..bytes.len()).step_by(step).chain([bytes.len()]) {
+                if let Some(end) = scan.section_end(&bytes[..end], 3)? {
+                    return Ok(Some((end, scan.lines())));
+                }
+            }
+            Ok::<_, RefusalKind>(None)
+        };
+        let cases: &[(&[u8], Result<Option<(usize, usize)>, RefusalKind>)] = &[
+            (b"\r\na\0", Ok(Some((2, 1)))),
+            (b"a: b\r\n\r\n\r\n\r\n", Ok(Some((8, 2)))),
+            (b"a: b\r\nc: d\r\n\r\n\x01\n", Ok(Some((14, 3)))),
+            (b"a\r\nb\r\nc\r\n\r\n", Ok(Some((11, 4)))),
+            (b"a\r\nb\r\nc\r\nd\r\n\r\n", Err(RefusalKind::TooManyFields)),
+            (b"a\r\nb\r\nc\r\nd\r\n\0\r\n\r\n", Err(RefusalKind::TooManyFields)),
+            (b"a\r\nb\n\r\n\r\n", Err(RefusalKind::BareLf)),
+            (b"a\rb\r\n\r\n", Err(RefusalKind::BareCr)),
+            (b"\nb\r\n\r\n", Err(RefusalKind::BareLf)),
+            (b"a\x7f\r\n\r\n", Err(RefusalKind::ControlByte)),
+            (b"a: b\r\n\r", Ok(None)),
+        ];
+        for (bytes, expected) in cases {
+            for step in 1..20 {
+                assert_eq!(outcome(bytes, step), *expected, "{bytes:?} by {step}");
             }
         }
     }

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use bytes::{Buf, Bytes};
 use http::header::HeaderName;
-use httparse::{EMPTY_HEADER, Header, Status};
 
+use super::octets::trim;
 use super::{FieldLines, RefusalKind};
 
 /// Reads the field lines of `bytes` from `start` on, which end with an empty
@@ -16,15 +16,36 @@ pub(super) fn parse_section(
     bytes: &Bytes,
     start: usize,
     lines: usize,
-    note: impl FnMut(&HeaderName, &[u8]) -> Result<(), RefusalKind>,
+    mut note: impl FnMut(&HeaderName, &[u8]) -> Result<(), RefusalKind>,
 ) -> Result<FieldLines, RefusalKind> {
-    // The number of lines is known, so a small head, the usual one, does not
-    // pay for clearing the slots of the largest.
-    match lines {
-        0..=24 => tokenise(bytes, start, &mut [EMPTY_HEADER; 24], note),
-        25..=128 => tokenise(bytes, start, &mut [EMPTY_HEADER; 128], note),
-        _ => tokenise(bytes, start, &mut vec![EMPTY_HEADER; lines], note),
+    let mut fields = FieldLines::of_buffer(bytes.clone(), lines + ADDED_LINES);
+    let mut rest = &bytes[start..];
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        // A line end is a pair.
+        let line = &rest[..end.saturating_sub(1)];
+        if line.is_empty() {
+            break;
+        }
+        rest = &rest[end + 1..];
+        let (name, value) = field(line).ok_or_else(|| diagnose(line))?;
+        note(&name, value)?;
+        fields.append_received(name, place_in(bytes, value));
     }
+    Ok(fields)
+}
+
+/// Lines that are likely to be added to a section that was read: with room for
+/// them it need not be moved.
+const ADDED_LINES: usize = 2;
+
+/// A field line as its name and value (RFC 9112 section 5). Its bytes are known
+/// to be those of a line, so a value can have nothing wrong with it.
+fn field(line: &[u8]) -> Option<(HeaderName, &[u8])> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    // Nothing but a token is taken here, so neither blanks round a name nor a
+    // folded line.
+    let name = HeaderName::from_bytes(&line[..colon]).ok()?;
+    Some((name, trim(&line[colon + 1..])))
 }
 
 /// Takes a head that was read and keeps a part of it. Counting references is
@@ -34,25 +55,6 @@ pub(super) fn keep_only(head: &mut Bytes, part: Range<usize>) -> Bytes {
     kept.truncate(part.end);
     kept.advance(part.start);
     kept
-}
-
-fn tokenise<'b>(
-    bytes: &'b Bytes,
-    start: usize,
-    slots: &mut [Header<'b>],
-    mut note: impl FnMut(&HeaderName, &[u8]) -> Result<(), RefusalKind>,
-) -> Result<FieldLines, RefusalKind> {
-    let Ok(Status::Complete((_, headers))) = httparse::parse_headers(&bytes[start..], slots) else {
-        return Err(diagnose(&bytes[start..]));
-    };
-    let mut fields = FieldLines::of_buffer(bytes.clone(), headers.len());
-    for header in headers {
-        let name = HeaderName::from_bytes(header.name.as_bytes())
-            .map_err(|_| RefusalKind::FieldNameNotToken)?;
-        note(&name, header.value)?;
-        fields.append_received(name, place_in(bytes, header.value));
-    }
-    Ok(fields)
 }
 
 /// Where `part` stands in `whole`, of which it is a part. A head is limited to
@@ -66,25 +68,19 @@ fn place_in(whole: &[u8], part: &[u8]) -> Range<u32> {
     start as u32..(start + part.len()) as u32
 }
 
-/// Says what was wrong with the first faulty line. `httparse` has one error
-/// for all these faults; they differ in their error codes.
-fn diagnose(bytes: &[u8]) -> RefusalKind {
-    for line in bytes.split(|&byte| byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.starts_with(b" ") || line.starts_with(b"\t") {
-            return RefusalKind::FoldedField;
-        }
-        let Some(colon) = memchr::memchr(b':', line) else {
-            return RefusalKind::FieldWithoutColon;
-        };
-        match &line[..colon] {
-            [] => return RefusalKind::FieldNameEmpty,
-            [.., b' ' | b'\t'] => return RefusalKind::SpaceBeforeColon,
-            name if HeaderName::from_bytes(name).is_err() => break,
-            _ => {}
-        }
+/// Says what is wrong with a line that is no field line.
+fn diagnose(line: &[u8]) -> RefusalKind {
+    if line.starts_with(b" ") || line.starts_with(b"\t") {
+        return RefusalKind::FoldedField;
     }
-    RefusalKind::FieldNameNotToken
+    let Some(colon) = memchr::memchr(b':', line) else {
+        return RefusalKind::FieldWithoutColon;
+    };
+    match &line[..colon] {
+        [] => RefusalKind::FieldNameEmpty,
+        [.., b' ' | b'\t'] => RefusalKind::SpaceBeforeColon,
+        _ => RefusalKind::FieldNameNotToken,
+    }
 }
 
 #[cfg(test)]
