@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::mem;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
@@ -9,22 +10,30 @@ use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
 
 use crate::transport::Transport;
+use crate::transport::spare::{self, SPARE_BYTES};
 
-const FIRST_READ_BYTES: usize = 4 << 10;
-const LEAST_READ_BYTES: usize = 2 << 10;
+const FIRST_READ_BYTES: usize = SPARE_BYTES;
+const LEAST_READ_BYTES: usize = SPARE_BYTES;
 const MOST_READ_BYTES: usize = 64 << 10;
 
 /// A read buffer that follows its peer: small messages stay in small reads,
 /// a stream of full ones doubles them, and an idle connection keeps none.
 pub(crate) struct Inbox {
     pub(crate) bytes: BytesMut,
+    /// Whether there is any memory behind `bytes`.
+    holds_memory: bool,
     read_bytes: usize,
     ended: bool,
 }
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        Self { bytes: BytesMut::new(), read_bytes: FIRST_READ_BYTES, ended: false }
+        Self {
+            bytes: BytesMut::new(),
+            holds_memory: false,
+            read_bytes: FIRST_READ_BYTES,
+            ended: false,
+        }
     }
 
     /// Whether the peer has shut its side.
@@ -42,12 +51,27 @@ impl Inbox {
             return Poll::Ready(Ok(0));
         }
         if self.bytes.capacity() == self.bytes.len() {
-            // Room is made only once there is something to put into it.
-            ready!(stream.poll_readable(cx))?;
-            self.bytes.reserve(self.read_bytes);
+            if self.bytes.is_empty() && self.reads_little() {
+                self.release();
+                self.bytes = spare::take();
+            } else {
+                // Room is made only once there is something to put into it.
+                ready!(stream.poll_readable(cx))?;
+                self.bytes.reserve(self.read_bytes);
+            }
+            self.holds_memory = true;
         }
         let room = self.bytes.capacity() - self.bytes.len();
-        let read = ready!(pin!(stream.read_buf(&mut self.bytes)).poll(cx))?;
+        let read = match pin!(stream.read_buf(&mut self.bytes)).poll(cx) {
+            Poll::Ready(read) => read?,
+            Poll::Pending => {
+                if room >= SPARE_BYTES && self.reads_little() {
+                    // Nobody else knows of it yet, if it is empty.
+                    self.release();
+                }
+                return Poll::Pending;
+            }
+        };
         if read == room {
             self.read_bytes = (self.read_bytes * 2).min(MOST_READ_BYTES);
         } else if read < self.read_bytes / 4 {
@@ -59,8 +83,16 @@ impl Inbox {
 
     /// Gives the memory back if nothing is in it.
     pub(crate) fn release(&mut self) {
-        if self.bytes.is_empty() {
-            self.bytes = BytesMut::new();
+        if self.holds_memory && self.bytes.is_empty() {
+            let buffer = mem::take(&mut self.bytes);
+            self.holds_memory = false;
+            if self.reads_little() {
+                spare::give_back(buffer);
+            }
         }
+    }
+
+    fn reads_little(&self) -> bool {
+        self.read_bytes <= SPARE_BYTES
     }
 }

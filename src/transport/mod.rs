@@ -9,6 +9,7 @@ mod frames;
 mod inbox;
 mod outbox;
 mod relay;
+mod spare;
 mod tls;
 
 use std::io;

@@ -6,11 +6,14 @@
 //! is all the back-pressure there is.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWrite;
+
+use crate::transport::spare;
 
 /// Up to here copying is cheaper than another slice in the write.
 const COPY_BYTES: usize = 4 << 10;
@@ -41,6 +44,9 @@ impl Outbox {
     /// [`has_room`]: Self::has_room
     pub(crate) fn head(&mut self) -> &mut BytesMut {
         debug_assert!(self.content.is_empty() && self.back.is_empty());
+        if self.front.capacity() == 0 {
+            self.front = spare::take();
+        }
         &mut self.front
     }
 
@@ -48,7 +54,7 @@ impl Outbox {
     pub(crate) fn push(&mut self, content: Bytes, back: &'static [u8]) {
         debug_assert!(self.has_room());
         if content.len() <= COPY_BYTES {
-            self.front.extend_from_slice(&content);
+            self.head().extend_from_slice(&content);
             self.front.extend_from_slice(back);
         } else {
             self.content = content;
@@ -78,7 +84,13 @@ impl Outbox {
 
     /// Forgets what was not written, and gives the memory back.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        if self.front.capacity() > 0 {
+            spare::give_back(mem::take(&mut self.front));
+        }
+        if !self.content.is_empty() {
+            self.content = Bytes::new();
+        }
+        self.back = b"";
     }
 
     fn advance(&mut self, mut written: usize) {
