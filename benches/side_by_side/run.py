@@ -11,6 +11,10 @@ each round, and its median is printed. Everything stays on loopback.
     cargo build --release
     python3 benches/side_by_side/run.py --mode small
 
+With --perf the instructions and cycles of each router are counted too, by `perf
+stat`: instructions hardly move on a machine that is busy with other things. To
+compare two builds in one run, name them: --peers before=PATH,after=PATH.
+
 With --tls clients speak TLS 1.3 to every router, with one and the same P-256
 certificate; endpoints stay plain. Needs openssl too then.
 
@@ -160,6 +164,8 @@ class Round:
     p50_us: int
     p99_us: int
     errors: int
+    # By event and request, with --perf.
+    events: dict[str, float]
 
 
 @dataclass
@@ -233,16 +239,17 @@ def start_endpoints(core, directory):
 
 
 def start_peer(name, number, args, endpoints, directory):
+    name, _, other_build = name.partition("=")
     port = free_port()
     first, second = endpoints
     cert, key, both = (directory / name for name in ("cert.pem", "key.pem", "both.pem"))
     conf = directory / f"{number}-{name}.conf"
-    if name == "pointsman":
+    if other_build or name == "pointsman":
         tls = (f'tls = {{ certificates = [{{ chain = "{cert}", key = "{key}" }}], min_version = "1.3" }}'
                if args.tls else "")
         conf.write_text(POINTSMAN.format(
             port=port, admin=free_port(), first=first, second=second, tls=tls))
-        command = [args.pointsman, "run", "-c", conf]
+        command = [other_build or args.pointsman, "run", "-c", conf]
     else:
         edits = HAPROXY_SAME_EDITS if name == "haproxy" else ""
         edits = edits.replace("{scheme}", args.scheme)
@@ -290,8 +297,20 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
+EVENTS = ("instructions:u", "cycles:u", "instructions:k", "cycles:k")
+
+
+def events_counted(text):
+    """The counts of `perf stat -x,` by event; what was not counted is missing."""
+    lines = (line.split(",") for line in text.splitlines())
+    return {parts[2]: int(parts[0]) for parts in lines if len(parts) > 2 and parts[0].isdigit()}
+
+
 def load(peer, mode, args, seconds):
-    command = [
+    counting = [] if not args.perf else [
+        program("perf"), "stat", "-x", ",", "-e", ",".join(EVENTS), "-p", str(peer.process.pid),
+        "--"]
+    command = counting + [
         "taskset", "-c", str(args.load_core), program("wrk"),
         "-t", "1", "-c", str(args.connections), "-d", f"{seconds}s", "--timeout", "10s",
         "-s", str(HERE / "report.lua"),
@@ -303,10 +322,10 @@ def load(peer, mode, args, seconds):
         command += ["-H", f"{name}: {value}"]
     command.append(peer.url(mode.path))
     before, began = cpu_seconds(peer.process.pid), time.monotonic()
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)
     elapsed = time.monotonic() - began
     spent = cpu_seconds(peer.process.pid) - before
-    line = next(l for l in output.splitlines() if l.startswith("RESULT "))
+    line = next(l for l in ended.stdout.splitlines() if l.startswith("RESULT "))
     result = json.loads(line.removeprefix("RESULT "))
     if result["requests"] == 0:
         sys.exit(f"{peer.name} completed no request")
@@ -317,7 +336,9 @@ def load(peer, mode, args, seconds):
         per_second=result["requests"] / result["duration_us"] * 1e6,
         p50_us=result["p50_us"],
         p99_us=result["p99_us"],
-        errors=sum(result[k] for k in ("connect", "read", "write", "status", "timeout")))
+        errors=sum(result[k] for k in ("connect", "read", "write", "status", "timeout")),
+        events={event: count / result["requests"]
+                for event, count in events_counted(ended.stderr).items()})
 
 
 def print_table(peers):
@@ -340,6 +361,14 @@ def print_table(peers):
     print(f"ratio: CPU time per request over that of {baseline.name} in the same round, median")
 
 
+def print_events(peers):
+    print(f"\n{'per request':14} " + " ".join(f"{event:>15}" for event in EVENTS))
+    for peer in peers:
+        medians = (statistics.median(r.events.get(event, float("nan")) for r in peer.rounds)
+                   for event in EVENTS)
+        print(f"{peer.name:14} " + " ".join(f"{median:15,.0f}" for median in medians))
+
+
 def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -352,14 +381,17 @@ def arguments():
     parser.add_argument(
         "--peers", default="haproxy-plain,haproxy,pointsman",
         help="in order, the first is the baseline: pointsman; haproxy, which makes the same "
-             "header edits as Pointsman; haproxy-plain, which adds X-Forwarded-For only")
+             "header edits as Pointsman; haproxy-plain, which adds X-Forwarded-For only; "
+             "NAME=PATH, another build of Pointsman")
+    parser.add_argument("--perf", action="store_true", help="count instructions and cycles")
     parser.add_argument("--router-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write every round there")
     args = parser.parse_args()
     args.peers = args.peers.split(",")
     args.scheme = "https" if args.tls else "http"
-    unknown = set(args.peers) - {"pointsman", "haproxy", "haproxy-plain"}
+    named = {peer for peer in args.peers if "=" in peer}
+    unknown = set(args.peers) - named - {"pointsman", "haproxy", "haproxy-plain"}
     if unknown:
         parser.error(f"no such peer: {', '.join(sorted(unknown))}")
     if "pointsman" in args.peers and not args.pointsman.is_file():
@@ -399,6 +431,8 @@ def main():
                 print(f"  round {number + 1}: " + ", ".join(
                     f"{p.name} {p.rounds[-1].cpu_us:.2f} µs" for p in peers), flush=True)
             print_table(peers)
+            if args.perf:
+                print_events(peers)
         finally:
             for process in processes:
                 stop(process)
