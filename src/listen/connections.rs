@@ -194,7 +194,11 @@ impl Connections {
     }
 
     fn now_us(&self) -> u64 {
-        micros(self.start.elapsed()).min(ACTIVE - 1)
+        self.at_us(Instant::now())
+    }
+
+    fn at_us(&self, moment: Instant) -> u64 {
+        micros(moment.saturating_duration_since(self.start)).min(ACTIVE - 1)
     }
 }
 
@@ -215,9 +219,9 @@ impl ConnectionEntry {
         }
     }
 
-    /// The request is over.
-    pub(crate) fn idle(&self) {
-        let now_us = self.connections.now_us();
+    /// The request is over by now.
+    pub(crate) fn idle(&self, now: Instant) {
+        let now_us = self.connections.at_us(now);
         if self.state.idle_since_us.swap(now_us, Ordering::Relaxed) == ACTIVE {
             self.connections.idle.fetch_add(1, Ordering::Relaxed);
             self.connections.metrics.connection_became(Side::Client, ConnectionState::Idle);
@@ -305,7 +309,7 @@ mod tests {
         // One is used, one has gone, one is used and idle again.
         all[1].active();
         all[3].active();
-        all[3].idle();
+        all[3].idle(Instant::now());
         let again_us = count + 10;
         all[3].state.idle_since_us.store(again_us, Ordering::Relaxed);
         drop(all.remove(2));
@@ -327,7 +331,7 @@ mod tests {
         let enter = || connections.enter(([127, 0, 0, 1], 40_000).into());
         let (fresh, used, busy, silent) = (enter(), enter(), enter(), enter());
         used.active();
-        used.idle();
+        used.idle(Instant::now());
         busy.active();
         let now_us = 10_000_000;
         fresh.state.idle_since_us.store(now_us - 400_000, Ordering::Relaxed);

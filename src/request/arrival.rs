@@ -21,7 +21,8 @@ pub struct ClientAddress {
 
 /// A request, its content, and the way back for informational responses.
 pub struct Arrival {
-    pub(crate) request: ParsedRequest,
+    /// Moved on many times before it is admitted.
+    pub(crate) request: Box<ParsedRequest>,
     pub(crate) client: ClientAddress,
     /// What the client's TLS handshake came to, if there was one here.
     pub(crate) tls: Option<Arc<TlsFacts>>,

@@ -24,7 +24,8 @@ pub fn fresh(unix_ms: u64, random: u128) -> HeaderValue {
     let id = uuid::Builder::from_unix_timestamp_millis(unix_ms, &bits).into_uuid();
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     id.hyphenated().encode_lower(&mut text);
-    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&text))
+    // Text and count of references in one piece of memory.
+    HeaderValue::from_maybe_shared(Bytes::from_owner(text))
         .unwrap_or_else(|_| HeaderValue::from_static("invalid"))
 }
 

@@ -43,7 +43,10 @@ pub(super) struct Live {
     pub(super) phase: Phase,
     pub(super) subject: Subject,
     pub(super) route: Option<RouteId>,
-    pub(super) attempts: Vec<AttemptRecord>,
+    pub(super) failed_attempts: Vec<AttemptRecord>,
+    /// How long the attempt took that was answered, if one was: nearly always
+    /// the only one, which needs no list.
+    pub(super) answered_after: Option<Duration>,
     pub(super) attempt: u32,
     pub(super) endpoint: Option<SocketAddr>,
     pub(super) status: Option<u16>,
@@ -64,7 +67,8 @@ impl Live {
             phase: Phase::Routing,
             subject,
             route: None,
-            attempts: Vec::new(),
+            failed_attempts: Vec::new(),
+            answered_after: None,
             attempt: 0,
             endpoint: None,
             status: None,
@@ -82,7 +86,16 @@ impl Live {
 
     /// Whether the last attempt was dropped before it came to anything.
     pub(super) fn attempt_is_open(&self) -> bool {
-        self.attempts.len() < self.attempt as usize
+        let ended = self.failed_attempts.len() + usize::from(self.answered_after.is_some());
+        ended < self.attempt as usize
+    }
+
+    /// The attempts that have ended.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = AttemptRecord> {
+        let answered = self.endpoint.zip(self.answered_after).map(|(endpoint, elapsed)| {
+            AttemptRecord { endpoint, outcome: AttemptOutcome::Answered, elapsed }
+        });
+        self.failed_attempts.iter().cloned().chain(answered)
     }
 
     /// How long it has waited for endpoints in all; `None` if it never came to
@@ -189,7 +202,7 @@ impl Record {
             code,
             status,
             detail: live.detail.clone(),
-            attempts: live.attempts.iter().map(summary).collect(),
+            attempts: live.attempts().map(summary).collect(),
         }
     }
 }
@@ -202,7 +215,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn summary(record: &AttemptRecord) -> AttemptSummary {
+fn summary(record: AttemptRecord) -> AttemptSummary {
     AttemptSummary {
         endpoint: record.endpoint,
         failure: match record.outcome {

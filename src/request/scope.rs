@@ -44,7 +44,7 @@ impl Scope {
         let record = in_flight.in_flight_records.insert(|slot| Record {
             worker,
             snapshot,
-            started: Instant::now(),
+            started: now(),
             client,
             request_id,
             slot,
@@ -74,18 +74,18 @@ impl Scope {
         look(&self.record.live.lock().subject)
     }
 
-    pub(crate) fn set_subject(&mut self, subject: Subject) {
+    pub(crate) fn set_subject(&self, subject: Subject) {
         self.record.live.lock().subject = subject;
     }
 
     /// The client's connection is encrypted like this.
-    pub(crate) fn set_tls(&mut self, tls: Option<Arc<TlsFacts>>) {
+    pub(crate) fn set_tls(&self, tls: Option<Arc<TlsFacts>>) {
         if tls.is_some() {
             self.record.live.lock().tls = tls;
         }
     }
 
-    pub(crate) fn set_route(&mut self, route: RouteId) {
+    pub(crate) fn set_route(&self, route: RouteId) {
         self.record.live.lock().route = Some(route);
     }
 
@@ -97,26 +97,26 @@ impl Scope {
         }
     }
 
-    pub(crate) fn set_phase(&mut self, phase: Phase) {
+    pub(crate) fn set_phase(&self, phase: Phase) {
         self.record.live.lock().phase = phase;
     }
 
     /// It waits for an endpoint from `now` on.
-    pub(crate) fn enter_queue(&mut self, now: Instant) {
+    pub(crate) fn enter_queue(&self, now: Instant) {
         let mut live = self.record.live.lock();
         live.phase = Phase::Queued;
         live.queued_since = Some(now);
     }
 
     /// It has stopped waiting, with or without an endpoint.
-    pub(crate) fn leave_queue(&mut self, now: Instant) {
+    pub(crate) fn leave_queue(&self, now: Instant) {
         let mut live = self.record.live.lock();
         live.queued = live.queued_until(now);
         live.queued_since = None;
     }
 
     /// Attempt `number` (from 1) goes to `endpoint`.
-    pub(crate) fn attempting(&mut self, number: u32, endpoint: SocketAddr) {
+    pub(crate) fn attempting(&self, number: u32, endpoint: SocketAddr) {
         let mut live = self.record.live.lock();
         live.attempt = number;
         live.endpoint = Some(endpoint);
@@ -124,15 +124,20 @@ impl Scope {
     }
 
     /// The attempt under way ended.
-    pub(crate) fn attempted(&mut self, outcome: AttemptOutcome, elapsed: Duration) {
+    pub(crate) fn attempted(&self, outcome: AttemptOutcome, elapsed: Duration) {
         let mut live = self.record.live.lock();
         let Some(endpoint) = live.endpoint else { return };
-        live.attempts.push(AttemptRecord { endpoint, outcome, elapsed });
+        match outcome {
+            AttemptOutcome::Answered => live.answered_after = Some(elapsed),
+            AttemptOutcome::Failed(_) => {
+                live.failed_attempts.push(AttemptRecord { endpoint, outcome, elapsed });
+            }
+        }
     }
 
     /// The attempts that have ended.
     pub(crate) fn attempts(&self) -> Vec<AttemptRecord> {
-        self.record.live.lock().attempts.clone()
+        self.record.live.lock().attempts().collect()
     }
 
     /// The same content, counted as it is taken from the client: whoever
@@ -147,12 +152,12 @@ impl Scope {
     }
 
     /// Content given to the client, in bytes, besides what there was.
-    pub(crate) fn add_bytes_out(&mut self, bytes: u64) {
+    pub(crate) fn add_bytes_out(&self, bytes: u64) {
         self.record.live.lock().bytes_out += bytes;
     }
 
     /// So many bytes more went through the tunnel.
-    pub(crate) fn tunnelled(&mut self, bytes_in: u64, bytes_out: u64) {
+    pub(crate) fn tunnelled(&self, bytes_in: u64, bytes_out: u64) {
         if bytes_in + bytes_out > 0 {
             let mut live = self.record.live.lock();
             live.bytes_in += bytes_in;
@@ -160,18 +165,22 @@ impl Scope {
         }
     }
 
-    /// The final head is decided: an app's, or an own answer's.
-    pub(crate) fn answered(&mut self, status: u16) {
-        let head_after = self.record.started.elapsed();
+    /// The final head is decided now: an own answer's.
+    pub(crate) fn answered(&self, status: u16) {
+        self.answered_at(status, now());
+    }
+
+    /// The final head was decided at this moment: an app's.
+    pub(crate) fn answered_at(&self, status: u16, now: Instant) {
         let mut live = self.record.live.lock();
         live.status = Some(status);
-        live.head_after = Some(head_after);
+        live.head_after = Some(now.saturating_duration_since(self.record.started));
         live.phase = Phase::Responding;
     }
 
     /// The final head is decided: an error of the router's. A client that has
     /// left is sent none.
-    pub(crate) fn refused(&mut self, error: &RouterError) {
+    pub(crate) fn refused(&self, error: &RouterError) {
         if error.code != Code::ClientClosed {
             self.answered(error.status().as_u16());
         }
@@ -185,12 +194,12 @@ impl Scope {
     }
 
     /// All of the answer was handed over.
-    pub(crate) fn finish(&mut self) {
+    pub(crate) fn finish(&self) {
         self.record.live.lock().finished = true;
     }
 
     /// The exchange failed after its head; the first failure is the cause.
-    pub(crate) fn fail(&mut self, code: Code) {
+    pub(crate) fn fail(&self, code: Code) {
         let mut live = self.record.live.lock();
         if !live.finished {
             live.finished = true;
@@ -200,6 +209,11 @@ impl Scope {
             }
         }
     }
+}
+
+/// By the clock that deadlines run on.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 impl Drop for Scope {

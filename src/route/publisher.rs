@@ -75,6 +75,13 @@ impl<T> Reader<T> {
         Pinned { copy: Arc::clone(&seen.copy) }
     }
 
+    /// Looks at what is current now, without pinning it.
+    pub fn look<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        let mut seen = self.seen.lock();
+        seen.refresh();
+        look(&seen.copy.shared)
+    }
+
     /// Lets go of a value that is no longer current, without pinning another.
     pub fn refresh(&self) {
         self.seen.lock().refresh();

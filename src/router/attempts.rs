@@ -34,6 +34,8 @@ const WAIT_MS: (u64, u64) = (20, 60);
 /// The attempt that was answered, and what its answer is written with.
 pub(super) struct Winner {
     pub(super) head: ParsedResponse,
+    /// When its head had come.
+    pub(super) at: Instant,
     pub(super) answer: Option<Box<Answer>>,
     /// What is behind a 101.
     pub(super) tunnel: Option<Box<Tunnel>>,
@@ -46,14 +48,14 @@ pub(super) struct Winner {
 /// Sends the request until an endpoint answers or the planner gives up.
 pub(super) async fn run(
     worker: &Arc<WorkerRouter>,
-    scope: &mut Scope,
+    scope: &Scope,
     id: RouteId,
     head: &RequestHead,
     mut body: ReplayBody,
     interim: Option<&dyn InterimSink>,
     deadline: Option<Instant>,
 ) -> Result<Winner, RouterError> {
-    let snapshot = scope.snapshot().clone();
+    let snapshot = scope.snapshot();
     let (settings, route) = (&snapshot.settings, snapshot.route(id));
     let endpoints = route.endpoints(worker.shared.makings());
     if endpoints.is_empty()
@@ -107,7 +109,7 @@ pub(super) async fn run(
                 if number > 1 {
                     body.rewind();
                 }
-                let now = if number == 1 { scope.started() } else { std::time::Instant::now() };
+                let now = if number == 1 { scope.started() } else { Instant::now().into_std() };
                 let random = fastrand::u64(..);
                 let now_ms = shared.now_ms(now);
                 let mut asked = Asked { worker: worker.index, now_ms, random, key, stay_with };
@@ -197,13 +199,14 @@ fn winner(
     sender: Sender,
     terms: &Terms<'_>,
 ) -> Winner {
-    let Answered { head, connection, upload } = answered;
+    let Answered { head, at, connection, upload } = answered;
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         let protocols = head.fields.first(&UPGRADE);
         let websocket = protocols.is_some_and(|name| upgrade::is_websocket(name.as_bytes()));
         let tunnel = Tunnel::new(connection, websocket, lease, terms);
         return Winner {
             head,
+            at,
             answer: None,
             tunnel: Some(tunnel),
             sender,
@@ -211,8 +214,9 @@ fn winner(
             cookie: None,
         };
     }
-    let answer = Answer::follow(&head, connection, upload, body, lease, worker.pool.clone(), terms);
-    Winner { head, answer, tunnel: None, sender, deadline: terms.deadline, cookie: None }
+    let exchange = (connection, upload, body, lease);
+    let answer = Answer::follow(&head, at, exchange, worker.pool.clone(), terms);
+    Winner { head, at, answer, tunnel: None, sender, deadline: terms.deadline, cookie: None }
 }
 
 /// One attempt on one endpoint.
@@ -232,7 +236,7 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn run(
         &self,
-        scope: &mut Scope,
+        scope: &Scope,
         body: &mut ReplayBody,
         interim: Option<&dyn InterimSink>,
     ) -> (Result<Answered, RoundTripError>, Duration) {
@@ -240,11 +244,11 @@ impl Attempt<'_> {
         let endpoint = self.endpoint;
         scope.attempting(self.number, endpoint.address());
         let result = self.round_trip(begun, scope, body, interim).await;
-        let outcome = match &result {
-            Ok(_) => AttemptOutcome::Answered,
-            Err(error) => AttemptOutcome::Failed(error.code()),
+        let (outcome, ended) = match &result {
+            Ok(answered) => (AttemptOutcome::Answered, answered.at),
+            Err(error) => (AttemptOutcome::Failed(error.code()), Instant::now()),
         };
-        let took = begun.elapsed();
+        let took = ended.saturating_duration_since(begun);
         scope.attempted(outcome, took);
         let metrics = &self.worker.metrics;
         match &result {
@@ -262,7 +266,7 @@ impl Attempt<'_> {
     async fn round_trip(
         &self,
         now: Instant,
-        scope: &mut Scope,
+        scope: &Scope,
         body: &mut ReplayBody,
         interim: Option<&dyn InterimSink>,
     ) -> Result<Answered, RoundTripError> {
@@ -280,16 +284,16 @@ impl Attempt<'_> {
                 now,
             )
         };
-        let connection = match pooled {
-            Some(connection) => connection,
+        let (connection, now) = match pooled {
+            Some(connection) => (connection, now),
             None => {
                 scope.set_phase(Phase::Connecting);
-                self.connect(address, hop, now).await?
+                (self.connect(address, hop, now).await?, Instant::now())
             }
         };
         scope.set_phase(Phase::Waiting);
         let head = derive(self.head, &self.route.request, address, self.number);
-        round_trip(connection, head, body, interim, self.terms).await
+        round_trip((connection, now), head, body, interim, self.terms).await
     }
 
     async fn connect(

@@ -17,8 +17,9 @@ use crate::request::{Arrival, ClientAddress, ClientInfo, RequestBody, RequestHea
 use crate::request::{Phase, Scope, Subject, id};
 use crate::respond::fields::response_fields;
 use crate::respond::{Reply, ReplyBody};
+use crate::route::Pinned;
 use crate::router::attempts::{self, Winner};
-use crate::router::{NO_ADDRESS, Route, Router, client_certificate, own, probe};
+use crate::router::{NO_ADDRESS, Route, Router, Snapshot, client_certificate, own, probe};
 
 /// What a request came to.
 enum Outcome {
@@ -31,18 +32,22 @@ enum Outcome {
 impl Router {
     /// Serves one request. Dropping the future ends the request wherever it is.
     pub(crate) async fn serve(&self, arrival: Arrival) -> Reply {
+        self.serve_by(self.pin(), arrival).await
+    }
+
+    /// The same with what the caller has pinned.
+    pub(crate) async fn serve_by(&self, snapshot: Pinned<Snapshot>, arrival: Arrival) -> Reply {
         let worker = self.worker();
-        let snapshot = worker.snapshots.pin();
         let trusted = self.trusts(&snapshot.settings, &arrival.client);
         let name = &snapshot.settings.headers.request_id;
         let known =
             if trusted { arrival.request.fields.first(name).and_then(id::adopted) } else { None };
         let request_id = known.unwrap_or_else(fresh_id);
         let client = arrival.client;
-        let mut scope = Scope::open(worker.clone(), snapshot, client, request_id, Subject::Nothing);
+        let scope = Scope::open(worker.clone(), snapshot, client, request_id, Subject::Nothing);
         scope.set_tls(arrival.tls.clone());
         let outcome = {
-            let mut exchange = pin!(self.exchange(&mut scope, arrival, trusted));
+            let mut exchange = pin!(self.exchange(&scope, arrival, trusted));
             poll_fn(|cx| {
                 // A panic ends this request, not its neighbours on the worker.
                 let polled = catch_unwind(AssertUnwindSafe(|| exchange.as_mut().poll(cx)));
@@ -70,15 +75,15 @@ impl Router {
 
     async fn exchange(
         &self,
-        scope: &mut Scope,
+        scope: &Scope,
         arrival: Arrival,
         trusted: bool,
     ) -> Result<Outcome, RouterError> {
         let Arrival { mut request, client, tls, body, interim } = arrival;
-        let snapshot = scope.snapshot().clone();
+        let snapshot = scope.snapshot();
         let settings = &*snapshot.settings;
         if probe::asks_for_health(&request, &settings.health, |host| snapshot.has_host(host)) {
-            scope.set_subject(Subject::Parsed(Box::new(request)));
+            scope.set_subject(Subject::Parsed(request));
             return Ok(Outcome::Own(own::health(&self.worker().shared.health)));
         }
         let mode = settings.headers.forwarded_client_cert;
@@ -92,7 +97,7 @@ impl Router {
         let now_ms = self.worker().shared.now_ms(scope.started());
         let limit = settings.limits.requests_in_flight as u64;
         let crowded = self.worker().in_flight(now_ms) > limit;
-        let head = match admit(request, info, scope.request_id().clone(), rules) {
+        let head = match admit(*request, info, scope.request_id().clone(), rules) {
             Err(refused) => {
                 let (error, request) = *refused;
                 scope.set_subject(Subject::Parsed(Box::new(request)));
@@ -116,7 +121,7 @@ impl Router {
         let id = snapshot.lookup(head.host(), head.path()).ok_or_else(|| no_route(&head))?;
         scope.set_route(id);
         let route = snapshot.route(id);
-        let body = replayable(&snapshot, &head, route, scope.counted(body));
+        let body = replayable(snapshot, &head, route, scope.counted(body));
         let deadline = route.timeouts.request.map(|all| Instant::from_std(scope.started()) + all);
         let interim = interim.as_deref();
         attempts::run(self.worker(), scope, id, &head, body, interim, deadline)
@@ -136,7 +141,7 @@ impl Router {
 /// Wraps the request's content so that it can be sent again; trailers are held
 /// to the same hygiene as the head.
 fn replayable(
-    snapshot: &crate::route::Pinned<crate::router::Snapshot>,
+    snapshot: &Snapshot,
     head: &Arc<RequestHead>,
     route: Route<'_>,
     mut body: RequestBody,
@@ -160,11 +165,11 @@ fn no_route(head: &RequestHead) -> RouterError {
 }
 
 /// The reply that carries an endpoint's answer.
-fn answered(mut scope: Scope, winner: Winner) -> Reply {
-    let Winner { head, answer, tunnel, sender, deadline, cookie } = winner;
-    let snapshot = scope.snapshot().clone();
-    let route = snapshot.route(sender.route);
-    scope.answered(head.status.as_u16());
+fn answered(scope: Scope, winner: Winner) -> Reply {
+    let Winner { head, at, answer, tunnel, sender, deadline, cookie } = winner;
+    scope.answered_at(head.status.as_u16(), at.into_std());
+    let route = scope.snapshot().route(sender.route);
+    let write_idle = route.timeouts.response_write_idle;
     let length = match (&answer, head.framing) {
         (None, _) => Some(0),
         (Some(_), Framing::Length(length)) => Some(length),
@@ -194,7 +199,7 @@ fn answered(mut scope: Scope, winner: Winner) -> Reply {
         fields,
         length,
         close: false,
-        write_idle: route.timeouts.response_write_idle,
+        write_idle,
         deadline,
         body: match (answer, tunnel) {
             (_, Some(tunnel)) => ReplyBody::tunnel(tunnel, scope),

@@ -125,6 +125,11 @@ impl Router {
         self.worker.snapshots.pin()
     }
 
+    /// Looks at them, without a pin.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Snapshot) -> R) -> R {
+        self.worker.snapshots.look(look)
+    }
+
     /// The reply to a head that was refused.
     pub(crate) fn refuse(&self, refusal: Refusal, client: &ClientAddress) -> Reply {
         let error = RouterError::new(refusal.kind.code(), refusal.kind.to_string());

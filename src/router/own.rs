@@ -46,7 +46,7 @@ pub(super) fn options() -> OwnAnswer {
 }
 
 impl OwnAnswer {
-    pub(super) fn into_reply(self, mut scope: Scope) -> Reply {
+    pub(super) fn into_reply(self, scope: Scope) -> Reply {
         let mut fields = self.fields;
         fields.append(header::DATE, date());
         fields.append(header::SERVER, HeaderValue::from_static("pointsman"));
@@ -64,7 +64,7 @@ impl OwnAnswer {
 
 /// The answer to a request that failed with `error`, built from the error and
 /// nothing else.
-pub(super) fn error_reply(mut scope: Scope, error: RouterError) -> Reply {
+pub(super) fn error_reply(scope: Scope, error: RouterError) -> Reply {
     let settings = scope.snapshot().settings.clone();
     let date = date();
     let via = via(&scope);

@@ -58,7 +58,7 @@ impl<'a> Queue<'a> {
     /// then.
     pub(super) async fn enter(
         &mut self,
-        scope: &mut Scope,
+        scope: &Scope,
         planner: &Planner,
         asked: &Asked,
         now: Instant,
@@ -73,7 +73,7 @@ impl<'a> Queue<'a> {
     /// Waits; how long is on record whatever comes of it.
     async fn wait(
         &mut self,
-        scope: &mut Scope,
+        scope: &Scope,
         planner: &Planner,
         asked: &Asked,
         now: Instant,

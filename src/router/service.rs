@@ -92,7 +92,7 @@ where
         Framing::None => RequestBody::Empty,
         _ => RequestBody::Source(Box::new(Foreign(body))),
     };
-    Arrival { request, client, tls: None, body, interim: None }
+    Arrival { request: Box::new(request), client, tls: None, body, interim: None }
 }
 
 fn response(reply: Reply, head_only: bool) -> Response<ResponseBody> {

@@ -71,20 +71,20 @@ pub(crate) struct Answer {
     write_idle: Option<Duration>,
     read_idle: Option<Duration>,
     deadline: Option<Instant>,
+    /// When the head had come, until there is a wait.
+    just_now: Option<Instant>,
     waiting_since: Option<Instant>,
     /// Whether the endpoint said how much it would send.
     has_length: bool,
 }
 
 impl Answer {
-    /// The content that follows an answer's head; `None` if there is none, in
+    /// The content that follows an answer's head, which came `at`; `None` if there is none, in
     /// which case the connection and the lease are free at once.
     pub(crate) fn follow(
         head: &ParsedResponse,
-        connection: Box<EndpointConnection>,
-        upload: Upload,
-        mut body: ReplayBody,
-        lease: Lease,
+        at: Instant,
+        (connection, upload, mut body, lease): (Box<EndpointConnection>, Upload, ReplayBody, Lease),
         pool: Arc<Pool>,
         terms: &Terms<'_>,
     ) -> Option<Box<Self>> {
@@ -102,6 +102,7 @@ impl Answer {
             write_idle: terms.timeouts.request_write_idle,
             read_idle: terms.timeouts.response_body_idle,
             deadline: terms.deadline,
+            just_now: Some(at),
             waiting_since: None,
             has_length: matches!(framing, Framing::Length(_)),
         };
@@ -196,6 +197,7 @@ impl Answer {
     ) -> Poll<Option<Result<BodyFrame, AnswerFailure>>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
         let now = Instant::now();
+        self.just_now = None;
         let since = *self.waiting_since.get_or_insert(now);
         let idle_due = self.read_idle.map(|idle| since + idle);
         let Some(due) = earliest(idle_due, self.deadline) else { return Poll::Pending };
@@ -215,7 +217,7 @@ impl Answer {
     fn finish(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         if self.keep_alive && self.upload.is_done() && connection.is_clean() {
-            self.pool.put(connection, Instant::now());
+            self.pool.put(connection, self.just_now.unwrap_or_else(Instant::now));
         }
         self.lease = None;
     }

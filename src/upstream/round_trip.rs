@@ -39,6 +39,8 @@ pub(crate) struct Terms<'a> {
 /// A final response head, and the connection its content comes on.
 pub(crate) struct Answered {
     pub(crate) head: ParsedResponse,
+    /// When it had come.
+    pub(crate) at: Instant,
     pub(crate) connection: Box<EndpointConnection>,
     pub(crate) upload: Upload,
 }
@@ -54,9 +56,10 @@ pub(crate) enum RoundTripError {
     Deadline,
 }
 
-/// Sends `head` and content, and waits for the final response head.
+/// Sends `head` and content, and waits for the final response head. Beside the
+/// connection stands what time it is.
 pub(crate) async fn round_trip(
-    mut connection: Box<EndpointConnection>,
+    (mut connection, now): (Box<EndpointConnection>, Instant),
     head: AttemptHead,
     body: &mut ReplayBody,
     interim: Option<&dyn InterimSink>,
@@ -83,10 +86,11 @@ pub(crate) async fn round_trip(
         received_bytes: 0,
         informational: 0,
         sent: false,
+        just_now: Some(now),
         waiting_since: None,
     };
     let head = poll_fn(|cx| trip.poll(cx, body, interim, terms)).await?;
-    Ok(Answered { head, connection: trip.connection, upload: trip.upload })
+    Ok(Answered { head, at: Instant::now(), connection: trip.connection, upload: trip.upload })
 }
 
 struct Trip {
@@ -106,6 +110,8 @@ struct Trip {
     informational: usize,
     /// Whether the request was written whole, or refused.
     sent: bool,
+    /// What time it was a moment ago, until the first wait.
+    just_now: Option<Instant>,
     /// Since when nothing is left to do but to wait for the head.
     waiting_since: Option<Instant>,
 }
@@ -269,7 +275,7 @@ impl Trip {
         cx: &mut Context<'_>,
         terms: &Terms<'_>,
     ) -> Poll<Result<ParsedResponse, RoundTripError>> {
-        let now = Instant::now();
+        let now = self.just_now.take().unwrap_or_else(Instant::now);
         if self.sent || self.awaits_continue && !self.upload.content_came() {
             self.waiting_since.get_or_insert(now);
         } else {

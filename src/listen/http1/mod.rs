@@ -21,7 +21,8 @@ use crate::listen::connections::ConnectionEntry;
 use crate::request::{Arrival, ClientAddress, InterimSink, RequestBody};
 use crate::respond::Reply;
 use crate::respond::commit::Fresh;
-use crate::router::Router;
+use crate::route::Pinned;
+use crate::router::{Router, Snapshot};
 use crate::sync::Mutex;
 use crate::transport::Transport;
 
@@ -33,7 +34,7 @@ type SharedConnection = Arc<Mutex<ClientConnection>>;
 
 /// What a client's connection brought next.
 enum Next {
-    Request(ParsedRequest),
+    Request(Box<ParsedRequest>),
     Refused(Refusal),
     /// The head stopped coming; so much of it had come.
     HeadTimeout(Option<Box<SeenHead>>),
@@ -53,12 +54,15 @@ pub(crate) async fn serve(
     router: Router,
     entry: &ConnectionEntry,
 ) {
+    let mut just_now = None;
     loop {
         // Not pinned while waiting: an idle connection must not keep old routes.
-        let wait = HeadWait::new(&router.pin().settings);
+        let wait = router.look(|snapshot| HeadWait::new(&snapshot.settings, just_now));
         let next = next_request(&connection, wait, entry).await;
+        // Not kept here, but by the request: a tunnel may last for days.
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
+        let (linger, linger_bytes) = (settings.timeouts.linger, settings.limits.linger_bytes);
         let (mut reply, terms, fresh) = match next {
             Next::Closed => return,
             Next::HeadTimeout(seen) => {
@@ -77,14 +81,12 @@ pub(crate) async fn serve(
                     keep_alive: request.keep_alive,
                     discard_bytes: settings.limits.linger_bytes,
                 };
-                let serving = exchange(&connection, request, &client, &router, settings);
+                let serving = exchange(&connection, request, &client, &router, snapshot);
                 let Some((reply, fresh)) = serving.await else { return };
                 (reply, terms, fresh)
             }
         };
         if reply.body.is_tunnel() {
-            // Not pinned in a tunnel either, which may last for days.
-            drop(snapshot);
             return tunnel::run(&connection, fresh, reply, entry).await;
         }
         let stays = !reply.close && !entry.is_draining() && !entry.is_evicted();
@@ -96,8 +98,7 @@ pub(crate) async fn serve(
             Ok(true) => {}
             Ok(false) => {
                 drop(reply);
-                let linger = settings.timeouts.linger;
-                linger::close(&connection, linger, settings.limits.linger_bytes).await;
+                linger::close(&connection, linger, linger_bytes).await;
                 return;
             }
             Err(code) => {
@@ -106,7 +107,9 @@ pub(crate) async fn serve(
             }
         }
         drop(reply);
-        entry.idle();
+        let now = Instant::now();
+        entry.idle(now.into_std());
+        just_now = Some(now);
     }
 }
 
@@ -146,33 +149,35 @@ pub(crate) async fn refuse_crowded(
 /// if the client left meanwhile.
 async fn exchange(
     connection: &SharedConnection,
-    request: ParsedRequest,
+    request: Box<ParsedRequest>,
     client: &ClientAddress,
     router: &Router,
-    settings: &Settings,
+    snapshot: Pinned<Snapshot>,
 ) -> Option<(Reply, Fresh)> {
-    let fresh = connection.lock().begin_exchange(
-        &BodyTerms {
-            framing: request.framing,
-            trailers: HeadLimits {
-                bytes: settings.limits.request_head_bytes,
-                fields: settings.limits.request_headers,
-            },
-            limit_bytes: settings.limits.request_body_bytes,
-            idle: settings.timeouts.request_body_idle,
-            min_rate: settings.timeouts.request_body_min_rate,
-            awaits_continue: request.expect_continue,
+    let settings = &*snapshot.settings;
+    let terms = BodyTerms {
+        framing: request.framing,
+        trailers: HeadLimits {
+            bytes: settings.limits.request_head_bytes,
+            fields: settings.limits.request_headers,
         },
-        request.version,
-    );
+        limit_bytes: settings.limits.request_body_bytes,
+        idle: settings.timeouts.request_body_idle,
+        min_rate: settings.timeouts.request_body_min_rate,
+        awaits_continue: request.expect_continue,
+    };
+    let (fresh, tls) = {
+        let mut connection = connection.lock();
+        let fresh = connection.begin_exchange(&terms, request.version);
+        (fresh, connection.stream.tls().cloned())
+    };
     let body = match request.framing {
         Framing::None => RequestBody::Empty,
         _ => RequestBody::Source(Box::new(ClientBody(connection.clone()))),
     };
     let interim: Option<Arc<dyn InterimSink>> = Some(connection.clone());
-    let tls = connection.lock().stream.tls().cloned();
     let arrival = Arrival { request, client: *client, tls, body, interim };
-    let mut serving = pin!(router.serve(arrival));
+    let mut serving = pin!(router.serve_by(snapshot, arrival));
     let reply = poll_fn(|cx| match serving.as_mut().poll(cx) {
         // Who left within the request would not read the reply.
         Poll::Ready(reply) => Poll::Ready((!connection.lock().client_left()).then_some(reply)),
@@ -196,13 +201,15 @@ struct HeadWait {
     limits: HeadLimits,
     keep_alive: Duration,
     request_head: Duration,
+    /// What time it was a moment ago, until the first wait.
+    just_now: Option<Instant>,
     idle_since: Option<Instant>,
     /// When the head's first byte was seen.
     begun: Option<Instant>,
 }
 
 impl HeadWait {
-    fn new(settings: &Settings) -> Self {
+    fn new(settings: &Settings, just_now: Option<Instant>) -> Self {
         Self {
             reader: HeadReader::new(),
             limits: HeadLimits {
@@ -211,6 +218,7 @@ impl HeadWait {
             },
             keep_alive: settings.timeouts.keep_alive,
             request_head: settings.timeouts.request_head,
+            just_now,
             idle_since: None,
             begun: None,
         }
@@ -225,7 +233,7 @@ impl HeadWait {
         loop {
             if !connection.inbox.bytes.is_empty() {
                 match self.reader.request(&mut connection.inbox.bytes, &self.limits) {
-                    Ok(Some(request)) => return Poll::Ready(Next::Request(request)),
+                    Ok(Some(request)) => return Poll::Ready(Next::Request(Box::new(request))),
                     Ok(None) => {}
                     Err(refusal) => return Poll::Ready(Next::Refused(refusal)),
                 }
@@ -256,7 +264,7 @@ impl HeadWait {
         cx: &mut Context<'_>,
         connection: &mut ClientConnection,
     ) -> Poll<Next> {
-        let now = Instant::now();
+        let now = self.just_now.take().unwrap_or_else(Instant::now);
         let clock = &mut connection.clock;
         if connection.inbox.bytes.is_empty() {
             if !guard::is_on(Guard::KeepAlive) {
@@ -311,9 +319,9 @@ mod tests {
         connections.close_silent();
         let settings =
             crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
-        let next = next_request(&connection, HeadWait::new(&settings), &entry).await;
+        let next = next_request(&connection, HeadWait::new(&settings, None), &entry).await;
         assert!(matches!(next, Next::Request(_)));
-        let next = next_request(&connection, HeadWait::new(&settings), &entry).await;
+        let next = next_request(&connection, HeadWait::new(&settings, None), &entry).await;
         assert!(matches!(next, Next::Closed), "now it is idle");
     }
 }
