@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::endpoint::choice::Asked;
 use crate::endpoint::condition::{Change, Condition, Reason, Seen};
 use crate::endpoint::ejection::Standing;
-use crate::endpoint::set::{Asked, EndpointSet};
+use crate::endpoint::set::EndpointSet;
 use crate::endpoint::state::{EndpointState, SeenOn};
 use crate::endpoint::trial::Trial;
 
