@@ -238,7 +238,8 @@ impl Drop for Scope {
             log.write(&record.access_record(&live, status, duration));
         }
         if let Some(code) = live.code {
-            record.worker.shared.recent_errors.record(record.recent_error(&live, code, status));
+            let (worker, error) = (&record.worker, record.recent_error(&live, code, status));
+            worker.shared.recent_errors.record(worker.index, error);
         }
     }
 }

@@ -204,7 +204,7 @@ impl Shared {
             published: watch::Sender::new(()),
             budget: RetryBudget::new(retry.budget_percent, retry.budget_min, workers),
             metrics,
-            recent_errors: RecentErrors::new(),
+            recent_errors: RecentErrors::new(workers),
             health,
             tasks: Arc::default(),
             workers,

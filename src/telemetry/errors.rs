@@ -1,12 +1,15 @@
 //! The last errors, for `/errors`.
 //!
-//! Requests that go well never come here, so a lock is fine; it is held for a
-//! push and a pop, and what falls off the ring is dropped outside of it.
+//! Each worker has a ring of its own: when everything fails at once, workers
+//! do not wait for each other to say so. What falls off a ring is dropped
+//! outside of its lock.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::error::Code;
@@ -52,51 +55,58 @@ pub struct AttemptSummary {
     pub elapsed: Duration,
 }
 
-/// A ring of the last [`RecentErrors::CAPACITY`] errors.
-#[derive(Debug, Default)]
+/// The last [`RecentErrors::CAPACITY`] errors of all workers.
+#[derive(Debug)]
 pub struct RecentErrors {
-    ring: Mutex<Ring>,
+    /// How many there ever were.
+    count: AtomicU64,
+    rings: Box<[Ring]>,
 }
 
+/// The last errors of one worker with their numbers, the newest last.
 #[derive(Debug, Default)]
-struct Ring {
-    /// How many there ever were.
-    count: u64,
-    entries: VecDeque<Arc<RecentError>>,
-}
+#[repr(align(128))]
+struct Ring(Mutex<VecDeque<(u64, Arc<RecentError>)>>);
 
 impl RecentErrors {
-    /// How many errors are kept.
+    /// How many errors are kept, and at most of each worker.
     pub const CAPACITY: usize = 1_000;
     /// How much of a text that a client chose is kept.
     pub const MAX_TEXT_BYTES: usize = 1_024;
 
-    /// An empty ring.
-    pub fn new() -> Arc<Self> {
-        Arc::default()
+    /// None yet, of so many workers.
+    pub fn new(workers: usize) -> Arc<Self> {
+        let rings = std::iter::repeat_with(Ring::default).take(workers.max(1)).collect();
+        Arc::new(Self { count: AtomicU64::new(0), rings })
     }
 
-    /// Keeps an error; the oldest makes room. Method, host and path are cut
-    /// to [`Self::MAX_TEXT_BYTES`].
-    pub fn record(&self, mut error: RecentError) {
+    /// Keeps an error of a worker; its oldest makes room. Method, host and path
+    /// are cut to [`Self::MAX_TEXT_BYTES`].
+    pub fn record(&self, worker: usize, mut error: RecentError) {
         for text in [&mut error.method, &mut error.host, &mut error.path] {
             text.truncate(text.floor_char_boundary(Self::MAX_TEXT_BYTES));
             text.shrink_to_fit();
         }
         let error = Arc::new(error);
         let _evicted = {
-            let mut ring = self.ring.lock();
-            ring.count += 1;
-            ring.entries.push_back(error);
-            (ring.entries.len() > Self::CAPACITY).then(|| ring.entries.pop_front())
+            let mut ring = self.rings[worker % self.rings.len()].0.lock();
+            // Drawn under the lock, so that a ring is in the order of numbers.
+            let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+            ring.push_back((number, error));
+            (ring.len() > Self::CAPACITY).then(|| ring.pop_front())
         };
     }
 
-    /// All that are kept, newest first, each with its number: the first error
-    /// since the start is 1.
+    /// The last of all workers, newest first, each with its number: the first
+    /// error since the start is 1.
     pub fn newest_first(&self) -> Vec<(u64, Arc<RecentError>)> {
-        let ring = self.ring.lock();
-        (0..ring.count).rev().map(|n| n + 1).zip(ring.entries.iter().rev().cloned()).collect()
+        let mut all = Vec::new();
+        for ring in &self.rings {
+            all.extend(ring.0.lock().iter().cloned());
+        }
+        all.sort_unstable_by_key(|(number, _)| Reverse(*number));
+        all.truncate(Self::CAPACITY);
+        all
     }
 }
 
@@ -127,9 +137,9 @@ pub(crate) mod tests {
 
     #[test]
     fn only_the_last_thousand_are_kept_and_the_newest_comes_first() {
-        let errors = RecentErrors::new();
+        let errors = RecentErrors::new(2);
         for n in 1..=1_500 {
-            errors.record(error(&format!("/{n}")));
+            errors.record(n % 3, error(&format!("/{n}")));
         }
         let kept = errors.newest_first();
         assert_eq!(kept.len(), RecentErrors::CAPACITY);
@@ -139,8 +149,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_path_of_any_length_is_kept_only_in_part_and_cut_between_characters() {
-        let errors = RecentErrors::new();
-        errors.record(error(&format!("/{}", "é".repeat(30_000))));
+        let errors = RecentErrors::new(1);
+        errors.record(0, error(&format!("/{}", "é".repeat(30_000))));
         let kept = errors.newest_first();
         assert_eq!(kept[0].1.path.len(), RecentErrors::MAX_TEXT_BYTES - 1);
     }
