@@ -102,10 +102,15 @@ pub(super) fn write_fields(
     }
 }
 
-/// The bytes these lines take, so that a buffer grows once.
+/// About as many bytes as these lines take, so that a buffer grows once: those
+/// received take what they took, and to look at each would cost as much as to
+/// write it.
 pub(super) fn size_hint(fields: &FieldLines) -> usize {
-    fields.iter().map(|(name, value)| name.as_str().len() + value.as_bytes().len() + 4).sum()
+    fields.received_bytes() + OWN_LINE_BYTES * fields.len()
 }
+
+/// What a line set here takes, and more.
+const OWN_LINE_BYTES: usize = 48;
 
 fn write_status_line(out: &mut BytesMut, status: StatusCode, reason: Option<&[u8]>) {
     out.extend_from_slice(b"HTTP/1.1 ");

@@ -188,6 +188,11 @@ impl FieldLines {
         self.lines.len()
     }
 
+    /// The bytes of the buffer that received values stand in.
+    pub(super) fn received_bytes(&self) -> usize {
+        self.received.len()
+    }
+
     /// Whether there is no line.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()

@@ -109,12 +109,23 @@ pub(super) async fn run(
                 if number > 1 {
                     body.rewind();
                 }
-                let now = if number == 1 { scope.started() } else { Instant::now().into_std() };
+                let (mut now, now_ms) = if number == 1 {
+                    (scope.started(), started_ms)
+                } else {
+                    let now = Instant::now().into_std();
+                    (now, shared.now_ms(now))
+                };
                 let random = fastrand::u64(..);
-                let now_ms = shared.now_ms(now);
                 let mut asked = Asked { worker: worker.index, now_ms, random, key, stay_with };
-                let (choice, lease, now) = match queue.enter(scope, &planner, &asked, now).await {
-                    Ok(entered) => entered,
+                let entering = queue.enter(scope, &planner, &asked, now);
+                let (choice, lease) = match entering.await {
+                    Ok((choice, lease, entered)) => {
+                        // Without a wait it is still the same time.
+                        if entered != now {
+                            (asked.now_ms, now) = (shared.now_ms(entered), entered);
+                        }
+                        (choice, lease)
+                    }
                     Err(Refused::NoneLeft) => {
                         // The others are taken out by probes, or were tried.
                         let error = failed.unwrap_or_else(|| Refused::NoneLeft.into());
@@ -122,7 +133,6 @@ pub(super) async fn run(
                     }
                     Err(refused) => return Err(with_attempts(refused.into(), scope, last)),
                 };
-                asked.now_ms = shared.now_ms(now);
                 let Choice { index, endpoint, trial } = choice;
                 verdict::begun(worker, trial.as_ref());
                 last = Some(endpoint.address());

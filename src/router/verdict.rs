@@ -39,7 +39,7 @@ pub(super) fn note(
         Err(_) => return,
     };
     let patience = match result {
-        Ok(answered) if outlier.enabled => retry_after(&answered.head, SystemTime::now()),
+        Ok(answered) if outlier.enabled => retry_after(&answered.head, SystemTime::now),
         _ => None,
     };
     if worked && endpoints.choosing().balance == Balance::LeastRequests {
@@ -107,11 +107,11 @@ impl Sender {
 }
 
 /// For how long an answer asks to be left alone.
-fn retry_after(head: &ParsedResponse, now: SystemTime) -> Option<Duration> {
+fn retry_after(head: &ParsedResponse, now: fn() -> SystemTime) -> Option<Duration> {
     if head.status != StatusCode::SERVICE_UNAVAILABLE {
         return None;
     }
-    patience(head.fields.first(&RETRY_AFTER)?.to_str()?, now)
+    patience(head.fields.first(&RETRY_AFTER)?.to_str()?, now())
 }
 
 /// Reads `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date.

@@ -28,7 +28,8 @@ pub(super) fn take() -> BytesMut {
         // One that somebody still reads from cannot be used; nor is it worth
         // waiting for.
         let usable = |mut spare: BytesMut| {
-            (spare.try_reclaim(SPARE_BYTES) && spare.capacity() <= MOST_BYTES).then_some(spare)
+            let has_room = spare.capacity() >= SPARE_BYTES || spare.try_reclaim(SPARE_BYTES);
+            (has_room && spare.capacity() <= MOST_BYTES).then_some(spare)
         };
         spares.pop().and_then(usable).or_else(|| spares.pop().and_then(usable))
     };

@@ -41,9 +41,12 @@ impl<K: Eq + Hash, C> Idle<K, C> {
     /// says for how long it was.
     pub(super) fn take(&self, key: &K, most: Duration, now: Instant) -> Option<(C, Duration)> {
         let mut all = self.of_endpoint.lock();
-        let young_enough = |resting: &mut Resting<C>| now.duration_since(resting.since) < most;
-        let youngest = all.get_mut(key)?.pop_if(young_enough)?;
-        Some((youngest.connection, now.duration_since(youngest.since)))
+        let mut idle = Duration::ZERO;
+        let youngest = all.get_mut(key)?.pop_if(|resting| {
+            idle = now.duration_since(resting.since);
+            idle < most
+        })?;
+        Some((youngest.connection, idle))
     }
 
     /// Takes a connection in, idle from `now`; gives it back if there are
