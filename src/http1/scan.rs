@@ -157,16 +157,18 @@ mod tests {
 
     #[test]
     fn a_section_ends_alike_however_it_comes_and_whatever_is_behind_it() {
-        let outcome = |bytes: &[u8], step: usize| {
+        // Where it ends, and how many lines it has.
+        type Outcome = Result<Option<(usize, usize)>, RefusalKind>;
+        let outcome = |bytes: &[u8], step: usize| -> Outcome {
             let mut scan = LineScan::default();
             for end in (0..bytes.len()).step_by(step).chain([bytes.len()]) {
                 if let Some(end) = scan.section_end(&bytes[..end], 3)? {
                     return Ok(Some((end, scan.lines())));
                 }
             }
-            Ok::<_, RefusalKind>(None)
+            Ok(None)
         };
-        let cases: &[(&[u8], Result<Option<(usize, usize)>, RefusalKind>)] = &[
+        let cases: &[(&[u8], Outcome)] = &[
             (b"\r\na\0", Ok(Some((2, 1)))),
             (b"a: b\r\n\r\n\r\n\r\n", Ok(Some((8, 2)))),
             (b"a: b\r\nc: d\r\n\r\n\x01\n", Ok(Some((14, 3)))),

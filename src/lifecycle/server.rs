@@ -158,6 +158,7 @@ impl Server {
     }
 
     /// The routes that come and go while it serves.
+    #[cfg(feature = "fuzzing")]
     pub(crate) fn live_routes(&self) -> LiveRoutes {
         LiveRoutes::of(&self.shared)
     }
