@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use pointsman::registry::{Change, LiveRoutes, Outcome, Registration, Source};
+use pointsman::registry::{Change, Intake, LiveRoutes, Outcome, Registration, Source, Subject};
 use pointsman::{Router, config};
 
 const S: Duration = Duration::from_secs(1);
@@ -126,6 +126,8 @@ fn nothing_expires_while_its_source_is_away_nor_for_a_whole_ttl_after() {
     assert_eq!(ports(&live, Source::Nats, "a.test"), [1]);
     assert!(ports(&live, Source::Admin, "c.test").is_empty(), "another source's does expire");
     live.set_connected(Source::Nats, true, now + 100 * S);
+    // That it is still there is no return.
+    live.set_connected(Source::Nats, true, now + 108 * S);
     expire_all(&live, now + 109 * S);
     assert!(refresh(&live, Source::Nats, &said("b.test", 2, Some(10 * S)), now + 109 * S));
     assert_eq!(ports(&live, Source::Nats, "a.test"), [1]);
@@ -156,6 +158,152 @@ fn an_older_word_on_an_endpoint_is_ignored() {
     assert!(refresh(&live, Source::Nats, &at(300, 5), now), "newer, and the same otherwise");
     assert_eq!(live.apply(Source::Nats, vec![leave(200)], now), [Outcome::Stale]);
     assert_eq!(live.apply(Source::Nats, vec![leave(300)], now), [Outcome::Removed]);
+}
+
+#[test]
+fn a_late_word_renews_nothing() {
+    let (_router, live) = live("");
+    let now = Instant::now();
+    let mut one = said("a.test", 1, Some(10 * S));
+    one.updated_at_ns = Some(200);
+    live.apply(Source::Nats, vec![Change::Register(one.clone())], now);
+    one.updated_at_ns = Some(100);
+    assert!(refresh(&live, Source::Nats, &one, now + 9 * S), "there is nothing to do for it");
+    expire_all(&live, now + 11 * S);
+    assert!(ports(&live, Source::Nats, "a.test").is_empty());
+}
+
+#[test]
+fn what_has_left_is_not_brought_back_by_what_was_said_before() {
+    let (_router, live) = live("");
+    let now = Instant::now();
+    let at = |ns| {
+        let mut one = said("a.test", 1, None);
+        one.updated_at_ns = ns;
+        Change::Register(one)
+    };
+    let apply = |changes| live.apply(Source::Nats, changes, now);
+    // It had a time, and what ended it had none.
+    assert_eq!(
+        apply(vec![at(Some(20)), unregister("a.test", 1, None)]),
+        [Outcome::Added, Outcome::Removed]
+    );
+    assert_eq!(apply(vec![at(Some(19))]), [Outcome::Stale]);
+    let Change::Unregister { host, path, instance_id, .. } = unregister("b.test", 1, None) else {
+        unreachable!("it unregisters")
+    };
+    let endpoint = address(1);
+    let updated_at_ns = Some(20);
+    let first_heard = Change::Unregister { host, path, endpoint, instance_id, updated_at_ns };
+    let mut late = said("b.test", 1, None);
+    late.updated_at_ns = Some(19);
+    let late = Change::Register(late);
+    assert_eq!(apply(vec![first_heard, late]), [Outcome::Unknown, Outcome::Stale]);
+    assert_eq!(live.apply(Source::Admin, vec![at(Some(19))], now), [Outcome::Added], "another's");
+    assert_eq!(
+        apply(vec![at(Some(20)), unregister("a.test", 1, None)]),
+        [Outcome::Added, Outcome::Removed]
+    );
+    assert_eq!(apply(vec![at(None)]), [Outcome::Added], "without a time there is no order");
+    let later = now + Duration::from_secs(301);
+    apply(vec![unregister("a.test", 1, None)]);
+    assert_eq!(live.apply(Source::Nats, vec![at(Some(1))], later), [Outcome::Added]);
+}
+
+#[test]
+fn another_balance_is_a_change_even_if_nothing_else_is() {
+    let (_router, live) = live("");
+    let now = Instant::now();
+    let mut one = said("a.test", 1, None);
+    live.apply(Source::Nats, vec![Change::Register(one.clone())], now);
+    one.balance = Some(pointsman::config::Balance::LeastRequests);
+    let changes = vec![Change::Register(one.clone()), Change::Register(one.clone())];
+    assert_eq!(live.apply(Source::Nats, changes, now), [Outcome::Updated, Outcome::Refreshed]);
+    assert_eq!(live.export(Source::Nats).next().unwrap().balance, one.balance);
+}
+
+#[test]
+fn many_that_are_due_at_once_all_go() {
+    let (_router, live) = live("");
+    let now = Instant::now();
+    let changes = (0..1_000).map(|at| register(&format!("a{at}.test"), 1, Some(S))).collect();
+    live.apply(Source::Nats, changes, now);
+    expire_all(&live, now + 2 * S);
+    assert_eq!(live.export(Source::Nats).count(), 0);
+}
+
+#[test]
+fn an_expired_route_gives_way_to_another_sources() {
+    let (router, live) = live("");
+    let now = Instant::now();
+    live.apply(Source::Nats, vec![register("a.test", 1, Some(S))], now);
+    expire_all(&live, now + 2 * S);
+    assert!(router.has_route("a.test", "/"), "for its grace");
+    live.apply(Source::Admin, vec![register("a.test", 2, None)], now + 2 * S);
+    live.apply(Source::Admin, vec![unregister("a.test", 2, None)], now + 2 * S);
+    assert!(!router.has_route("a.test", "/"), "who unregisters is gone at once");
+}
+
+fn message(uris: &[&str], more: &str) -> String {
+    let uris = uris.iter().map(|uri| format!("\"{uri}\"")).collect::<Vec<_>>().join(",");
+    format!("{{\"host\":\"192.0.2.1\",\"port\":1,\"uris\":[{uris}]{more}}}")
+}
+
+#[test]
+fn a_refresh_does_not_overtake_what_was_said_before_it() {
+    let (_router, live) = live("");
+    let (now, mut intake) = (Instant::now(), Intake::of(live.clone()));
+    let one = message(&["a.test"], "");
+    let mut take = |subject, at| intake.take(subject, one.as_bytes(), 120 * S, at);
+    take(Subject::Register, now);
+    take(Subject::Unregister, now);
+    take(Subject::Register, now);
+    intake.flush(now);
+    assert_eq!(ports(&live, Source::Nats, "a.test"), [1]);
+    let mut take = |subject, at| intake.take(subject, one.as_bytes(), 120 * S, at);
+    take(Subject::Unregister, now);
+    take(Subject::Register, now);
+    intake.flush(now);
+    assert_eq!(ports(&live, Source::Nats, "a.test"), [1], "it left, and came again");
+}
+
+#[test]
+fn a_message_that_is_wrong_in_part_confirms_nothing() {
+    let (_router, live) = live("");
+    let (now, mut intake) = (Instant::now(), Intake::of(live.clone()));
+    intake.take(Subject::Register, message(&["a.test"], "").as_bytes(), 10 * S, now);
+    intake.flush(now);
+    let wrong = message(&["a.test", "b..test"], "");
+    intake.take(Subject::Register, wrong.as_bytes(), 10 * S, now + 9 * S);
+    intake.flush(now + 9 * S);
+    expire_all(&live, now + 11 * S);
+    assert!(ports(&live, Source::Nats, "a.test").is_empty());
+}
+
+#[test]
+fn what_is_collected_is_bounded_and_in_force_before_it_is_too_much() {
+    let (_router, live) = live("");
+    let (now, mut intake) = (Instant::now(), Intake::of(live.clone()));
+    for at in 0..5_000 {
+        let one = message(&[&format!("a{at}.test")], "");
+        intake.take(Subject::Register, one.as_bytes(), 120 * S, now);
+    }
+    assert_eq!(live.export(Source::Nats).count(), 4_096);
+    intake.flush(now);
+    assert_eq!(live.export(Source::Nats).count(), 5_000);
+}
+
+#[test]
+fn with_more_tags_than_are_compared_a_refresh_is_a_change() {
+    let (_router, live) = live("");
+    let now = Instant::now();
+    let mut one = said("a.test", 1, None);
+    for at in 0..70 {
+        one.tags.insert(format!("t{at}").into(), "x".into());
+    }
+    live.apply(Source::Nats, vec![Change::Register(one.clone())], now);
+    assert!(!refresh(&live, Source::Nats, &one, now));
+    assert_eq!(live.apply(Source::Nats, vec![Change::Register(one)], now), [Outcome::Refreshed]);
 }
 
 #[test]
@@ -245,4 +393,6 @@ fn the_journal_hears_every_change_in_order_and_no_refresh() {
     assert_eq!(heard[0], (Source::Nats, vec![one], 1));
     let gone = unregister("a.test", 1, Some("i-1"));
     assert_eq!(heard[1..], [(Source::Nats, vec![gone], 2)]);
+    live.import(Source::Nats, [said("c.test", 1, None)], now);
+    assert_eq!(told.try_iter().count(), 0, "somebody else keeps what is imported");
 }

@@ -6,7 +6,7 @@ use crate::admin::{
     EndpointState as Shown, EndpointView, NameView, Page, ProbeView, RouteFilter, RouteView, Told,
 };
 use crate::endpoint::{Name, Probed, Standing};
-use crate::registry::{Endpoint, Registration, Source};
+use crate::registry::{Endpoint, Link, Registration, Source};
 use crate::route::{HostPattern, PathPrefix};
 use crate::router::{Route, Shared};
 
@@ -23,7 +23,8 @@ pub(super) fn page(shared: &Shared, filter: &RouteFilter, now: Instant) -> Page<
         // What is no host has no routes.
         Some(Err(_)) => filter.select(std::iter::empty(), key),
     };
-    page.map(|route| view(route, shared, now_ms))
+    let links = shared.live.lock().ledger.links;
+    page.map(|route| view(route, shared, links[route.entry().source as usize], now_ms))
 }
 
 fn key<'r>(route: &'r Route<'_>) -> (&'r str, &'r str) {
@@ -40,7 +41,7 @@ pub(super) fn source_ages(shared: &Shared) -> impl Iterator<Item = (String, Dura
     })
 }
 
-fn view(route: Route<'_>, shared: &Shared, now_ms: u64) -> RouteView {
+fn view(route: Route<'_>, shared: &Shared, link: Link, now_ms: u64) -> RouteView {
     let entry = route.entry();
     let (host, path) = entry.host_and_path();
     let set = entry.set_in_use();
@@ -87,7 +88,9 @@ fn view(route: Route<'_>, shared: &Shared, now_ms: u64) -> RouteView {
                     passed_over_for_ms: state.and_then(|state| state.passed_over_for_ms(now_ms)),
                     probe: probed.map(|probed| probe_view(probed, shared)),
                     age_ms: now_ms.saturating_sub(endpoint.since_ms),
-                    ttl_left_ms: endpoint.term.due_ms().map(|due| due.saturating_sub(now_ms)),
+                    ttl_left_ms: link
+                        .holds_until_ms(endpoint, now_ms)
+                        .map(|until| until.saturating_sub(now_ms)),
                     instance_id: endpoint.instance_id().map(str::to_owned),
                     tls: endpoint.tls,
                     told: told(endpoint),

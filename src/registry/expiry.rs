@@ -127,6 +127,20 @@ impl Ledger {
     }
 }
 
+impl Link {
+    /// Until when an endpoint of the source holds unless it is confirmed, as it
+    /// stands at `now_ms`; `None` if for ever. While the source is away that
+    /// moves on.
+    pub(crate) fn holds_until_ms(self, endpoint: &Endpoint, now_ms: u64) -> Option<u64> {
+        let (due_ms, ttl_ms) = (endpoint.term.due_ms()?, endpoint.ttl_ms()?);
+        Some(match self {
+            Self { connected: false, .. } => now_ms + ttl_ms,
+            Self { returned_ms: 0, .. } => due_ms,
+            Self { returned_ms, .. } => due_ms.max(returned_ms + ttl_ms),
+        })
+    }
+}
+
 struct Remaining {
     endpoints: Vec<Arc<Endpoint>>,
     /// When the first of them is due.

@@ -45,7 +45,7 @@ impl Bounds {
 pub(crate) struct Ledger {
     pub(crate) table: RouteTable<Arc<Entry>>,
     pub(super) calendar: Calendar,
-    pub(super) links: [Link; Source::ALL.len()],
+    pub(crate) links: [Link; Source::ALL.len()],
     pub(super) tombstones: Tombstones,
     pub(crate) bounds: Bounds,
     /// Endpoints of live sources.

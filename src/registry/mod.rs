@@ -33,7 +33,7 @@ pub use source::Source;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use entry::Entry;
 pub(crate) use expiry::LOOKS_AT_ONCE;
-pub(crate) use ledger::{Bounds, Ledger};
+pub(crate) use ledger::{Bounds, Ledger, Link};
 pub(crate) use live::{Entries, LastHeard, Live};
 
 pub(crate) use pauses::Pauses;

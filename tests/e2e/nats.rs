@@ -197,6 +197,8 @@ fn nothing_expires_while_the_bus_is_gone_and_who_stays_silent_does_once_it_is_ba
         assert_eq!(get(router.address(), "a.test", "/").status, 200);
         metric(&router, age).filter(|age| *age > 7.0)
     });
+    let listed = json(&ask(&router, "/routes?host=a.test"))["routes"][0].clone();
+    assert_eq!(listed["endpoints"][0]["ttl_left_ms"], 5_000, "its time begins with the return");
     assert_eq!(ask(&router, "/health/live").status, 200);
     server.revive();
     let mut emitter = Emitter::connect(&server);

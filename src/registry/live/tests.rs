@@ -93,6 +93,46 @@ fn ten_thousand_swaps_leave_the_table_and_the_calendar_where_they_were() {
 }
 
 #[test]
+fn what_has_left_is_forgotten_in_time_even_if_nothing_else_leaves() {
+    let shared = shared("[registry]\ntombstone_ttl = \"5s\"\n");
+    let live = LiveRoutes::of(&shared);
+    let now = Instant::now();
+    let left = Change::Unregister {
+        host: "a.test".parse().unwrap(),
+        path: PathPrefix::ROOT,
+        endpoint: ([192, 0, 2, 1], 1).into(),
+        instance_id: None,
+        updated_at_ns: Some(1),
+    };
+    live.apply(Source::Nats, vec![left], now);
+    let remembered = || shared.live.lock().ledger.tombstones.len();
+    assert_eq!(remembered(), 1);
+    // A look at anything is one at this, too.
+    let Change::Register(mut brief) = register("b.test", 1) else { unreachable!("it registers") };
+    brief.ttl = Some(Duration::from_secs(4));
+    live.apply(Source::Nats, vec![Change::Register(brief)], now);
+    live.expire(now + Duration::from_secs(6));
+    assert_eq!(remembered(), 0);
+}
+
+#[test]
+fn a_longer_grace_holds_for_routes_that_have_expired_already() {
+    let grace = |grace: &str| format!("[registry]\ngrace = \"{grace}\"\n");
+    let shared = shared(&grace("1s"));
+    let live = LiveRoutes::of(&shared);
+    let now = Instant::now();
+    let Change::Register(mut brief) = register("a.test", 1) else { unreachable!("it registers") };
+    brief.ttl = Some(Duration::from_secs(1));
+    live.apply(Source::Nats, vec![Change::Register(brief)], now);
+    live.expire(now + Duration::from_secs(2));
+    shared.reload(settings(&grace("1h"))).unwrap();
+    live.expire(now + Duration::from_secs(60));
+    assert_eq!(sources(&shared, "a.test"), [Source::Nats]);
+    live.expire(now + Duration::from_secs(3_700));
+    assert!(sources(&shared, "a.test").is_empty());
+}
+
+#[test]
 fn live_routes_have_labels_as_long_as_there_are_some_and_give_way_to_flagged_ones() {
     let shared = shared("");
     let live = LiveRoutes::of(&shared);

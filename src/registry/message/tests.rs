@@ -51,7 +51,7 @@ fn an_emitters_whole_message_is_one_registration_a_route() {
 fn what_emitters_leave_open_says_nothing() {
     let text = r#"{"host":"10.0.0.7","port":"8080","tls_port":0,"uris":["a.test"],"app":null,"tags":null,
         "private_instance_id":"","private_instance_index":2,"stale_threshold_in_seconds":0,
-        "endpoint_updated_at_ns":null,"options":null,"route_service_url":null}"#;
+        "endpoint_updated_at_ns":0,"options":null,"route_service_url":null}"#;
     let expected = Registration {
         ttl: Some(TTL),
         instance_index: Some("2".into()),
@@ -93,6 +93,9 @@ fn texts_are_borrowed_and_escapes_are_read() {
 fn what_is_wrong_has_a_kind() {
     let long = "x".repeat(MAX_TEXT_BYTES + 1);
     let uris = vec!["\"a.test\""; MAX_URIS + 1].join(",");
+    let tags = |count: usize| -> String {
+        (0..count).map(|at| format!("\"t{at}\":\"\"")).collect::<Vec<_>>().join(",")
+    };
     let with = |more: &str| format!(r#"{{"host":"10.0.0.7","port":80,"uris":["a.test"],{more}}}"#);
     for (message, expected) in [
         (r#"{"host":"10.0.0.7","port":80,"uris":["a.test"]}"#.to_owned(), "fine"),
@@ -108,10 +111,13 @@ fn what_is_wrong_has_a_kind() {
         (with(&format!("\"app\":\"{long}\"")), "too-large"),
         (with(&format!("\"tags\":{{\"a\":\"{long}\"}}")), "too-large"),
         (format!(r#"{{"host":"10.0.0.7","port":80,"uris":[{uris}]}}"#), "too-large"),
+        (with(&format!("\"tags\":{{{}}}", tags(MAX_TAGS))), "fine"),
+        (with(&format!("\"tags\":{{{}}}", tags(MAX_TAGS + 1))), "too-large"),
         (with(&format!("\"unknown\":\"{}\"", "x".repeat(MAX_MESSAGE_BYTES))), "too-large"),
         (r#"{"port":80,"uris":["a.test"]}"#.into(), "no-host"),
         (r#"{"host":"app.internal","port":80,"uris":["a.test"]}"#.into(), "host"),
         (r#"{"host":"0.0.0.0","port":80,"uris":["a.test"]}"#.into(), "host"),
+        (r#"{"host":"224.0.0.1","port":80,"uris":["a.test"]}"#.into(), "host"),
         (r#"{"host":"10.0.0.7","uris":["a.test"]}"#.into(), "no-port"),
         (r#"{"host":"10.0.0.7","port":0,"uris":["a.test"]}"#.into(), "no-port"),
         (r#"{"host":"10.0.0.7","port":65536,"uris":["a.test"]}"#.into(), "port"),
