@@ -9,7 +9,7 @@ loopback, over real sockets; nothing here needs a fast machine, since what takes
 time is waiting. `tests/slow_endpoint.rs` shows the same in virtual time.
 
     cargo build --release
-    python3 benches/slow_endpoint.py            # about 2 minutes, mostly waiting
+    python3 benches/slow_endpoint.py            # about 3 minutes, mostly waiting
 
 Exits with 1 if a percentile is out of bounds under least-requests.
 """
@@ -147,7 +147,7 @@ def measure(binary, balance, slow, kind, amount, seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--router", default=ROOT / "target/release/pointsman")
-    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--seconds", type=float, default=10)
     options = parser.parse_args()
     good = True
     print("| load | healthy p99 | one slow: p99 | ratio | its share | round-robin: p99 |")

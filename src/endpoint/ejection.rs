@@ -190,6 +190,8 @@ mod tests {
             now_ms += length_ms;
         }
         assert!(ejection.begin_trial(now_ms).is_some());
+        // It is in since its trial passed, which took its time.
+        now_ms += 2_000;
         ejection.pass(now_ms);
         assert!(ejection.eject(now_ms + 4_999, TERMS, 0));
         assert_eq!(out_until(&ejection, now_ms + 4_999), now_ms + 9_999, "not forgiven yet");

@@ -157,6 +157,7 @@ mod tests {
         assert_eq!([0, 1, 2].map(|others| chosen([1, 1], others)), [Some("fast"); 3]);
         assert_eq!((chosen([1, 1], 3), chosen([1, 1], 4)), (None, Some("slow")), "even, and less");
         assert_eq!((chosen([1, 2], 5), chosen([1, 2], 7)), (Some("fast"), Some("slow")));
+        assert_eq!((chosen([2, 1], 2), chosen([2, 1], 4)), (Some("fast"), Some("slow")));
     }
 
     #[test]

@@ -82,3 +82,113 @@ impl EndpointSet {
         self.endpoints().iter().filter(is_out).count() < self.len() / 2
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::rise_fall::Standing as Probes;
+    use crate::endpoint::{
+        Balance, Choosing, EjectionTerms, HealthCheck, LastProbe, Member, OutlierPolicy,
+        ProbeRegistry,
+    };
+
+    fn policy() -> OutlierPolicy {
+        OutlierPolicy {
+            failures_in_a_row: 2,
+            success_percent: 0,
+            min_requests: 1,
+            window_ms: 1_000,
+            ejection: EjectionTerms { base_ms: 1_000, max_ms: 9_000 },
+        }
+    }
+
+    fn states(count: u16) -> Vec<Arc<EndpointState>> {
+        let state = |port| Arc::new(EndpointState::new(([192, 0, 2, 1], port).into(), 1));
+        (0..count).map(state).collect()
+    }
+
+    fn set(states: &[Arc<EndpointState>], outlier: Option<OutlierPolicy>) -> EndpointSet {
+        let member = |endpoint| Member { endpoint, weight: 1, near: true, since_ms: 0 };
+        let members = states.iter().cloned().map(member).collect();
+        let choosing = Choosing { outlier, ..Choosing::by(Balance::RoundRobin, 1) };
+        EndpointSet::new(members, choosing)
+    }
+
+    fn asked(now_ms: u64) -> Asked {
+        Asked { now_ms, ..Asked::default() }
+    }
+
+    fn conditions(set: &EndpointSet, now_ms: u64) -> Vec<Condition> {
+        (0..set.len()).map(|index| set.seen(index, now_ms).unwrap().condition).collect()
+    }
+
+    /// Ejects these on a route of their own among four others.
+    fn eject(states: &[Arc<EndpointState>]) {
+        let large = set(&[states.to_vec(), self::states(4)].concat(), Some(policy()));
+        for index in 0..states.len() {
+            assert_eq!(large.note(index, None, false, &asked(0)), None);
+            assert!(large.note(index, None, false, &asked(0)).is_some());
+        }
+    }
+
+    use Condition::{Available, Down, Ejected};
+
+    #[test]
+    fn an_ejection_is_shown_where_it_counts() {
+        let states = states(4);
+        eject(&states[..3]);
+        let seen = |states: &[Arc<EndpointState>], outlier| conditions(&set(states, outlier), 1);
+        let on = || Some(policy());
+        assert_eq!(seen(&states, on()), [Ejected, Ejected, Available, Available]);
+        assert_eq!(seen(&states[1..], on()), [Ejected, Available, Available]);
+        assert_eq!(seen(&states[2..], on()), [Ejected, Available]);
+        assert_eq!(seen(&states[..1], on()), [Available], "alone");
+        assert_eq!(seen(&states, None), [Available; 4], "where nobody is ejected");
+        assert_eq!(set(&states, on()).seen(4, 1), None);
+    }
+
+    #[test]
+    fn who_is_down_is_none_of_the_half_that_may_be_ejected_unless_all_are_down() {
+        let states = states(4);
+        eject(&states[..3]);
+        let registry = ProbeRegistry::default();
+        let check = HealthCheck::default().of_route("a");
+        let seen = |down: &[usize]| {
+            let probed = states.iter().enumerate().map(|(index, state)| {
+                let probed = registry.resolve(state.address(), 0, &check);
+                let standing = if down.contains(&index) { Probes::Down } else { Probes::Up };
+                probed.note(LastProbe { at_ms: 1, fault: None }, Some(standing));
+                probed
+            });
+            conditions(&set(&states, Some(policy())).with_probes(probed.collect()), 1)
+        };
+        assert_eq!(seen(&[]), [Ejected, Ejected, Available, Available]);
+        assert_eq!(seen(&[0]), [Down, Ejected, Ejected, Available]);
+        assert_eq!(seen(&[3]), [Ejected, Ejected, Available, Down]);
+        assert_eq!(seen(&[0, 1, 2, 3]), [Down; 4]);
+    }
+
+    #[test]
+    fn answers_that_break_off_eject_up_to_half() {
+        let set = set(&states(2), Some(policy()));
+        for index in [0, 1] {
+            assert!(set.note(index, None, true, &asked(0)).is_none());
+            assert_eq!(set.note_broken_off(index, &asked(0)), None);
+            assert!(set.note(index, None, true, &asked(0)).is_none());
+        }
+        let ejected = Change { to: Ejected, reason: Reason::FailuresInARow };
+        assert_eq!(set.note_broken_off(1, &asked(0)), Some(ejected));
+        assert_eq!(set.note_broken_off(0, &asked(0)), None, "half is out");
+        assert_eq!(conditions(&set, 1), [Available, Ejected]);
+    }
+
+    #[test]
+    fn where_nobody_is_ejected_nothing_is_noted() {
+        let set = set(&states(2), None);
+        for _ in 0..9 {
+            assert_eq!(set.note(0, None, false, &asked(0)), None);
+            assert_eq!(set.note_broken_off(0, &asked(0)), None);
+        }
+        assert!(!set.endpoints()[0].breaks_off());
+    }
+}

@@ -192,6 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn just_enough_successes_are_enough() {
+        let half = OutlierPolicy { failures_in_a_row: 0, ..policy() };
+        let outlier = Outlier::new(1);
+        for _ in 0..5 {
+            outlier.worked(0, 0, &half);
+        }
+        assert!((0..5).all(|_| outlier.failed(0, 0, &half).is_none()), "half of ten");
+        assert_eq!(outlier.failed(0, 0, &half), Some(Reason::SuccessRate));
+    }
+
+    #[test]
     fn either_measure_can_be_off() {
         let off = OutlierPolicy { failures_in_a_row: 0, success_percent: 0, ..policy() };
         let outlier = Outlier::new(1);

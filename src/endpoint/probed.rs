@@ -170,6 +170,9 @@ mod tests {
         let same = registry.resolve(address(1), 0, &HealthCheck::default().of_route("a"));
         assert!(Arc::ptr_eq(&one, &same) && same.is_down());
         assert_eq!(registry.down(), HashSet::from([address(1)]));
+        let other_way = registry.resolve(address(1), 7, &check);
+        assert_eq!((one.way(), other_way.way(), other_way.is_down()), (0, 7, false));
+        assert_eq!((one.check(), registry.made()), (&check, 2));
         assert!(!registry.resolve(address(2), 0, &check).is_down());
         assert!(!registry.resolve(address(1), 0, &HealthCheck::default().of_route("b")).is_down());
     }

@@ -244,3 +244,108 @@ fn a_request_that_waits_tries_an_ejected_endpoint_when_that_is_due() {
     assert!(waits(false).is_pending());
     assert!(matches!(waits(true), Poll::Ready(Entrance::NoneLeft)));
 }
+
+/// The members, these ejected on another route.
+fn ejected_elsewhere(count: u16, ejected: &[usize]) -> Vec<Member> {
+    let mine = members(count);
+    let out: Vec<_> = ejected.iter().map(|index| mine[*index].clone()).collect();
+    let others = (1_000..1_020).map(|port| Member {
+        endpoint: Arc::new(EndpointState::new(([192, 0, 2, 1], port).into(), 2)),
+        ..mine[0].clone()
+    });
+    let choosing = Choosing { outlier: Some(policy()), ..Choosing::by(Balance::RoundRobin, 1) };
+    let elsewhere = EndpointSet::new(out.into_iter().chain(others).collect(), choosing);
+    for index in 0..ejected.len() {
+        assert!(elsewhere.note(index, None, false, &asked(0, 0)).is_some());
+    }
+    mine
+}
+
+#[test]
+fn no_more_than_half_is_out_whatever_other_routes_think() {
+    for (balance, key) in all_balances() {
+        let choosing = || Choosing { outlier: Some(policy()), ..Choosing::by(balance.clone(), 1) };
+        let used = |count: u16, ejected: &[usize]| {
+            let set = EndpointSet::new(ejected_elsewhere(count, ejected), choosing());
+            let asked = |n| Asked { key: key.map(|_| key::spin(n)), ..asked(1, key::spin(n)) };
+            let chosen = (0..200).filter_map(|n| set.choose(&asked(n), &Tried::new()));
+            let mut used: Vec<_> = chosen.map(|choice| choice.index).collect();
+            used.sort_unstable();
+            used.dedup();
+            used
+        };
+        assert_eq!(used(4, &[1]), [0, 2, 3]);
+        assert_eq!(used(4, &[0, 1]), [2, 3]);
+        assert_eq!(used(4, &[0, 1, 2]), [2, 3]);
+        assert_eq!(used(5, &[0, 1, 2, 3, 4]), [2, 3, 4]);
+        assert_eq!(used(2, &[0, 1]), [1]);
+        assert_eq!(used(1, &[0]), [0]);
+    }
+}
+
+#[test]
+fn where_all_are_passed_over_they_take_turns_all_the_same() {
+    let set = set(3, Balance::RoundRobin);
+    for endpoint in set.endpoints() {
+        endpoint.pass_over(0, REFUSED);
+    }
+    let chosen = (0..9).filter_map(|_| set.choose(&asked(1, 0), &Tried::new()));
+    let mut shares = [0; 3];
+    chosen.for_each(|choice| shares[choice.index] += 1);
+    assert_eq!(shares, [3; 3]);
+}
+
+#[test]
+fn an_endpoint_that_is_passed_over_too_is_not_tried_before_that_ends() {
+    let members = ejected_elsewhere(2, &[1]);
+    let choosing = Choosing { outlier: Some(policy()), ..Choosing::by(Balance::RoundRobin, 1) };
+    let set = EndpointSet::new(members, choosing);
+    set.endpoints()[1].pass_over(0, REFUSED);
+    let tries = |now_ms| {
+        let choice = set.choose(&asked(now_ms, 0), &Tried::new()).unwrap();
+        choice.trial.is_some()
+    };
+    assert_eq!([1_000, 4_999, 5_000].map(tries), [false, false, true]);
+}
+
+#[test]
+fn an_ejected_endpoint_is_used_when_those_that_are_fit_were_tried() {
+    let choosing = Choosing { outlier: Some(policy()), ..Choosing::by(Balance::RoundRobin, 1) };
+    let set = EndpointSet::new(ejected_elsewhere(2, &[1]), choosing);
+    assert_eq!(set.choose(&asked(1, 0), &tried(&[0])).map(|choice| choice.index), Some(1));
+}
+
+#[test]
+fn traffic_leaves_the_zone_in_proportion_to_what_is_missing_there() {
+    for (balance, key) in all_balances() {
+        let near_of_700 = |passed_over: &[usize]| {
+            let mut members = members(8);
+            members.iter_mut().skip(4).for_each(|member| member.near = false);
+            let set = EndpointSet::new(members, Choosing::by(balance.clone(), 1));
+            for index in passed_over {
+                set.endpoints()[*index].pass_over(0, REFUSED);
+            }
+            let asked = |n| Asked { key: key.map(|_| key::spin(n)), ..asked(1, key::spin(n)) };
+            let chosen = (0..700).filter_map(|n| set.choose(&asked(n), &Tried::new()));
+            chosen.filter(|choice| choice.index < 4).count()
+        };
+        // Three of four are more than the 70 % that are enough.
+        assert_eq!((near_of_700(&[]), near_of_700(&[2])), (700, 700));
+        let (half, quarter) = (near_of_700(&[0, 1]), near_of_700(&[0, 1, 2]));
+        assert!((450..550).contains(&half), "{half} is not near 500");
+        assert!((200..300).contains(&quarter), "{quarter} is not near 250");
+        assert_eq!(near_of_700(&[0, 1, 2, 3]), 0);
+        assert_eq!(near_of_700(&[4, 5, 6, 7]), 700);
+    }
+}
+
+#[test]
+fn a_load_weighs_more_at_an_endpoint_in_its_slow_start() {
+    let mut members = members(2);
+    members[1].since_ms = 10_000;
+    let choosing = Choosing { slow_start_ms: 1_000, ..Choosing::by(Balance::LeastRequests, 1) };
+    let set = EndpointSet::new(members, choosing);
+    let [_one, _two] = [0, 1].map(|index| set.endpoints()[index].lease(0));
+    let chosen = (0..200).filter_map(|n| set.choose(&asked(10_500, key::spin(n)), &Tried::new()));
+    assert_eq!(chosen.filter(|choice| choice.index == 1).count(), 0, "one counts as two");
+}
