@@ -132,6 +132,16 @@ impl Settings {
         }
         files
     }
+
+    /// Those that are the router's own certificates.
+    pub(crate) fn tls_chains(&self) -> Vec<&FileRef> {
+        let listeners = self.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+        let shown = listeners.flat_map(|tls| &tls.certificates).map(|one| &one.chain);
+        let endpoints = self.routes.iter().flat_map(|route| &route.endpoints);
+        let asked = endpoints.filter_map(|endpoint| endpoint.tls.as_deref());
+        let asked = asked.chain(&self.registry.tls).filter_map(|tls| tls.identity.as_ref());
+        shown.chain(asked.map(|(chain, _)| chain)).collect()
+    }
 }
 
 const VERSIONS: &[(&str, TlsVersion)] = &[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)];

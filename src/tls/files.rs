@@ -13,7 +13,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::config::{Diagnostic, FileRef};
+use crate::config::{Diagnostic, FileRef, Settings};
+use crate::tls::staple::Staple;
 use crate::tls::validity::Validity;
 
 /// The largest file of certificates or keys, in bytes: the bundles that
@@ -35,6 +36,38 @@ impl FileFault {
     /// The same as the configuration reports its mistakes.
     pub(crate) fn diagnostic(&self) -> &Diagnostic {
         &self.0
+    }
+}
+
+/// Warns of a certificate that is not valid now, or will not be soon.
+fn complain(file: &FileRef, leaf: &[u8]) {
+    if let Some(complaint) = Validity::of(leaf).and_then(|v| v.complaint(SystemTime::now())) {
+        tracing::warn!(file = %file.path.display(), key = file.place.key, "{complaint}");
+    }
+}
+
+/// Warns again of what the settings name and time has made worse since it was
+/// read: certificates and OCSP responses. What cannot be read is not its
+/// business.
+pub(super) fn look_again(settings: &Settings) {
+    for chain in settings.tls_chains() {
+        if let Some(leaf) = certificates(chain).ok().and_then(|all| all.into_iter().next()) {
+            complain(chain, &leaf);
+        }
+    }
+    for tls in settings.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
+        for file in tls.certificates.iter().filter_map(|certificate| certificate.ocsp.as_ref()) {
+            if let Some(staple) = read(file).ok().and_then(Staple::read) {
+                complain_of_staple(file, &staple);
+            }
+        }
+    }
+}
+
+fn complain_of_staple(file: &FileRef, staple: &Staple) {
+    if !staple.is_fresh(SystemTime::now()) {
+        let complaint = "the OCSP response is past its time and not shown";
+        tracing::warn!(file = %file.path.display(), key = file.place.key, "{complaint}");
     }
 }
 
@@ -75,9 +108,7 @@ pub(crate) fn identity(chain: &FileRef, key: &FileRef) -> Result<CertifiedKey, F
         let reason = format!("its first certificate cannot be used: {error}");
         return Err(FileFault::new(chain, reason));
     }
-    if let Some(complaint) = Validity::of(leaf).and_then(|v| v.complaint(SystemTime::now())) {
-        tracing::warn!(file = %chain.path.display(), key = chain.place.key, "{complaint}");
-    }
+    complain(chain, leaf);
     let secret = PrivateKeyDer::from_pem_slice(&read(key)?)
         .map_err(|error| FileFault::new(key, format!("has no private key in PEM: {error}")))?;
     let provider = crate::tls::provider();
@@ -99,16 +130,25 @@ pub(crate) fn identity(chain: &FileRef, key: &FileRef) -> Result<CertifiedKey, F
     }
 }
 
-/// A stapled OCSP response, DER.
-pub(crate) fn ocsp(file: &FileRef) -> Result<Vec<u8>, FileFault> {
-    let bytes = read(file)?;
-    // RFC 6960 section 4.2.1: a SEQUENCE that begins with an ENUMERATED of 0.
-    let successful = bytes.first() == Some(&0x30)
-        && bytes.windows(3).take(8).any(|window| window == [0x0a, 0x01, 0x00]);
-    if !successful {
+/// A stapled OCSP response, DER, for this certificate.
+///
+/// One that is past its time, or about another certificate, is a warning and no
+/// fault: it is not shown. Whoever renews certificates may be quicker than who
+/// fetches responses.
+pub(crate) fn ocsp(
+    file: &FileRef,
+    certificate: &CertifiedKey,
+) -> Result<Option<Staple>, FileFault> {
+    let Some(staple) = Staple::read(read(file)?) else {
         return Err(FileFault::new(file, "is no successful OCSP response in DER"));
+    };
+    if certificate.cert.first().is_some_and(|leaf| staple.is_about_another(leaf)) {
+        let complaint = "the OCSP response is about another certificate and not shown";
+        tracing::warn!(file = %file.path.display(), key = file.place.key, "{complaint}");
+        return Ok(None);
     }
-    Ok(bytes)
+    complain_of_staple(file, &staple);
+    Ok(Some(staple))
 }
 
 /// The authorities of a PEM file.

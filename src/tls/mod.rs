@@ -2,6 +2,7 @@
 //! cryptography they are for.
 
 mod files;
+mod staple;
 mod validity;
 mod watch;
 
@@ -10,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 pub(crate) use files::{FileFault, certificates, identity, ocsp, roots};
+pub(crate) use staple::Staple;
 pub(crate) use watch::watch;
 
 /// aws-lc-rs with its defaults: X25519MLKEM768 first, then X25519 and the

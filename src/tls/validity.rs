@@ -36,8 +36,7 @@ impl Validity {
 
     /// What there is to be said of it at `now`.
     pub(super) fn complaint(self, now: SystemTime) -> Option<&'static str> {
-        let now_s = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let now_s = i64::try_from(now_s).unwrap_or(i64::MAX);
+        let now_s = unix_s(now);
         if now_s < self.not_before_s {
             Some("the certificate is not valid yet")
         } else if now_s > self.not_after_s {
@@ -50,9 +49,15 @@ impl Validity {
     }
 }
 
+/// Seconds since 1970.
+pub(super) fn unix_s(moment: SystemTime) -> i64 {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
 /// The content of the first element, which must have this tag, and what
 /// follows it.
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub(super) fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
     if found != tag {
@@ -70,7 +75,7 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 }
 
 /// A UTCTime or GeneralizedTime, both in Zulu and to the second.
-fn time(der: &[u8]) -> Option<(i64, &[u8])> {
+pub(super) fn time(der: &[u8]) -> Option<(i64, &[u8])> {
     let (text, rest, century) = match der.first()? {
         0x17 => element(der, 0x17).map(|(text, rest)| (text, rest, None))?,
         _ => {

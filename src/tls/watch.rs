@@ -13,9 +13,13 @@ use std::time::Duration;
 use crate::config::Settings;
 use crate::registry::Stamp;
 use crate::router::Shared;
+use crate::tls::files::look_again;
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Looks between two warnings of what has run out: half a day.
+const LOOKS_A_WARNING: u32 = 12 * 60 * 60 / 2;
 
 type Stamps = BTreeMap<PathBuf, Stamp>;
 
@@ -32,9 +36,15 @@ pub(crate) async fn watch(shared: &Shared, changed: impl Fn()) {
         tokio::task::spawn_blocking(move || stamps(&settings)).await.unwrap_or_default()
     };
     let mut known = look().await;
+    let mut looks = 0;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let seen = look().await;
+        looks += 1;
+        if looks % LOOKS_A_WARNING == 0 {
+            let settings = shared.snapshots.current().settings.clone();
+            let _ = tokio::task::spawn_blocking(move || look_again(&settings)).await;
+        }
         // A file that is new to the settings was read with them.
         let differs = seen.iter().any(|(path, stamp)| known.get(path).is_some_and(|k| k != stamp));
         known = seen;

@@ -8,14 +8,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::tls::Staple;
+
 /// One certificate with its key, and the names it is for.
 #[derive(Debug)]
 pub(crate) struct Certificate {
-    pub(super) key: Arc<CertifiedKey>,
+    key: Arc<CertifiedKey>,
+    /// The same with its OCSP response, and what is known of that.
+    stapled: Option<(Arc<CertifiedKey>, Staple)>,
     names: Vec<Box<str>>,
 }
 
@@ -30,11 +35,23 @@ pub(super) struct Certificates {
 impl Certificate {
     /// A certificate and its key. One without a DNS name in its
     /// subjectAltName is only ever the default.
-    pub(super) fn new(key: CertifiedKey) -> Self {
+    pub(super) fn new(key: CertifiedKey, staple: Option<Staple>) -> Self {
         let leaf = key.cert.first().and_then(|leaf| webpki::EndEntityCert::try_from(leaf).ok());
         let names = leaf.iter().flat_map(|leaf| leaf.valid_dns_names());
         let names = names.map(|name| name.to_ascii_lowercase().into()).collect();
-        Self { key: Arc::new(key), names }
+        let stapled = staple.map(|staple| {
+            let key = CertifiedKey { ocsp: Some(staple.der.clone()), ..key.clone() };
+            (Arc::new(key), staple)
+        });
+        Self { key: Arc::new(key), stapled, names }
+    }
+
+    /// As it is shown at `now`: without an OCSP response that is past its time.
+    fn shown(&self, now: SystemTime) -> &Arc<CertifiedKey> {
+        match &self.stapled {
+            Some((key, staple)) if staple.is_fresh(now) => key,
+            _ => &self.key,
+        }
     }
 
     /// Whether it is for this host, in lower case.
@@ -83,7 +100,7 @@ impl ResolvesServerCert for Certificates {
         };
         let name = hello.server_name().map(normal);
         let named = name.and_then(|name| self.find(&name, suits));
-        Some(self.all[named.unwrap_or(0)].key.clone())
+        Some(self.all[named.unwrap_or(0)].shown(SystemTime::now()).clone())
     }
 }
 
@@ -111,7 +128,7 @@ mod tests {
         let provider = crate::tls::provider();
         let secret = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let signing = provider.key_provider.load_private_key(secret).unwrap();
-        Arc::new(Certificate::new(CertifiedKey::new(vec![made.der().clone()], signing)))
+        Arc::new(Certificate::new(CertifiedKey::new(vec![made.der().clone()], signing), None))
     }
 
     #[test]

@@ -35,9 +35,9 @@ impl ListenerTls {
         let mut in_use: Vec<Arc<Policy>> = Vec::new();
         let mut policies = Vec::with_capacity(settings.certificates.len());
         for files in &settings.certificates {
-            let mut key = identity(&files.chain, &files.key)?;
-            key.ocsp = files.ocsp.as_ref().map(ocsp).transpose()?;
-            all.push(Arc::new(Certificate::new(key)));
+            let key = identity(&files.chain, &files.key)?;
+            let staple = files.ocsp.as_ref().map(|file| ocsp(file, &key)).transpose()?;
+            all.push(Arc::new(Certificate::new(key, staple.flatten())));
             let policy =
                 known.resolve(files.client_auth.as_ref().unwrap_or(&settings.client_auth))?;
             let index = in_use.iter().position(|other| Arc::ptr_eq(other, &policy));
