@@ -130,7 +130,7 @@ impl Acceptor {
                 Prelude { stream, client, listener, index, router: router.clone(), preludes };
             tokio::spawn(async move {
                 let serving = async {
-                    let passed = prelude::unless_closed(&entry, prelude.pass()).await;
+                    let passed = prelude::unless_evicted(&entry, prelude.pass(&entry)).await;
                     let Some((stream, client)) = passed else { return };
                     let connection = http1::open(stream, half_close_allowed);
                     if crowded {

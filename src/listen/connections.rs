@@ -51,6 +51,10 @@ struct State {
     evicted: AtomicBool,
     /// Asked to close, because the router does.
     closes_idle: AtomicBool,
+    /// What comes before HTTP has begun to come, and is not over.
+    greeting: AtomicBool,
+    /// Since when its first request could come, in µs since `start`.
+    first_request_us: AtomicU64,
 }
 
 impl State {
@@ -86,13 +90,16 @@ impl Connections {
 
     /// Takes in a connection just accepted from `client`.
     pub(crate) fn enter(self: &Arc<Self>, client: SocketAddr) -> ConnectionEntry {
+        let now_us = self.now_us();
         let state = Arc::new(State {
             client,
             since: Instant::now(),
-            idle_since_us: AtomicU64::new(self.now_us()),
+            idle_since_us: AtomicU64::new(now_us),
             used: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
             closes_idle: AtomicBool::new(false),
+            greeting: AtomicBool::new(false),
+            first_request_us: AtomicU64::new(now_us),
         });
         let key = self.open.enter(state.clone());
         self.idle.fetch_add(1, Ordering::Relaxed);
@@ -240,9 +247,47 @@ impl ConnectionEntry {
         self.state.evicted.load(Ordering::Relaxed)
     }
 
-    /// Whether to close unless a request has begun to come.
+    /// Whether it was asked to close, because the router does.
     pub(crate) fn closes_idle(&self) -> bool {
         self.state.closes_idle.load(Ordering::Relaxed)
+    }
+
+    /// After how long to close unless a request has begun to come; `None` if
+    /// nobody asks for that.
+    ///
+    /// One that has brought none gets the time for its first, counted from when
+    /// that could come: a client whose handshake has just ended has no reason
+    /// to think that its request might not be answered.
+    pub(crate) fn closes_idle_in(&self) -> Option<Duration> {
+        if !self.closes_idle() || self.state.greeting.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.closes_in_at(self.connections.now_us())
+    }
+
+    fn closes_in_at(&self, now_us: u64) -> Option<Duration> {
+        if self.state.used.load(Ordering::Relaxed) {
+            return Some(Duration::ZERO);
+        }
+        let due_us =
+            self.state.first_request_us.load(Ordering::Relaxed) + micros(FIRST_REQUEST_COMES);
+        Some(Duration::from_micros(due_us.saturating_sub(now_us)))
+    }
+
+    /// What comes before HTTP has begun: it has its own clocks, and is let
+    /// finish.
+    pub(crate) fn greets(&self) {
+        self.state.greeting.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on a request can come.
+    pub(crate) fn greeted(&self) {
+        let now_us = self.connections.now_us();
+        self.state.first_request_us.store(now_us, Ordering::Relaxed);
+        if !self.is_active() {
+            self.state.idle_since_us.store(now_us, Ordering::Relaxed);
+        }
+        self.state.greeting.store(false, Ordering::Relaxed);
     }
 
     /// Runs `connection` until it ends or everything is cut. It is polled
@@ -287,59 +332,4 @@ fn micros(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::telemetry::metrics::Metrics;
-
-    #[test]
-    fn the_longest_idle_goes_first_though_others_come_and_are_used() {
-        let connections = Connections::new(Metrics::new(1).worker(0));
-        let enter = |since_us: u64| {
-            let entry = connections.enter(([127, 0, 0, 1], 40_000).into());
-            entry.state.idle_since_us.store(since_us, Ordering::Relaxed);
-            entry
-        };
-        assert!(!connections.evict_longest_idle(), "there is none");
-        let count = EVICTIONS_A_LOOK as u64 + 100;
-        // Not in their order.
-        let mut all: Vec<_> = (0..count).map(|at| enter(1 + at * 7919 % count)).collect();
-        all.sort_by_key(|entry| entry.state.idle_since_us.load(Ordering::Relaxed));
-        assert!(connections.evict_longest_idle());
-        assert!(all[0].is_evicted());
-        // One is used, one has gone, one is used and idle again.
-        all[1].active();
-        all[3].active();
-        all[3].idle(Instant::now());
-        let again_us = count + 10;
-        all[3].state.idle_since_us.store(again_us, Ordering::Relaxed);
-        drop(all.remove(2));
-        let late = enter(again_us + 1);
-        for _ in 4..count {
-            assert!(connections.evict_longest_idle());
-        }
-        let spared: Vec<_> = (1..all.len()).filter(|at| !all[*at].is_evicted()).collect();
-        assert_eq!(spared, [1, 2], "the used one, and the one idle again");
-        assert!(!late.is_evicted());
-        assert!(connections.evict_longest_idle() && all[2].is_evicted());
-        assert!(connections.evict_longest_idle() && late.is_evicted());
-        assert!(!connections.evict_longest_idle(), "one is in use, all else has gone");
-    }
-
-    #[test]
-    fn closing_spares_who_has_just_come_until_silence_is_over() {
-        let connections = Connections::new(Metrics::new(1).worker(0));
-        let enter = || connections.enter(([127, 0, 0, 1], 40_000).into());
-        let (fresh, used, busy, silent) = (enter(), enter(), enter(), enter());
-        used.active();
-        used.idle(Instant::now());
-        busy.active();
-        let now_us = 10_000_000;
-        fresh.state.idle_since_us.store(now_us - 400_000, Ordering::Relaxed);
-        silent.state.idle_since_us.store(now_us - 600_000, Ordering::Relaxed);
-        connections.close_idle_at(now_us);
-        assert!(!fresh.closes_idle());
-        assert!(used.closes_idle() && busy.closes_idle() && silent.closes_idle());
-        connections.close_silent();
-        assert!(fresh.closes_idle());
-    }
-}
+mod tests;

@@ -3,12 +3,13 @@
 //! listener that has neither.
 
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
+use std::time::Instant;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -18,11 +19,12 @@ use crate::listen::connections::ConnectionEntry;
 use crate::listen::tls::{Arrived, arrive};
 use crate::proxy_protocol::{self, Malformed, Origin, Step};
 use crate::request::ClientAddress;
-use crate::router::{Router, WorkerRouter};
+use crate::router::{ConnectionFailure, Router, WorkerRouter};
 use crate::transport::{HandshakeError, Transport};
 
-/// Between two lines of the log about connections that came to nothing: a
-/// scanner must not fill it. The metrics count them all.
+/// Between two lines of the log, and two entries under `/errors`, about
+/// connections that came to nothing: a scanner must not fill them. The metrics
+/// count them all.
 const LOG_EVERY_MS: u64 = 100;
 
 /// The preludes of one worker's connections.
@@ -38,11 +40,13 @@ pub(crate) struct Preludes {
 struct Refusal {
     code: Code,
     detail: String,
+    /// The server name asked for, if it came to that.
+    host: Option<String>,
 }
 
 impl Refusal {
     fn new(code: Code, detail: impl ToString) -> Self {
-        Self { code, detail: detail.to_string() }
+        Self { code, detail: detail.to_string(), host: None }
     }
 }
 
@@ -60,38 +64,56 @@ pub(super) struct Prelude {
 impl Prelude {
     /// The stream that HTTP is spoken on, and its client; `None` if the
     /// connection came to nothing, which has been logged and counted.
-    pub(super) async fn pass(mut self) -> Option<(Box<dyn Transport>, ClientAddress)> {
+    pub(super) async fn pass(
+        mut self,
+        entry: &ConnectionEntry,
+    ) -> Option<(Box<dyn Transport>, ClientAddress)> {
         let (router, preludes) = (self.router.clone(), self.preludes.clone());
-        let peer = self.client.peer;
-        let passed = match self.name_client().await {
-            Ok(()) => self.secure().await,
+        let began = Instant::now();
+        let named = self.name_client(entry).await;
+        let client = self.client.peer;
+        let passed = match named {
+            Ok(Passed::Through) => self.secure(entry).await,
+            Ok(Passed::Closed) => return None,
             Err(refusal) => Err(refusal),
         };
         match passed {
-            Ok(passed) => passed,
-            Err(refusal) => {
-                preludes.report(router.worker(), &refusal, peer);
+            Ok(passed) => {
+                entry.greeted();
+                passed
+            }
+            Err(Refusal { code, detail, host }) => {
+                let failure = ConnectionFailure { code, detail, client, host, began };
+                preludes.report(router.worker(), failure);
                 None
             }
         }
     }
 
     /// Reads the PROXY header, if the peer is one that sends it.
-    async fn name_client(&mut self) -> Result<(), Refusal> {
+    async fn name_client(&mut self, entry: &ConnectionEntry) -> Result<Passed, Refusal> {
         let peer = self.client.peer.ip();
         if !self.listener.proxy_protocol_from.iter().any(|network| network.contains(peer)) {
-            return Ok(());
+            return Ok(Passed::Through);
         }
         let patience = self.router.pin().settings.timeouts.proxy_protocol;
         let refused = |why: &str| Refusal::new(Code::ProxyProtocolInvalid, why);
-        let read = timeout(patience, origin(&mut self.stream)).await;
+        let stream = &mut self.stream;
+        let read = async {
+            match first_byte(stream, entry).await {
+                Passed::Through => origin(stream).await.map(Some),
+                Passed::Closed => Ok(None),
+            }
+        };
+        let read = timeout(patience, read).await;
         match read.map_err(|_| refused("the PROXY header did not come in time"))? {
-            Ok(Origin::Client { source, destination }) => {
+            Ok(None) => Ok(Passed::Closed),
+            Ok(Some(Origin::Client { source, destination })) => {
                 self.client.peer = source;
                 self.client.local = destination;
-                Ok(())
+                Ok(Passed::Through)
             }
-            Ok(Origin::Unnamed) => Ok(()),
+            Ok(Some(Origin::Unnamed)) => Ok(Passed::Through),
             Err(HeaderError::Malformed(why)) => Err(refused(&why.to_string())),
             Err(HeaderError::Closed) => {
                 Err(refused("the connection ended within its PROXY header"))
@@ -99,11 +121,13 @@ impl Prelude {
         }
     }
 
-    async fn secure(self) -> Result<Option<(Box<dyn Transport>, ClientAddress)>, Refusal> {
-        let Self { stream, mut client, listener, index, router, preludes } = self;
-        let stream: Box<dyn Transport> = Box::new(stream);
+    async fn secure(
+        self,
+        entry: &ConnectionEntry,
+    ) -> Result<Option<(Box<dyn Transport>, ClientAddress)>, Refusal> {
+        let Self { mut stream, mut client, listener, index, router, preludes } = self;
         if listener.tls.is_none() {
-            return Ok(Some((stream, client)));
+            return Ok(Some((Box::new(stream), client)));
         }
         let failed = |why: &dyn std::fmt::Display| Refusal::new(Code::TlsHandshakeFailed, why);
         let (context, patience, limit) = {
@@ -121,34 +145,48 @@ impl Prelude {
                 &"as many handshakes are under way as limits.tls_handshakes allows",
             ));
         };
-        match timeout(patience, arrive(stream, index, &context)).await {
-            Ok(Ok(Arrived::Tls(stream))) => {
+        let mut host = None;
+        let arriving = async {
+            match first_byte(&mut stream, entry).await {
+                Passed::Through => {
+                    arrive(Box::new(stream), index, &context, &mut host).await.map(Some)
+                }
+                Passed::Closed => Ok(None),
+            }
+        };
+        match timeout(patience, arriving).await {
+            Ok(Ok(None)) => Ok(None),
+            Ok(Ok(Some(Arrived::Tls(stream)))) => {
                 client.secure = true;
                 Ok(Some((stream, client)))
             }
-            Ok(Ok(Arrived::PlainHttp)) => Err(failed(&"the client speaks HTTP without TLS")),
+            Ok(Ok(Some(Arrived::PlainHttp))) => Err(failed(&"the client speaks HTTP without TLS")),
             // A look whether the port is open, as balancers do.
             Ok(Err(HandshakeError::Silent)) => Ok(None),
-            Ok(Err(error)) => Err(failed(&error)),
+            Ok(Err(error)) => Err(Refusal { host, ..failed(&error) }),
             Err(_) => {
-                Err(Refusal::new(Code::TlsHandshakeTimeout, Code::TlsHandshakeTimeout.summary()))
+                let code = Code::TlsHandshakeTimeout;
+                Err(Refusal { host, ..Refusal::new(code, code.summary()) })
             }
         }
     }
 }
 
 impl Preludes {
-    fn report(&self, worker: &WorkerRouter, refusal: &Refusal, peer: SocketAddr) {
-        worker.metrics.error(refusal.code);
-        let now_ms = worker.shared.now_ms(std::time::Instant::now());
-        if now_ms < self.log_from_ms.load(Relaxed) {
+    /// Says that a connection came to nothing: always in the metrics and the
+    /// access log, which are bounded themselves; else as often as may be.
+    fn report(&self, worker: &WorkerRouter, failure: ConnectionFailure) {
+        let now_ms = worker.shared.now_ms(Instant::now());
+        let said = now_ms >= self.log_from_ms.load(Relaxed);
+        if said {
+            self.log_from_ms.store(now_ms + LOG_EVERY_MS, Relaxed);
+            let unsaid = self.unsaid.swap(0, Relaxed);
+            let ConnectionFailure { code, detail, client, .. } = &failure;
+            tracing::info!(%code, %client, unsaid, "a connection came to nothing: {detail}");
+        } else {
             self.unsaid.fetch_add(1, Relaxed);
-            return;
         }
-        self.log_from_ms.store(now_ms + LOG_EVERY_MS, Relaxed);
-        let unsaid = self.unsaid.swap(0, Relaxed);
-        let Refusal { code, detail } = refusal;
-        tracing::info!(%code, client = %peer, unsaid, "a connection came to nothing: {detail}");
+        worker.connection_failed(failure, said);
     }
 }
 
@@ -195,16 +233,44 @@ pub(super) fn has_any(listener: &ListenerSettings) -> bool {
     listener.tls.is_some() || !listener.proxy_protocol_from.is_empty()
 }
 
+/// Whether to go on with a connection.
+enum Passed {
+    Through,
+    /// It closes with its listener.
+    Closed,
+}
+
+/// Waits for the first byte, or for the end of the patience with silent
+/// connections: what has begun is let finish, under its own clock.
+async fn first_byte(stream: &mut TcpStream, entry: &ConnectionEntry) -> Passed {
+    let mut byte = [MaybeUninit::uninit(); 1];
+    let passed = poll_fn(|cx| match stream.poll_peek(cx, &mut ReadBuf::uninit(&mut byte)) {
+        // The end, too: what to say of it is not decided here.
+        Poll::Ready(_) => Poll::Ready(Passed::Through),
+        // The runtime may not have heard of what the system has taken for us.
+        Poll::Pending
+            if entry.closes_idle_in().is_some_and(|patience| patience.is_zero())
+                && !stream.is_disturbed() =>
+        {
+            Poll::Ready(Passed::Closed)
+        }
+        Poll::Pending => Poll::Pending,
+    })
+    .await;
+    entry.greets();
+    passed
+}
+
 /// Waits no longer than the router lets it be: a connection that has to make
-/// room, or that closes with its listener, ends here as it would idle.
-pub(super) async fn unless_closed<T>(
+/// room ends here as it would idle.
+pub(super) async fn unless_evicted<T>(
     entry: &ConnectionEntry,
     passing: impl Future<Output = Option<T>>,
 ) -> Option<T> {
     // On the heap, so that it is gone while requests are served.
     let mut passing = Box::pin(passing);
     poll_fn(|cx| match passing.as_mut().poll(cx) {
-        Poll::Pending if entry.is_evicted() || entry.closes_idle() => Poll::Ready(None),
+        Poll::Pending if entry.is_evicted() => Poll::Ready(None),
         polled => polled,
     })
     .await

@@ -5,6 +5,7 @@
 
 mod affinity;
 mod attempts;
+mod before_request;
 mod client_certificate;
 mod exchange;
 mod own;
@@ -28,12 +29,8 @@ use tokio::sync::watch;
 use crate::attempt::RetryBudget;
 use crate::config::Settings;
 use crate::endpoint::{EndpointRegistry, NameRegistry, ProbeRegistry};
-use crate::error::{Code, RouterError};
-use crate::http1::{Refusal, SeenHead};
 use crate::lifecycle::{Drain, Health};
 use crate::registry::{Bounds, Ledger, Live, LiveRoutes};
-use crate::request::{ClientAddress, Scope, Subject};
-use crate::respond::Reply;
 use crate::route::{Pinned, Publisher};
 use crate::sync::Mutex;
 use crate::telemetry::RecentErrors;
@@ -45,6 +42,7 @@ pub use service::{ResponseBody, ServiceBodyError};
 pub use snapshot::SnapshotError;
 pub use tls::TlsFault;
 
+pub(crate) use before_request::ConnectionFailure;
 pub(crate) use served::Served;
 pub(crate) use snapshot::{Draft, Makings, Route, RouteId, Snapshot, Terms};
 pub(crate) use tls::{TlsState, faults};
@@ -128,39 +126,6 @@ impl Router {
     /// Looks at them, without a pin.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Snapshot) -> R) -> R {
         self.worker.snapshots.look(look)
-    }
-
-    /// The reply to a head that was refused.
-    pub(crate) fn refuse(&self, refusal: Refusal, client: &ClientAddress) -> Reply {
-        let error = RouterError::new(refusal.kind.code(), refusal.kind.to_string());
-        let subject = refusal.seen.map_or(Subject::Nothing, Subject::Seen);
-        self.refuse_with(error, subject, client)
-    }
-
-    /// The reply to a head that stopped coming, of which so much had come.
-    pub(crate) fn time_out_head(
-        &self,
-        seen: Option<Box<SeenHead>>,
-        client: &ClientAddress,
-    ) -> Reply {
-        let error = RouterError::from(Code::RequestHeadTimeout);
-        self.refuse_with(error, seen.map_or(Subject::Nothing, Subject::Seen), client)
-    }
-
-    /// The reply on a connection there is no room for.
-    pub(crate) fn refuse_crowded(&self, client: &ClientAddress) -> Reply {
-        let detail = "as many connections are open as the router takes, and none is idle";
-        let error = RouterError::new(Code::Overloaded, detail);
-        self.refuse_with(error, Subject::Nothing, client)
-    }
-
-    fn refuse_with(&self, error: RouterError, subject: Subject, client: &ClientAddress) -> Reply {
-        let snapshot = self.worker.snapshots.pin();
-        let id = exchange::fresh_id();
-        let scope = Scope::open(self.worker.clone(), snapshot, *client, id, subject);
-        let mut reply = own::error_reply(scope, error);
-        reply.close = true;
-        reply
     }
 }
 

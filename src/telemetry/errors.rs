@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use crate::error::Code;
 use crate::sync::Mutex;
 
-/// An error that a request ended with.
+/// An error that a request ended with, or a connection before there was one.
 #[derive(Clone, Debug)]
 pub struct RecentError {
     /// When.
@@ -55,12 +55,15 @@ pub struct AttemptSummary {
     pub elapsed: Duration,
 }
 
-/// The last [`RecentErrors::CAPACITY`] errors of all workers.
+/// The last [`RecentErrors::CAPACITY`] errors of requests of all workers, and
+/// the last [`RecentErrors::CONNECTIONS`] of connections that came to none:
+/// whoever scans ports must not push out what happened to requests.
 #[derive(Debug)]
 pub struct RecentErrors {
     /// How many there ever were.
     count: AtomicU64,
     rings: Box<[Ring]>,
+    connections: Ring,
 }
 
 /// The last errors of one worker with their numbers, the newest last.
@@ -69,43 +72,57 @@ pub struct RecentErrors {
 struct Ring(Mutex<VecDeque<(u64, Arc<RecentError>)>>);
 
 impl RecentErrors {
-    /// How many errors are kept, and at most of each worker.
+    /// How many errors of requests are kept, and at most of each worker.
     pub const CAPACITY: usize = 1_000;
+    /// How many errors of connections are kept besides.
+    pub const CONNECTIONS: usize = 100;
     /// How much of a text that a client chose is kept.
     pub const MAX_TEXT_BYTES: usize = 1_024;
 
     /// None yet, of so many workers.
     pub fn new(workers: usize) -> Arc<Self> {
         let rings = std::iter::repeat_with(Ring::default).take(workers.max(1)).collect();
-        Arc::new(Self { count: AtomicU64::new(0), rings })
+        Arc::new(Self { count: AtomicU64::new(0), rings, connections: Ring::default() })
     }
 
-    /// Keeps an error of a worker; its oldest makes room. Method, host and path
-    /// are cut to [`Self::MAX_TEXT_BYTES`].
-    pub fn record(&self, worker: usize, mut error: RecentError) {
+    /// Keeps an error of a worker's request; its oldest makes room. Method, host
+    /// and path are cut to [`Self::MAX_TEXT_BYTES`].
+    pub fn record(&self, worker: usize, error: RecentError) {
+        self.push(&self.rings[worker % self.rings.len()], error, Self::CAPACITY);
+    }
+
+    /// Keeps an error of a connection that brought no request, likewise.
+    pub fn record_connection(&self, error: RecentError) {
+        self.push(&self.connections, error, Self::CONNECTIONS);
+    }
+
+    fn push(&self, ring: &Ring, mut error: RecentError, capacity: usize) {
         for text in [&mut error.method, &mut error.host, &mut error.path] {
             text.truncate(text.floor_char_boundary(Self::MAX_TEXT_BYTES));
             text.shrink_to_fit();
         }
         let error = Arc::new(error);
         let _evicted = {
-            let mut ring = self.rings[worker % self.rings.len()].0.lock();
+            let mut ring = ring.0.lock();
             // Drawn under the lock, so that a ring is in the order of numbers.
             let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
             ring.push_back((number, error));
-            (ring.len() > Self::CAPACITY).then(|| ring.pop_front())
+            (ring.len() > capacity).then(|| ring.pop_front())
         };
     }
 
     /// The last of all workers, newest first, each with its number: the first
     /// error since the start is 1.
     pub fn newest_first(&self) -> Vec<(u64, Arc<RecentError>)> {
+        let newest = |(number, _): &(u64, Arc<RecentError>)| Reverse(*number);
         let mut all = Vec::new();
         for ring in &self.rings {
             all.extend(ring.0.lock().iter().cloned());
         }
-        all.sort_unstable_by_key(|(number, _)| Reverse(*number));
+        all.sort_unstable_by_key(newest);
         all.truncate(Self::CAPACITY);
+        all.extend(self.connections.0.lock().iter().cloned());
+        all.sort_unstable_by_key(newest);
         all
     }
 }
@@ -145,6 +162,19 @@ pub(crate) mod tests {
         assert_eq!(kept.len(), RecentErrors::CAPACITY);
         assert_eq!((kept[0].0, kept[0].1.path.as_str()), (1_500, "/1500"));
         assert_eq!((kept[999].0, kept[999].1.path.as_str()), (501, "/501"));
+    }
+
+    #[test]
+    fn connections_that_came_to_nothing_push_out_no_request() {
+        let errors = RecentErrors::new(1);
+        errors.record(0, error("/first"));
+        (0..5_000).for_each(|n| errors.record_connection(error(&format!("/{n}"))));
+        errors.record(0, error("/last"));
+        let kept = errors.newest_first();
+        assert_eq!(kept.len(), RecentErrors::CONNECTIONS + 2);
+        assert_eq!((kept[0].0, kept[0].1.path.as_str()), (5_002, "/last"));
+        assert_eq!((kept[1].0, kept[1].1.path.as_str()), (5_001, "/4999"));
+        assert_eq!((kept[101].0, kept[101].1.path.as_str()), (1, "/first"));
     }
 
     #[test]

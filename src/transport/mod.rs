@@ -4,10 +4,12 @@
 //! over it, and an in-memory pair in whole-wire tests. A stream is behind a
 //! pointer from its first byte on, so TLS costs connections without it nothing.
 
+mod ahead;
 mod departure;
 mod frames;
 mod inbox;
 mod outbox;
+mod records;
 mod relay;
 mod spare;
 mod tls;
@@ -25,6 +27,7 @@ use tokio::net::TcpStream;
 pub(crate) use departure::Departure;
 pub(crate) use inbox::Inbox;
 pub(crate) use outbox::Outbox;
+pub(crate) use records::Records;
 pub(crate) use relay::{End, Relay, Side};
 pub(crate) use tls::{HandshakeError, TlsStream, Wire};
 
@@ -44,6 +47,12 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
     fn seems_disturbed(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         self.poll_readable(&mut cx).is_ready()
+    }
+
+    /// Whether part of something has come that is no byte of HTTP yet, such as
+    /// half a TLS record.
+    fn holds_part(&self) -> bool {
+        false
     }
 
     /// A watch for the peer's departure that works behind unread bytes.

@@ -5,10 +5,11 @@
 //! whether an idle connection was disturbed, and that a write says how much is
 //! really on its way. So:
 //!
-//! - A write takes at most one record and counts only when the transport has
-//!   taken all of it. What is not counted, the peer cannot have read: a record
-//!   opens as a whole or not at all. The clocks of slow peers and the rule that
-//!   nothing was sent hold as they do without TLS.
+//! - A write to an endpoint takes at most one record and counts only when the
+//!   transport has taken all of it. What is not counted, the endpoint cannot
+//!   have read: a record opens as a whole or not at all. So the rule that
+//!   nothing was sent holds as it does without TLS. For a client only its clock
+//!   counts, and a write takes two records.
 //! - A `close_notify` is the end of the stream, and so is, from a client, a bare
 //!   FIN. From an endpoint a bare FIN is an error: an answer that only the end
 //!   of the connection delimits could have been cut (RFC 9112 section 9.8).
@@ -25,10 +26,13 @@ use rustls::{Connection, Error};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::listen::tls::TlsFacts;
-use crate::transport::{Departure, Transport};
+use crate::transport::ahead::Ahead;
+use crate::transport::{Departure, Records, Transport};
 
 /// Plaintext in one record (RFC 8446 section 5.1).
 const RECORD_BYTES: usize = 16 << 10;
+/// Records in one write to a client: a file of 16 KiB and its head.
+const CLIENT_RECORDS: usize = 2;
 
 /// Why a handshake came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +55,10 @@ pub(crate) enum HandshakeError {
 pub(crate) struct TlsStream {
     io: Box<dyn Transport>,
     tls: Connection,
+    /// What was read and TLS has not taken.
+    ahead: Ahead,
+    /// Where the records end that it has taken.
+    received: Records,
     /// Plaintext that a write has handed to TLS and that is not all written.
     taken: usize,
     /// Whether our `close_notify` has been made.
@@ -61,10 +69,12 @@ pub(crate) struct TlsStream {
 }
 
 impl TlsStream {
-    /// TLS to be spoken over `io`; [`poll_handshake`](Self::poll_handshake)
-    /// comes first.
-    pub(crate) fn new(io: Box<dyn Transport>, tls: Connection) -> Self {
-        Self { io, tls, taken: 0, closed: false, aborted: Cell::new(false), facts: None }
+    /// TLS to be spoken over `io`, of which `received` has been read already;
+    /// [`poll_handshake`](Self::poll_handshake) comes first.
+    pub(crate) fn new(io: Box<dyn Transport>, tls: Connection, received: Records) -> Self {
+        let (taken, closed, aborted) = (0, false, Cell::new(false));
+        let ahead = Ahead::default();
+        Self { io, tls, ahead, received, taken, closed, aborted, facts: None }
     }
 
     /// The TLS side.
@@ -115,7 +125,8 @@ impl TlsStream {
 
     /// Reads once; what came is not processed yet.
     fn poll_read_records(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        match self.tls.read_tls(&mut Wire { io: &mut *self.io, cx }) {
+        let (io, ahead, received) = (&mut *self.io, &mut self.ahead, &mut self.received);
+        match self.tls.read_tls(&mut Following { io, cx, ahead, received }) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
             read => Poll::Ready(read),
         }
@@ -156,10 +167,13 @@ impl TlsStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.taken == 0 {
-            // What was owed before has the room of this record.
+            // What was owed before has the room of these records.
             ready!(self.poll_write_records(cx))?;
             let mut record = [IoSlice::new(&[]); 4];
-            let mut room = RECORD_BYTES;
+            let mut room = match self.tls {
+                Connection::Client(_) => RECORD_BYTES,
+                Connection::Server(_) => CLIENT_RECORDS * RECORD_BYTES,
+            };
             for (part, slice) in record.iter_mut().zip(slices) {
                 let bytes = slice.len().min(room);
                 *part = IoSlice::new(&slice[..bytes]);
@@ -250,11 +264,18 @@ impl Transport for TlsStream {
     /// from one is looked into.
     fn is_disturbed(&mut self) -> bool {
         let decrypted = |stream: &mut Self| !matches!(stream.decrypted(), Ok(None));
+        if self.holds_part() {
+            return true;
+        }
         if !self.io.is_disturbed() || matches!(self.tls, Connection::Server(_)) {
             return decrypted(self) || self.io.is_disturbed();
         }
         let mut cx = Context::from_waker(Waker::noop());
         self.poll_decrypted(&mut cx).is_ready() || self.io.is_disturbed()
+    }
+
+    fn holds_part(&self) -> bool {
+        !self.ahead.is_empty() || !self.received.is_between()
     }
 
     fn departure(&self) -> io::Result<Option<Departure>> {
@@ -271,7 +292,7 @@ impl Transport for TlsStream {
     }
 }
 
-/// A transport as rustls wants it: blocking calls that say so if they would.
+/// A transport to write to as rustls wants it: blocking calls that say so if they would.
 pub(crate) struct Wire<'a, 'c> {
     pub(crate) io: &'a mut dyn Transport,
     pub(crate) cx: &'a mut Context<'c>,
@@ -284,11 +305,19 @@ fn or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
     }
 }
 
-impl Read for Wire<'_, '_> {
+/// The same to read from, while the records are followed.
+struct Following<'a, 'c> {
+    io: &'a mut dyn Transport,
+    cx: &'a mut Context<'c>,
+    ahead: &'a mut Ahead,
+    received: &'a mut Records,
+}
+
+impl Read for Following<'_, '_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let mut buffer = ReadBuf::new(bytes);
-        or_would_block(Pin::new(&mut *self.io).poll_read(self.cx, &mut buffer))?;
-        Ok(buffer.filled().len())
+        let read = or_would_block(self.ahead.poll_read(self.io, self.cx, bytes))?;
+        self.received.pass(&bytes[..read]);
+        Ok(read)
     }
 }
 
@@ -298,6 +327,10 @@ impl Write for Wire<'_, '_> {
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let [record] = slices {
+            // Nearly always; the system has less to do then.
+            return self.write(record);
+        }
         or_would_block(Pin::new(&mut *self.io).poll_write_vectored(self.cx, slices))
     }
 
@@ -305,3 +338,6 @@ impl Write for Wire<'_, '_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ use rustls::{
 use crate::config::EndpointTlsSettings;
 use crate::sync::Mutex;
 use crate::tls::{FileFault, certificates, identity, provider, roots};
-use crate::transport::{HandshakeError, TlsStream, Transport};
+use crate::transport::{HandshakeError, Records, TlsStream, Transport};
 
 /// TLS with one kind of endpoint.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl EndpointTls {
         let name = self.name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
         let tls = ClientConnection::new(self.config.clone(), name)
             .map_err(|error| TlsFailure::Failed(error.to_string()))?;
-        let mut stream = Box::new(TlsStream::new(io, Connection::Client(tls)));
+        let mut stream = Box::new(TlsStream::new(io, Connection::Client(tls), Records::default()));
         poll_fn(|cx| stream.poll_handshake(cx)).await.map_err(explain)?;
         Ok(stream)
     }

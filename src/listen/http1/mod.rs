@@ -18,6 +18,7 @@ use crate::config::Settings;
 use crate::guard::{self, Guard};
 use crate::http1::{Framing, HeadLimits, HeadReader, ParsedRequest, Refusal, SeenHead, Version};
 use crate::listen::connections::ConnectionEntry;
+use crate::listen::tls::TlsFacts;
 use crate::request::{Arrival, ClientAddress, InterimSink, RequestBody};
 use crate::respond::Reply;
 use crate::respond::commit::Fresh;
@@ -66,12 +67,12 @@ pub(crate) async fn serve(
         let (mut reply, terms, fresh) = match next {
             Next::Closed => return,
             Next::HeadTimeout(seen) => {
-                let fresh = connection.lock().begin_refusal();
-                (router.time_out_head(seen, &client), ReplyTerms::closing(settings), fresh)
+                let (fresh, tls) = begin_refusal(&connection);
+                (router.time_out_head(seen, &client, tls), ReplyTerms::closing(settings), fresh)
             }
             Next::Refused(refusal) => {
-                let fresh = connection.lock().begin_refusal();
-                (router.refuse(refusal, &client), ReplyTerms::closing(settings), fresh)
+                let (fresh, tls) = begin_refusal(&connection);
+                (router.refuse(refusal, &client, tls), ReplyTerms::closing(settings), fresh)
             }
             Next::Request(request) => {
                 entry.active();
@@ -113,6 +114,13 @@ pub(crate) async fn serve(
     }
 }
 
+/// Nothing that was read is a request; what is known of the connection is for
+/// the log.
+fn begin_refusal(connection: &Mutex<ClientConnection>) -> (Fresh, Option<Arc<TlsFacts>>) {
+    let mut connection = connection.lock();
+    (connection.begin_refusal(), connection.stream.tls().cloned())
+}
+
 /// Whether the request's content is out of the way: what is still coming would
 /// be taken for the next request. An endpoint that answers early may still
 /// want the rest, which then must not be thrown away.
@@ -135,8 +143,8 @@ pub(crate) async fn refuse_crowded(
     entry.active();
     let snapshot = router.pin();
     let settings = &*snapshot.settings;
-    let fresh = connection.lock().begin_refusal();
-    let mut reply = router.refuse_crowded(&client);
+    let (fresh, tls) = begin_refusal(&connection);
+    let mut reply = router.refuse_crowded(&client, tls);
     let terms = ReplyTerms::closing(settings);
     if write_reply(&connection, fresh, &mut reply, &terms).await.is_ok() {
         drop(reply);
@@ -245,16 +253,19 @@ impl HeadWait {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Closed),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending if entry.is_evicted() => return Poll::Ready(Next::Closed),
-                // A request the system has taken for us is served: the runtime
-                // may not have heard of it yet.
-                Poll::Pending
-                    if entry.closes_idle()
+                Poll::Pending => {
+                    let closes_in = entry.closes_idle_in();
+                    // A request the system has taken for us is served: the
+                    // runtime may not have heard of it yet.
+                    if closes_in.is_some_and(|patience| patience.is_zero())
                         && connection.inbox.bytes.is_empty()
-                        && !connection.stream.is_disturbed() =>
-                {
-                    return Poll::Ready(Next::Closed);
+                        && !connection.stream.is_disturbed()
+                    {
+                        return Poll::Ready(Next::Closed);
+                    }
+                    let closes_in = closes_in.filter(|patience| !patience.is_zero());
+                    return self.poll_clocks(cx, connection, closes_in);
                 }
-                Poll::Pending => return self.poll_clocks(cx, connection),
             }
         }
     }
@@ -263,15 +274,17 @@ impl HeadWait {
         &mut self,
         cx: &mut Context<'_>,
         connection: &mut ClientConnection,
+        closes_in: Option<Duration>,
     ) -> Poll<Next> {
         let now = self.just_now.take().unwrap_or_else(Instant::now);
         let clock = &mut connection.clock;
-        if connection.inbox.bytes.is_empty() {
+        if connection.inbox.bytes.is_empty() && !connection.stream.holds_part() {
             if !guard::is_on(Guard::KeepAlive) {
                 return Poll::Pending;
             }
             let since = *self.idle_since.get_or_insert(now);
             let due = since + self.keep_alive;
+            let due = closes_in.map_or(due, |patience| due.min(now + patience));
             return clock.poll_until_from(cx, now, due).map(|()| Next::Closed);
         }
         let begun = *self.begun.get_or_insert(now);
@@ -321,6 +334,8 @@ mod tests {
             crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
         let next = next_request(&connection, HeadWait::new(&settings, None), &entry).await;
         assert!(matches!(next, Next::Request(_)));
+        entry.active();
+        entry.idle(std::time::Instant::now());
         let next = next_request(&connection, HeadWait::new(&settings, None), &entry).await;
         assert!(matches!(next, Next::Closed), "now it is idle");
     }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 use crate::listen::tls::certificates::normal;
 use crate::listen::tls::{ListenerTls, TlsFacts};
-use crate::transport::{HandshakeError, TlsStream, Transport, Wire};
+use crate::transport::{HandshakeError, Records, TlsStream, Transport, Wire};
 
 /// What is said to a client that speaks HTTP where TLS is spoken.
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nServer: pointsman\r\n\
@@ -30,7 +30,8 @@ pub(crate) enum Arrived {
 }
 
 /// Does the handshake on `io` with what is in force on the listener of this
-/// index, however long the client takes.
+/// index, however long the client takes; `asked` becomes the server name that
+/// it asks for.
 ///
 /// # Errors
 /// Why there is no connection; the client has been sent the alert.
@@ -38,8 +39,9 @@ pub(crate) async fn arrive(
     io: Box<dyn Transport>,
     listener: usize,
     context: &ListenerTls,
+    asked: &mut Option<String>,
 ) -> Result<Arrived, HandshakeError> {
-    let mut io = First { io, first: Vec::new() };
+    let mut io = First { io, first: Vec::new(), received: Records::default() };
     let mut acceptor = Acceptor::default();
     let accepted = poll_fn(|cx| poll_hello(&mut io, &mut acceptor, cx)).await;
     let accepted = match accepted {
@@ -50,8 +52,8 @@ pub(crate) async fn arrive(
         }
         Err(error) => return Err(error),
     };
-    let name = accepted.client_hello().server_name().map(normal);
-    let config = context.config_for(name.as_deref());
+    *asked = accepted.client_hello().server_name().map(normal);
+    let config = context.config_for(asked.as_deref());
     let tls = match accepted.into_connection(config) {
         Ok(tls) => tls,
         Err((error, mut alert)) => {
@@ -64,7 +66,7 @@ pub(crate) async fn arrive(
             return Err(error.into());
         }
     };
-    let mut stream = Box::new(TlsStream::new(io.io, Connection::Server(tls)));
+    let mut stream = Box::new(TlsStream::new(io.io, Connection::Server(tls), io.received));
     poll_fn(|cx| stream.poll_handshake(cx)).await?;
     let facts = TlsFacts::new(listener, context, stream.tls());
     stream.set_facts(Arc::new(facts));
@@ -75,6 +77,7 @@ pub(crate) async fn arrive(
 struct First {
     io: Box<dyn Transport>,
     first: Vec<u8>,
+    received: Records,
 }
 
 impl First {
@@ -112,6 +115,7 @@ fn poll_hello(
         }
         let missing = 3usize.saturating_sub(io.first.len()).min(read.len());
         io.first.extend_from_slice(&read[..missing]);
+        io.received.pass(read);
         while !read.is_empty() {
             acceptor.read_tls(&mut read)?;
         }
