@@ -272,12 +272,23 @@ def make_certificate(directory):
     (directory / "both.pem").write_bytes(cert.read_bytes() + key.read_bytes())
 
 
+def trusting():
+    """Who answers is not in doubt here, only what."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def agreed(peer):
+    """Version and cipher that a client with OpenSSL's defaults (wrk) gets."""
+    with socket.create_connection(("127.0.0.1", peer.port), timeout=5) as tcp:
+        with trusting().wrap_socket(tcp) as tls:
+            return f"{tls.version()} {tls.cipher()[0]}"
+
+
 def ask(peer, path):
     request = urllib.request.Request(peer.url(path), headers=BROWSER_FIELDS)
-    # Who answers is not in doubt here, only what.
-    trusting = ssl.create_default_context()
-    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-    handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
+    handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting())
     with urllib.request.build_opener(*handlers).open(request, timeout=5) as r:
         return r.status, r.read()
 
@@ -422,6 +433,11 @@ def main():
                 processes.append(peers[-1].process)
             print(f"mode {args.mode}{' over TLS' if args.tls else ''}: {args.rounds} rounds of {args.seconds} s, "
                   f"{args.connections} connections")
+            if args.tls:
+                ciphers = {agreed(peer) for peer in peers}
+                if len(ciphers) > 1:
+                    sys.exit(f"they do not do the same work: {', '.join(ciphers)}")
+                print(f"  all agree on {ciphers.pop()}")
             for peer in peers:
                 check_answers(peer, mode)
                 load(peer, mode, args, 1)

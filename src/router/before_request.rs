@@ -53,7 +53,7 @@ impl Router {
     ) -> Reply {
         let snapshot = self.pin();
         let id = exchange::fresh_id();
-        let mut scope = Scope::open(self.worker().clone(), snapshot, *client, id, subject);
+        let scope = Scope::open(self.worker().clone(), snapshot, *client, id, subject);
         scope.set_tls(tls);
         let mut reply = own::error_reply(scope, error);
         reply.close = true;

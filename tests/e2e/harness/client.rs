@@ -298,3 +298,11 @@ pub(crate) fn get(address: SocketAddr, host: &str, path: &str) -> Answer {
     connection.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
     connection.answer("GET")
 }
+
+/// The same, if it comes to a whole answer: a router that refuses may be so
+/// quick that not even connecting succeeds.
+pub(crate) fn try_get(address: SocketAddr, host: &str, path: &str) -> Option<Answer> {
+    let mut connection = Connection::try_open(address).ok()?;
+    drop(connection.try_send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")));
+    connection.try_answer("GET").ok()
+}

@@ -21,10 +21,11 @@ pub(crate) mod router;
 pub(crate) mod script;
 pub(crate) mod servers;
 pub(crate) mod tls;
+pub(crate) mod tls_peer;
 pub(crate) mod wait;
 pub(crate) mod wire;
 
-pub(crate) use client::{Answer, Connection, get};
+pub(crate) use client::{Answer, Connection, get, try_get};
 pub(crate) use config::Config;
 pub(crate) use endpoint::{RefusingEndpoint, ScriptedEndpoint};
 pub(crate) use held::Held;

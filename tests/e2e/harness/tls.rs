@@ -74,8 +74,19 @@ impl Authority {
 
     /// Puts a new certificate and key into the files of `pair`.
     pub(crate) fn reissue(&self, pair: &Pair, names: &[&str]) {
+        self.reissue_as(pair, names, |_| ());
+    }
+
+    /// The same for a certificate that is special in some way.
+    pub(crate) fn reissue_as(
+        &self,
+        pair: &Pair,
+        names: &[&str],
+        special: impl FnOnce(&mut CertificateParams),
+    ) {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("the names are names");
+        special(&mut params);
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = key();
@@ -84,7 +95,7 @@ impl Authority {
         write(&pair.key, key.serialize_pem());
     }
 
-    fn roots(&self) -> Arc<RootCertStore> {
+    pub(super) fn roots(&self) -> Arc<RootCertStore> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).expect("it is an authority");
         Arc::new(roots)
@@ -102,7 +113,7 @@ impl Pair {
         self.toml_with("")
     }
 
-    fn read(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    pub(super) fn read(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let chain = CertificateDer::pem_file_iter(&self.chain).expect("it can be read");
         let chain = chain.collect::<Result<_, _>>().expect("it is PEM");
         (chain, PrivateKeyDer::from_pem_file(&self.key).expect("it is PEM"))
@@ -254,7 +265,7 @@ impl Drop for Bridge {
     }
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub(super) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 

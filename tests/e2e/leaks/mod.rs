@@ -7,6 +7,7 @@
 
 mod clients;
 mod endpoints;
+mod handshakes;
 mod tables;
 mod tunnels;
 

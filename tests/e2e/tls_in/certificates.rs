@@ -1,10 +1,10 @@
 //! Which certificate is shown, for which hosts, and how it is replaced.
 
-use super::{Site, s_client, text};
+use super::{Site, certificate_shown, s_client, text};
 use crate::harness::servers::curl;
 use crate::harness::tls::{Authority, Bridge, Pair, listener_tls};
 use crate::harness::wait::eventually;
-use crate::harness::{Config, Connection, Router, ScriptedEndpoint, get};
+use crate::harness::{Config, Connection, Router, ScriptedEndpoint, get, try_get};
 
 #[test]
 fn curl_is_served_over_a_certificate_chosen_by_name() {
@@ -49,11 +49,8 @@ fn a_connection_serves_the_hosts_of_its_certificate_and_no_others() {
     assert!(said.contains("200 OK"), "{said}");
 }
 
-/// The serial number of the certificate that is shown for `name`.
-fn serial(site: &Site, name: &str) -> String {
-    let said = text(&site.s_client(&["-servername", name]));
-    let lines = said.lines().skip_while(|line| !line.contains("BEGIN CERTIFICATE"));
-    lines.take_while(|line| !line.contains("END CERTIFICATE")).collect()
+fn shown(site: &Site) -> String {
+    certificate_shown(site, &["-servername", "a.test"])
 }
 
 #[test]
@@ -68,11 +65,10 @@ fn a_replaced_certificate_is_shown_to_new_connections_and_old_ones_stay() {
     let mut old = Connection::open(bridge.address());
     old.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
     assert_eq!(old.answer("GET").status, 200);
-    let before = serial(&site, "a.test");
+    let before = shown(&site);
     site.authority.reissue(&pair, &["a.test"]);
-    let after = eventually("the new certificate", || {
-        Some(serial(&site, "a.test")).filter(|shown| *shown != before)
-    });
+    let after =
+        eventually("the new certificate", || Some(shown(&site)).filter(|shown| *shown != before));
     // A key that does not belong to the certificate changes nothing.
     let other = site.authority.issue(&["a.test"]);
     std::fs::copy(&other.key, &pair.key).expect("files can be copied");
@@ -81,7 +77,7 @@ fn a_replaced_certificate_is_shown_to_new_connections_and_old_ones_stay() {
         let named = said.contains("listener[0].tls.certificates[0].key");
         (named && said.contains("is not the key of the certificate")).then_some(())
     });
-    assert_eq!(serial(&site, "a.test"), after);
+    assert_eq!(shown(&site), after);
     old.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
     assert_eq!(old.answer("GET").status, 200, "the old connection was not touched");
     assert_eq!(bridge.handshakes(), 1);
@@ -102,9 +98,7 @@ fn a_certificate_is_added_without_a_restart() {
     router.reload(&with(&format!("{first}, {second}")));
     let bridge = Bridge::to(router.address(), &authority, "b.test");
     eventually("the new name to be served", || {
-        let mut client = Connection::open(bridge.address());
-        drop(client.try_send("GET / HTTP/1.1\r\nHost: b.test\r\n\r\n"));
-        client.try_answer("GET").ok().filter(|answer| answer.status == 200)
+        try_get(bridge.address(), "b.test", "/").filter(|answer| answer.status == 200)
     });
     assert!(!router.stderr().contains("needs a restart"), "{}", router.stderr());
 }

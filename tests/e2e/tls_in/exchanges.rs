@@ -1,16 +1,15 @@
 //! The rules of plain exchanges, under TLS.
 
-use std::io::Write;
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::Site;
 use crate::harness::held::{ask, sum};
 use crate::harness::record::Ended;
 use crate::harness::tls::{Authority, Bridge, listener_tls};
+use crate::harness::tls_peer::TlsClient;
 use crate::harness::wait::eventually;
 use crate::harness::wire::Fault;
-use crate::harness::{Config, Connection, Gate, Held, Router, ScriptedEndpoint, Step, get};
+use crate::harness::{Config, Connection, Gate, Router, ScriptedEndpoint, Step};
 
 /// A connection that a client has left lasts at most this long in a test: the
 /// clocks that would end it otherwise are longer.
@@ -98,25 +97,6 @@ fn large_contents_pass_both_ways_whole() {
 }
 
 #[test]
-fn handshakes_leave_nothing_behind() {
-    let site = Site::with(|a| listener_tls(&a.issue(&["a.test"])), Config::new());
-    let bridge = site.bridge("a.test");
-    get(bridge.address(), "a.test", "/");
-    let before = Held::at_rest(&site.router);
-    for round in 0..150 {
-        match round % 3 {
-            0 => drop(get(bridge.address(), "a.test", "/")),
-            1 => {
-                let mut half = TcpStream::connect(site.router.address()).expect("it listens");
-                drop(half.write_all(b"\x16\x03\x01\x02\x00\x01\x00"));
-            }
-            _ => drop(Connection::open(bridge.address())),
-        }
-    }
-    before.again(&site.router);
-}
-
-#[test]
 fn a_client_that_takes_nothing_under_tls_is_cut_by_its_clock() {
     let authority = Authority::new();
     let bytes = 500 << 20;
@@ -192,4 +172,17 @@ fn an_upgrade_is_tunnelled_under_tls_on_both_sides() {
     let came = String::from_utf8_lossy(&came).into_owned();
     assert!(came.starts_with("HTTP/1.1 101 ") && came.ends_with("\r\n\r\npong"), "{came}");
     assert_eq!(end, Fault::Closed);
+}
+
+#[test]
+fn a_client_may_change_its_keys_within_a_connection() {
+    let site = Site::new();
+    let mut client = TlsClient::open(site.router.address(), &site.authority, "a.test");
+    for _ in 0..3 {
+        client.change_keys().expect("the router reads");
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").expect("the router reads");
+        let (came, end) = client.read_until(|came| came.ends_with(b"\r\n\r\n"));
+        let came = String::from_utf8_lossy(&came).into_owned();
+        assert!(came.starts_with("HTTP/1.1 200 ") && end.is_none(), "{came} {end:?}");
+    }
 }

@@ -4,7 +4,7 @@ use super::{Site, text};
 use crate::harness::tls::{Authority, listener_tls};
 use crate::harness::wait::eventually;
 use crate::harness::wire::Fault;
-use crate::harness::{Config, Connection, get};
+use crate::harness::{Config, Connection, get, try_get};
 
 #[test]
 fn a_request_over_tls_is_served_and_the_app_hears_https() {
@@ -101,17 +101,12 @@ fn beyond_the_handshakes_that_may_be_under_way_connections_close() {
     };
     let held: Vec<_> = (0..2).map(half).collect();
     eventually("a third to be turned away", || {
-        let mut third = Connection::open(site.router.address());
-        drop(third.try_send(b"\x16\x03\x01"));
+        drop(Connection::try_open(site.router.address()).map(|mut c| c.try_send(b"\x16\x03\x01")));
         (site.count("tls-handshake-failed") > 0).then_some(())
     });
     drop(held);
     let bridge = site.bridge("a.test");
-    eventually("room again", || {
-        let mut client = Connection::open(bridge.address());
-        drop(client.try_send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"));
-        client.try_answer("GET").is_ok().then_some(())
-    });
+    eventually("room again", || try_get(bridge.address(), "a.test", "/"));
 }
 
 #[test]

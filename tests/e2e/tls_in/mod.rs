@@ -2,9 +2,13 @@
 //! and what requests meet under it.
 
 mod certificates;
+mod choice;
 mod clients;
+mod endings;
 mod exchanges;
+mod files;
 mod handshakes;
+mod log;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -52,10 +56,7 @@ impl Site {
 
 /// `openssl s_client`, which asks one question and hangs up after the answer.
 fn s_client(address: SocketAddr, authority: &Authority, arguments: &[&str]) -> Output {
-    let mut command = Command::new("openssl");
-    command.args(["s_client", "-connect", &address.to_string(), "-ign_eof"]);
-    command.args(["-verify_return_error", "-CAfile"]).arg(authority.ca()).args(arguments);
-    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = s_client_command(address, authority, arguments);
     let mut child = command.spawn().expect("openssl can be run; it is needed by these tests");
     let request = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
     // It may have given up already.
@@ -63,7 +64,22 @@ fn s_client(address: SocketAddr, authority: &Authority, arguments: &[&str]) -> O
     child.wait_with_output().expect("openssl ends")
 }
 
+fn s_client_command(address: SocketAddr, authority: &Authority, arguments: &[&str]) -> Command {
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-connect", &address.to_string(), "-ign_eof"]);
+    command.args(["-verify_return_error", "-CAfile"]).arg(authority.ca()).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
 fn text(output: &Output) -> String {
     let [out, err] = [&output.stdout, &output.stderr].map(|b| String::from_utf8_lossy(b));
     format!("{out}{err}")
+}
+
+/// The certificate that is shown to a client like this.
+fn certificate_shown(site: &Site, arguments: &[&str]) -> String {
+    let said = text(&site.s_client(arguments));
+    let lines = said.lines().skip_while(|line| !line.contains("BEGIN CERTIFICATE"));
+    lines.take_while(|line| !line.contains("END CERTIFICATE")).collect()
 }

@@ -1,6 +1,9 @@
 //! TLS with endpoints: who they must be, who the router is, and what becomes
 //! of a request when either does not hold.
 
+mod endings;
+mod identities;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +12,7 @@ use crate::harness::held::{ask, sum};
 use crate::harness::servers::{Nginx, TlsNginx};
 use crate::harness::tls::{Authority, Bridge, Pair};
 use crate::harness::wait::eventually;
-use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, get, script};
+use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, get};
 
 /// An app behind TLS.
 struct App {
@@ -67,19 +70,6 @@ fn a_verified_endpoint_is_spoken_to_and_its_connection_kept() {
         }
         assert_eq!(app.bridge.handshakes() - before, 1, "{identity}");
     }
-}
-
-#[test]
-fn the_name_that_is_asked_for_need_not_be_the_one_that_is_verified() {
-    let authority = Authority::new();
-    let app = App::new(&authority.issue(&["instance-1"]));
-    let ca = trusting(&authority);
-    let names = |san: &str| format!("server_name = \"app.test\", verify_san = \"{san}\", {ca}");
-    let good = router(&[app.toml(&names("instance-1"))]);
-    assert_eq!(get(good.address(), "a.test", "/").status, 200);
-    let other = router(&[app.toml(&names("instance-2"))]);
-    let answer = get(other.address(), "a.test", "/");
-    assert_eq!((answer.status, answer.code()), (502, Some("tls-untrusted")));
 }
 
 #[test]
@@ -163,28 +153,6 @@ fn whoever_fails_tls_is_passed_over_and_any_request_goes_elsewhere() {
 }
 
 #[test]
-fn a_connection_verified_as_one_is_never_used_as_another() {
-    let authority = Authority::new();
-    let app = App::new(&authority.issue(&["one.test", "two.test"]));
-    let ca = trusting(&authority);
-    let of = |host: &str, san: &str| {
-        let endpoint = app.toml(&format!("server_name = \"{san}\", {ca}"));
-        format!("[[route]]\nhost = \"{host}\"\nendpoints = [{endpoint}]\n")
-    };
-    let three = of("wrong.test", "three.test");
-    let config =
-        Config::new().and(&of("one.test", "one.test")).and(&of("two.test", "two.test")).and(&three);
-    let router = Router::start(&config);
-    for _ in 0..3 {
-        assert_eq!(get(router.address(), "one.test", "/").status, 200);
-        assert_eq!(get(router.address(), "two.test", "/").status, 200);
-        let wrong = get(router.address(), "wrong.test", "/");
-        assert_eq!(wrong.code(), Some("tls-untrusted"));
-    }
-    assert_eq!(app.bridge.handshakes(), 2, "one connection for each identity");
-}
-
-#[test]
 fn the_connect_clock_holds_for_tls_too() {
     let authority = Authority::new();
     let silent = ScriptedEndpoint::start(|_| vec![Step::Stall]);
@@ -193,46 +161,6 @@ fn the_connect_clock_holds_for_tls_too() {
     let router = Router::start(&config_with(&endpoints, "connect = \"100ms\""));
     let answer = get(router.address(), "a.test", "/");
     assert_eq!((answer.status, answer.code()), (504, Some("connect-timeout")));
-}
-
-#[test]
-fn an_answer_that_only_the_end_delimits_is_whole_only_if_the_end_is_said() {
-    let authority = Authority::new();
-    let pair = authority.issue(&["app.test"]);
-    let named = format!("server_name = \"app.test\", {}", trusting(&authority));
-    let until_close = |last: Step| {
-        let answer = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nwhole";
-        ScriptedEndpoint::start(move |_| script::answering_then(answer, last.clone()))
-    };
-    let whole = App::of(until_close(Step::Close), &pair, None);
-    let answer = get(router(&[whole.toml(&named)]).address(), "a.test", "/");
-    assert_eq!(answer.text(), "whole");
-    let cut = App::of(until_close(Step::Reset), &pair, None);
-    let router = router(&[cut.toml(&named)]);
-    let mut client = Connection::open(router.address());
-    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    assert!(client.try_answer("GET").is_err());
-}
-
-#[test]
-fn a_reload_that_changes_nothing_keeps_connections_and_a_new_authority_does_not() {
-    let authority = Authority::new();
-    let app = App::new(&authority.issue(&["app.test"]));
-    let named = format!("server_name = \"app.test\", {}", trusting(&authority));
-    let of = |path: &str, tls: &str| config_with(&[app.toml(tls)], &format!("path = \"{path}\""));
-    let router = Router::start(&of("/", &named));
-    assert_eq!(get(router.address(), "a.test", "/").status, 200);
-    router.reload(&of("/new", &named));
-    eventually("the reload", || (get(router.address(), "a.test", "/").status == 404).then_some(()));
-    assert_eq!(get(router.address(), "a.test", "/new").status, 200);
-    assert_eq!(app.bridge.handshakes(), 1);
-    let stranger = Authority::new();
-    let distrusting = format!("server_name = \"app.test\", {}", trusting(&stranger));
-    router.reload(&of("/newer", &distrusting));
-    eventually("the reload", || {
-        (get(router.address(), "a.test", "/new").status == 404).then_some(())
-    });
-    assert_eq!(get(router.address(), "a.test", "/newer").code(), Some("tls-untrusted"));
 }
 
 #[test]

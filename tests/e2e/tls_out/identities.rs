@@ -1,0 +1,179 @@
+//! Who an endpoint must be, who the router is, and that a connection is only
+//! ever used for what both were when it was made.
+
+use super::{App, config_with, router, trusting};
+use crate::harness::held::{ask, sum};
+use crate::harness::servers::{Nginx, TlsNginx};
+use crate::harness::tls::Authority;
+use crate::harness::tls_peer::{Agreed, TlsEnd, TlsEndpoint};
+use crate::harness::wait::eventually;
+use crate::harness::{Config, Gate, Router, ScriptedEndpoint, Step, get, script};
+
+#[test]
+fn the_name_that_is_asked_for_need_not_be_the_one_that_is_verified() {
+    let authority = Authority::new();
+    let app = App::new(&authority.issue(&["instance-1"]));
+    let ca = trusting(&authority);
+    let names = |san: &str| format!("server_name = \"app.test\", verify_san = \"{san}\", {ca}");
+    let good = router(&[app.toml(&names("instance-1"))]);
+    assert_eq!(get(good.address(), "a.test", "/").status, 200);
+    let other = router(&[app.toml(&names("instance-2"))]);
+    let answer = get(other.address(), "a.test", "/");
+    assert_eq!((answer.status, answer.code()), (502, Some("tls-untrusted")));
+}
+
+#[test]
+fn a_connection_verified_as_one_is_never_used_as_another() {
+    let authority = Authority::new();
+    let app = App::new(&authority.issue(&["one.test", "two.test"]));
+    let ca = trusting(&authority);
+    let of = |host: &str, san: &str| {
+        let endpoint = app.toml(&format!("server_name = \"{san}\", {ca}"));
+        format!("[[route]]\nhost = \"{host}\"\nendpoints = [{endpoint}]\n")
+    };
+    let three = of("wrong.test", "three.test");
+    let config =
+        Config::new().and(&of("one.test", "one.test")).and(&of("two.test", "two.test")).and(&three);
+    let router = Router::start(&config);
+    for _ in 0..3 {
+        assert_eq!(get(router.address(), "one.test", "/").status, 200);
+        assert_eq!(get(router.address(), "two.test", "/").status, 200);
+        let wrong = get(router.address(), "wrong.test", "/");
+        assert_eq!(wrong.code(), Some("tls-untrusted"));
+    }
+    assert_eq!(app.bridge.handshakes(), 2, "one connection for each identity");
+}
+
+#[test]
+fn a_reload_that_changes_nothing_keeps_connections_and_a_new_authority_does_not() {
+    let authority = Authority::new();
+    let app = App::new(&authority.issue(&["app.test"]));
+    let named = format!("server_name = \"app.test\", {}", trusting(&authority));
+    let of = |path: &str, tls: &str| config_with(&[app.toml(tls)], &format!("path = \"{path}\""));
+    let router = Router::start(&of("/", &named));
+    assert_eq!(get(router.address(), "a.test", "/").status, 200);
+    router.reload(&of("/new", &named));
+    eventually("the reload", || (get(router.address(), "a.test", "/").status == 404).then_some(()));
+    assert_eq!(get(router.address(), "a.test", "/new").status, 200);
+    assert_eq!(app.bridge.handshakes(), 1);
+    let stranger = Authority::new();
+    let distrusting = format!("server_name = \"app.test\", {}", trusting(&stranger));
+    router.reload(&of("/newer", &distrusting));
+    eventually("the reload", || {
+        (get(router.address(), "a.test", "/new").status == 404).then_some(())
+    });
+    assert_eq!(get(router.address(), "a.test", "/newer").code(), Some("tls-untrusted"));
+}
+
+#[test]
+fn a_connection_made_with_one_certificate_is_never_used_with_another_or_none() {
+    let authority = Authority::new();
+    let app =
+        App::of(ScriptedEndpoint::echo("app"), &authority.issue(&["app.test"]), Some(&authority));
+    let named = format!("server_name = \"app.test\", {}", trusting(&authority));
+    let (one, two) = (authority.issue(&["one"]), authority.issue(&["two"]));
+    let of = |host: &str, own: Option<&crate::harness::tls::Pair>| {
+        let own =
+            own.map(|own| format!(", client_cert = {:?}, client_key = {:?}", own.chain, own.key));
+        let endpoint = app.toml(&format!("{named}{}", own.unwrap_or_default()));
+        format!("[[route]]\nhost = \"{host}\"\nendpoints = [{endpoint}]\n")
+    };
+    // Nobody's comes first: a refusal makes the address suspect, not the rest.
+    let config = Config::new()
+        .and(&of("one.test", Some(&one)))
+        .and(&of("two.test", Some(&two)))
+        .and(&of("nobody.test", None));
+    let router = Router::start(&config);
+    for _ in 0..3 {
+        assert_eq!(get(router.address(), "one.test", "/").status, 200);
+        assert_eq!(get(router.address(), "two.test", "/").status, 200);
+        assert_eq!(get(router.address(), "nobody.test", "/").code(), Some("tls-rejected"));
+    }
+    assert_eq!(app.bridge.handshakes(), 2, "one connection for each that was let in");
+}
+
+#[test]
+fn a_connection_verified_by_one_authority_is_never_used_under_another() {
+    let authority = Authority::new();
+    let stranger = Authority::new();
+    let app = App::new(&authority.issue(&["app.test"]));
+    let of = |host: &str, ca: &Authority| {
+        let endpoint = app.toml(&format!("server_name = \"app.test\", {}", trusting(ca)));
+        format!("[[route]]\nhost = \"{host}\"\nendpoints = [{endpoint}]\n")
+    };
+    let config = Config::new().and(&of("good.test", &authority)).and(&of("bad.test", &stranger));
+    let router = Router::start(&config);
+    for _ in 0..3 {
+        assert_eq!(get(router.address(), "good.test", "/").status, 200);
+        assert_eq!(get(router.address(), "bad.test", "/").code(), Some("tls-untrusted"));
+    }
+    assert_eq!(app.bridge.handshakes(), 1);
+}
+
+#[test]
+fn every_new_connection_is_verified_and_an_expired_certificate_is_not_accepted() {
+    let authority = Authority::new();
+    let pair = authority.issue(&["app.test"]);
+    let (root, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for directory in [&root, &state] {
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(directory.path(), open).unwrap();
+    }
+    std::fs::write(root.path().join("hello.txt"), "hello").unwrap();
+    authority.reissue_as(&pair, &["app.test"], |params| {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    });
+    let ca = authority.ca();
+    let tls = TlsNginx { pair: &pair, client_ca: &ca };
+    let nginx = Nginx::start_with(root.path(), state.path(), Some(&tls));
+    let named = format!("server_name = \"app.test\", {}", trusting(&authority));
+    let router = router(&[super::entry(nginx.address(), &named)]);
+    for _ in 0..2 {
+        let answer = get(router.address(), "a.test", "/hello.txt");
+        assert_eq!((answer.status, answer.code()), (502, Some("tls-untrusted")));
+        assert!(!answer.text().contains("2021"), "the reason is for the operator");
+    }
+}
+
+#[test]
+fn no_session_is_resumed_and_the_protocol_is_the_one_that_is_spoken() {
+    let authority = Authority::new();
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nwhole";
+    let endpoint = TlsEndpoint::start(&authority.issue(&["app.test"]), answer, TlsEnd::Said);
+    let named = format!("server_name = \"app.test\", {}", trusting(&authority));
+    let router = router(&[super::entry(endpoint.address(), &named)]);
+    for _ in 0..3 {
+        assert_eq!(get(router.address(), "a.test", "/").text(), "whole");
+    }
+    let full = Agreed { resumed: false, alpn: Some(b"http/1.1".to_vec()) };
+    assert_eq!(endpoint.agreed(), [full.clone(), full.clone(), full]);
+}
+
+#[test]
+fn a_kept_connection_that_its_endpoint_ended_or_spoilt_is_closed_and_not_used() {
+    let authority = Authority::new();
+    let pair = authority.issue(&["app.test"]);
+    let named = format!("server_name = \"app.test\", {}", trusting(&authority));
+    let unasked = script::ok("not asked for");
+    for spoil in [Step::Close, Step::Send(unasked.into())] {
+        let gate = Gate::default();
+        let opened = gate.clone();
+        let endpoint = ScriptedEndpoint::start(move |visit| {
+            let mut script = script::answering(script::ok("mine"));
+            if visit.connection == 0 {
+                script.extend([Step::WaitFor(opened.clone()), spoil.clone()]);
+            }
+            script
+        });
+        let app = App::of(endpoint, &pair, None);
+        let router = router(&[app.toml(&named)]);
+        assert_eq!(get(router.address(), "a.test", "/").text(), "mine");
+        let kept = || sum(&ask(&router, "/metrics"), "pointsman_connections{side=\"endpoint\"");
+        assert_eq!(kept(), 1);
+        gate.open();
+        eventually("it to be closed", || (kept() == 0).then_some(()));
+        assert_eq!(get(router.address(), "a.test", "/").text(), "mine");
+        assert_eq!(app.bridge.handshakes(), 2);
+    }
+}
