@@ -20,6 +20,8 @@ pub(crate) enum Guard {
     ProbeEnd,
     /// A silent client connection is closed after `keep_alive`.
     KeepAlive,
+    /// Who leaves while it waits for an endpoint leaves its place in line.
+    Place,
 }
 
 /// Whether `guard` is in its place: always, but for a test build.
@@ -40,6 +42,7 @@ pub(crate) fn is_on(guard: Guard) -> bool {
         Guard::Sweep => "sweep",
         Guard::ProbeEnd => "probe-end",
         Guard::KeepAlive => "keep-alive",
+        Guard::Place => "place",
     };
     let read = || std::env::var("POINTSMAN_UNGUARDED").unwrap_or_default();
     TAKEN_OUT.get_or_init(read) != name

@@ -101,7 +101,7 @@ fn run(traffic: Traffic, slow: bool, balance: Balance) -> Run {
                     ..Asked::default()
                 };
                 let choice = set.choose(&asked, &Tried::new()).unwrap();
-                let lease = choice.endpoint.lease(worker);
+                let lease = choice.endpoint.try_lease(worker).expect("there is no limit");
                 let mean_us = if slow && choice.index == 0 { SLOW_US } else { USUAL_US };
                 // Between half and one and a half of it.
                 let takes_us = mean_us / 2 + random.u64(..mean_us);

@@ -1,8 +1,8 @@
 //! The gate of one endpoint: no more than `max_requests` at a time, exactly,
 //! whichever workers they come from, and the free place to who waited longest.
 //!
-//! Only endpoints with a limit have one: its lock is a cache line that all
-//! workers write with every request. A place that becomes free is handed over
+//! Only where there is a limit does anyone go through it: its lock is a cache
+//! line that all workers write with every request. A place that becomes free is handed over
 //! under that lock, not offered to all: whoever comes along meanwhile cannot
 //! slip in before those who wait, and one place wakes one waiter.
 //!
@@ -76,13 +76,20 @@ impl Gate {
     }
 
     /// How many are let in at a time, from now on; 0 is no limit. If more are
-    /// in, nobody is thrown out: they leave in their own time.
-    pub(super) fn set_limit(gate: &Arc<Self>, limit: u64) {
+    /// in, nobody is thrown out: they leave in their own time. `earlier` says how
+    /// many are in that this gate has not let in; nobody passes before it has.
+    pub(super) fn set_limit(gate: &Arc<Self>, limit: u64, earlier: impl FnOnce() -> u64) {
         let mut inside = gate.inside.lock();
         inside.limit = limit;
+        inside.in_use += earlier();
         gate.show(&inside);
         drop(inside);
         Self::serve(gate);
+    }
+
+    /// The permit of one of those that were in earlier.
+    pub(super) fn permit_of_earlier(gate: &Arc<Self>) -> Permit {
+        Permit { gate: Arc::clone(gate) }
     }
 
     /// How many may be in; 0 is no limit.
@@ -114,6 +121,8 @@ impl Gate {
     pub(super) fn attend(gate: &Arc<Self>, line: &Arc<Line>, index: usize) {
         let mut inside = gate.inside.lock();
         if !inside.lines.iter().any(|here| Arc::ptr_eq(&here.line, line)) {
+            // Of a gate that nobody leaves, older tables' lines go here.
+            inside.lines.retain(|here| here.line.first_for(here.index).is_some());
             inside.lines.push(Attending { line: Arc::clone(line), index });
         }
         drop(inside);

@@ -11,9 +11,15 @@
 //! without traffic costs a few words. What is [`Counted`] holds its shard, not the
 //! endpoint: to count a reference on the endpoint would write the very cache
 //! line, shared by all workers, that the shards avoid.
+//!
+//! An endpoint may get its limit while requests are in flight that did not go
+//! through the gate. They must count too, and none may pass it by from then on.
+//! So the word a worker counts in has a mark: it is set in the same step in which
+//! those are read who came before it, and whoever counts next sees it.
 
 use std::sync::OnceLock;
 
+use super::gate::Gate;
 use crate::endpoint::pace::{Level, Pace};
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -21,9 +27,13 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 /// How old a worker's view of the others may become, in milliseconds.
 const REFRESH_MS: u64 = 10;
 
+/// In a shard's own count: the gate counts. Far above any count.
+const GATED: u64 = 1 << 63;
+
 /// The count of one endpoint.
 #[derive(Debug)]
 pub(super) struct InFlight {
+    gate: Arc<Gate>,
     workers: usize,
     shards: OnceLock<Box<[OnceLock<Arc<Shard>>]>>,
 }
@@ -31,6 +41,7 @@ pub(super) struct InFlight {
 #[derive(Debug)]
 #[repr(align(128))]
 struct Shard {
+    /// And [`GATED`], once the gate counts.
     own: AtomicU64,
     others: AtomicU64,
     /// When `others` is summed again.
@@ -39,6 +50,7 @@ struct Shard {
     pace: AtomicU64,
     /// The newest of the others'.
     others_pace: AtomicU64,
+    gate: Arc<Gate>,
 }
 
 /// How busy an endpoint is, as a worker sees it.
@@ -50,25 +62,34 @@ pub(super) struct Load {
     pub(super) level: Level,
 }
 
-/// One request in flight at an endpoint. Dropping it ends the count.
+/// One request in flight at an endpoint, until it is [ended](Counted::end).
 #[derive(Debug)]
-#[must_use = "what is dropped no longer counts"]
+#[must_use = "what is counted has to be ended"]
 pub(super) struct Counted {
     shard: Arc<Shard>,
 }
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.shard.own.fetch_sub(1, Ordering::Relaxed);
+impl Counted {
+    /// Ends the count; gives the gate if that counts what is in flight by now.
+    pub(super) fn end(&self) -> Option<&Arc<Gate>> {
+        let before = self.shard.own.fetch_sub(1, Ordering::Relaxed);
+        (before & GATED != 0).then_some(&self.shard.gate)
+    }
+}
+
+impl Shard {
+    fn in_flight(&self) -> u64 {
+        self.own.load(Ordering::Relaxed) & !GATED
     }
 }
 
 impl InFlight {
-    pub(super) fn new(workers: usize) -> Self {
-        Self { workers: workers.max(1), shards: OnceLock::new() }
+    /// A count for so many workers, for this gate to take over if need be.
+    pub(super) fn new(workers: usize, gate: &Arc<Gate>) -> Self {
+        Self { gate: Arc::clone(gate), workers: workers.max(1), shards: OnceLock::new() }
     }
 
-    /// Counts a request of this worker until what it gives is dropped.
+    /// Counts a request of this worker that the gate has let in.
     pub(super) fn count(&self, worker: usize) -> Counted {
         let shard = Arc::clone(self.shard(worker));
         shard.own.fetch_add(1, Ordering::Relaxed);
@@ -80,6 +101,28 @@ impl InFlight {
         let shard = self.shard(worker);
         let pace = Pace::of(shard.pace.load(Ordering::Relaxed)).after(now_ms, took_us);
         shard.pace.store(pace.word(), Ordering::Relaxed);
+    }
+
+    /// Counts a request of this worker unless the gate counts: then it has to
+    /// go through that.
+    pub(super) fn count_ungated(&self, worker: usize) -> Option<Counted> {
+        let shard = self.shard(worker);
+        if shard.own.fetch_add(1, Ordering::Relaxed) & GATED != 0 {
+            shard.own.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Counted { shard: Arc::clone(shard) })
+    }
+
+    /// From now on the gate counts, and nothing else does that has not gone
+    /// through it. How many are in flight who have not; each of them is told of
+    /// the gate when it ends, which may be before this returns. 0 but for the
+    /// first time.
+    pub(super) fn begin_gating(&self) -> u64 {
+        // Shards are made here if need be: one that came later would have no
+        // mark.
+        let words = (0..self.workers).map(|worker| &self.shard(worker).own);
+        words.map(|own| own.fetch_or(GATED, Ordering::Relaxed)).filter(|own| own & GATED == 0).sum()
     }
 
     /// The count as this worker sees it: its own to the request, the others' as
@@ -95,7 +138,7 @@ impl InFlight {
         if now_ms >= shard.stale_at_ms.load(Ordering::Relaxed) {
             self.look_at_others(shard, now_ms);
         }
-        let [own, others] = [&shard.own, &shard.others].map(|count| count.load(Ordering::Relaxed));
+        let (own, others) = (shard.in_flight(), shard.others.load(Ordering::Relaxed));
         let paces = [&shard.pace, &shard.others_pace].map(|word| word.load(Ordering::Relaxed));
         let pace = Pace::of(paces[0]).max(Pace::of(paces[1]));
         Load { requests: own + others, level: pace.level(now_ms) }
@@ -106,7 +149,7 @@ impl InFlight {
         let others = all.iter().filter_map(OnceLock::get).filter(|s| !std::ptr::eq(&***s, shard));
         let (mut requests, mut pace) = (0, Pace::default());
         for other in others {
-            requests += other.own.load(Ordering::Relaxed);
+            requests += other.in_flight();
             pace = pace.max(Pace::of(other.pace.load(Ordering::Relaxed)));
         }
         shard.others.store(requests, Ordering::Relaxed);
@@ -118,7 +161,7 @@ impl InFlight {
     /// only when they rest.
     pub(super) fn total(&self) -> u64 {
         let shards = self.shards.get().map_or(&[][..], |shards| shards);
-        shards.iter().filter_map(OnceLock::get).map(|s| s.own.load(Ordering::Relaxed)).sum()
+        shards.iter().filter_map(OnceLock::get).map(|shard| shard.in_flight()).sum()
     }
 
     fn shard(&self, worker: usize) -> &Arc<Shard> {
@@ -134,6 +177,7 @@ impl InFlight {
                 stale_at_ms: AtomicU64::new(0),
                 pace: AtomicU64::new(0),
                 others_pace: AtomicU64::new(0),
+                gate: Arc::clone(&self.gate),
             })
         })
     }
@@ -143,25 +187,33 @@ impl InFlight {
 mod tests {
     use super::*;
 
+    fn in_flight(workers: usize) -> (InFlight, Arc<Gate>) {
+        let gate = Arc::new(Gate::new());
+        (InFlight::new(workers, &gate), gate)
+    }
+
+    fn ungated(in_flight: &InFlight, worker: usize) -> Counted {
+        in_flight.count_ungated(worker).expect("there is no limit")
+    }
+
     #[test]
-    fn a_request_counts_until_its_count_is_dropped() {
-        let in_flight = InFlight::new(2);
+    fn a_request_counts_until_its_end() {
+        let (in_flight, _) = in_flight(2);
         assert_eq!(in_flight.total(), 0);
-        let first = in_flight.count(0);
-        let second = in_flight.count(1);
+        let (first, second) = (ungated(&in_flight, 0), in_flight.count(1));
         assert_eq!(in_flight.total(), 2);
-        drop(first);
+        assert!(first.end().is_none());
         assert_eq!(in_flight.total(), 1);
-        drop(second);
+        assert!(second.end().is_none());
         assert_eq!(in_flight.total(), 0);
     }
 
     #[test]
     fn a_worker_is_exact_for_itself_and_at_most_ten_milliseconds_behind_the_others() {
-        let in_flight = InFlight::new(2);
+        let (in_flight, _) = in_flight(2);
         assert_eq!(in_flight.seen_by(0, 100), 0);
-        let _other = in_flight.count(1);
-        let _own = in_flight.count(0);
+        let _other = ungated(&in_flight, 1);
+        let _own = ungated(&in_flight, 0);
         assert_eq!(in_flight.seen_by(0, 109), 1);
         assert_eq!(in_flight.seen_by(0, 110), 2);
         assert_eq!(in_flight.seen_by(0, 111), 2, "what was seen of the others is added");
@@ -169,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_worker_knows_what_others_know_of_how_long_answers_take() {
-        let in_flight = InFlight::new(2);
+        let (in_flight, _) = in_flight(2);
         let level = |worker, now_ms| in_flight.load_seen_by(worker, now_ms).level;
         let of = |took_us| Pace::default().after(0, took_us).level(0);
         assert_eq!(level(0, 100), Level::default());
@@ -182,9 +234,24 @@ mod tests {
 
     #[test]
     fn a_count_outlives_the_endpoint_it_counts_at() {
-        let in_flight = InFlight::new(1);
-        let counted = in_flight.count(0);
+        let (in_flight, _) = in_flight(1);
+        let counted = ungated(&in_flight, 0);
         drop(in_flight);
-        drop(counted);
+        assert!(counted.end().is_none());
+    }
+
+    #[test]
+    fn the_gate_takes_over_what_is_in_flight_and_nobody_gets_past_it() {
+        let (in_flight, gate) = in_flight(3);
+        let earlier = [ungated(&in_flight, 0), ungated(&in_flight, 0), ungated(&in_flight, 1)];
+        assert_eq!(in_flight.begin_gating(), 3);
+        assert_eq!(in_flight.begin_gating(), 0, "it has them already");
+        assert!((0..3).all(|worker| in_flight.count_ungated(worker).is_none()));
+        let later = in_flight.count(2);
+        assert_eq!((in_flight.total(), in_flight.seen_by(2, 0)), (4, 4));
+        for counted in earlier.iter().chain([&later]) {
+            assert!(counted.end().is_some_and(|own| Arc::ptr_eq(own, &gate)));
+        }
+        assert_eq!(in_flight.total(), 0);
     }
 }

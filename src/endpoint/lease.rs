@@ -1,6 +1,6 @@
 //! One request at an endpoint, from its attempt to the end of its answer.
 
-use crate::endpoint::gate::Permit;
+use crate::endpoint::gate::{Gate, Permit};
 use crate::endpoint::in_flight::Counted;
 
 /// One request in flight at an endpoint: counted there and, where the endpoint
@@ -9,12 +9,22 @@ use crate::endpoint::in_flight::Counted;
 #[derive(Debug)]
 #[must_use = "a lease that is dropped no longer counts"]
 pub struct Lease {
-    _counted: Counted,
-    _permit: Option<Permit>,
+    counted: Counted,
+    permit: Option<Permit>,
 }
 
 impl Lease {
     pub(super) fn new(counted: Counted, permit: Option<Permit>) -> Self {
-        Self { _counted: counted, _permit: permit }
+        Self { counted, permit }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let gate = self.counted.end();
+        if let (None, Some(gate)) = (&self.permit, gate) {
+            // It came before the gate did, which has counted it since.
+            drop(Gate::permit_of_earlier(gate));
+        }
     }
 }

@@ -37,13 +37,15 @@ struct People {
     granted: BTreeMap<u64, (usize, Permit)>,
     /// Places that exist, of either kind or taken by nobody at the moment.
     places: usize,
+    /// How many of those that wait want each endpoint, by its index.
+    demand: Vec<usize>,
 }
 
 #[derive(Debug)]
 struct Waiter {
     waker: Option<Waker>,
-    /// The endpoints it will not have, ascending.
-    refuses: Vec<usize>,
+    /// Whether it would have each endpoint, by its index; none beyond the end.
+    wants: Vec<bool>,
 }
 
 /// A request's turn: it goes before all later ones.
@@ -84,25 +86,24 @@ impl Line {
         self.crowd.waiting()
     }
 
-    /// Joins at the end, or where `ticket` stood, whose place must be gone. Nothing is granted before the gates have been told of
-    /// it, see [`Gate::attend`](super::gate::Gate::attend).
-    pub(super) fn join(
-        line: &Arc<Self>,
-        ticket: Option<Ticket>,
-        refuses: Vec<usize>,
-    ) -> Result<Place, Full> {
-        let taken = line.crowd.waiting.fetch_add(1, Ordering::Relaxed);
-        if taken >= line.most {
-            line.crowd.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(Full);
-        }
+    /// Joins at the end, or where `ticket` stood, whose place must be gone. It
+    /// wants nothing until it [says so](Place::want).
+    pub(super) fn join(line: &Arc<Self>, ticket: Option<Ticket>) -> Result<Place, Full> {
+        let room = |waiting| (waiting < line.most).then_some(waiting + 1);
+        let joined = line.crowd.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
+        joined.map_err(|_| Full)?;
         let draw = || line.crowd.tickets.fetch_add(1, Ordering::Relaxed);
         let ticket = ticket.map_or_else(draw, |Ticket(ticket)| ticket);
         let mut people = line.people.lock();
         people.places += 1;
-        people.waiting.insert(ticket, Waiter { waker: None, refuses });
+        people.waiting.insert(ticket, Waiter { waker: None, wants: Vec::new() });
         drop(people);
         Ok(Place { line: Arc::clone(line), ticket })
+    }
+
+    /// Whether anyone who waits would have endpoint `index`.
+    pub(super) fn is_wanted(&self, index: usize) -> bool {
+        self.waiting() > 0 && self.people.lock().demand.get(index).is_some_and(|those| *those > 0)
     }
 
     /// The ticket of the first who would have endpoint `index`; the outer
@@ -112,7 +113,10 @@ impl Line {
         if people.places == 0 {
             return None;
         }
-        let wants = |waiter: &Waiter| waiter.refuses.binary_search(&index).is_err();
+        if people.demand.get(index).is_none_or(|those| *those == 0) {
+            return Some(None);
+        }
+        let wants = |waiter: &Waiter| waiter.wants.get(index) == Some(&true);
         Some(people.waiting.iter().find(|(_, waiter)| wants(waiter)).map(|(ticket, _)| *ticket))
     }
 
@@ -125,7 +129,7 @@ impl Line {
         permit: impl FnOnce() -> Permit,
     ) -> Option<Option<Waker>> {
         let mut people = self.people.lock();
-        let waiter = people.waiting.remove(&ticket)?;
+        let waiter = people.leave(ticket)?;
         people.granted.insert(ticket, (index, permit()));
         Some(waiter.waker)
     }
@@ -151,20 +155,38 @@ impl Place {
         Poll::Pending
     }
 
-    /// Refuses these endpoints from now on, ascending. After a grant that is
-    /// declined it waits again, where it stood.
-    pub(super) fn refuse(&self, refuses: Vec<usize>) {
+    /// Would have these endpoints from now on, by index. After a grant that is
+    /// declined it waits again, where it stood. Nothing is granted before the
+    /// gates have been told of it, see [`Gate::attend`](super::gate::Gate::attend).
+    pub(super) fn want(&self, wants: &[bool]) {
         let mut people = self.line.people.lock();
         if people.granted.contains_key(&self.ticket) {
             // It has yet to hear of it.
             return;
         }
-        match people.waiting.get_mut(&self.ticket) {
-            Some(waiter) => waiter.refuses = refuses,
-            None => {
-                people.waiting.insert(self.ticket, Waiter { waker: None, refuses });
-            }
+        let waker = match people.waiting.get(&self.ticket) {
+            Some(waiter) if waiter.wants == wants => return,
+            _ => people.leave(self.ticket).and_then(|waiter| waiter.waker),
+        };
+        if people.demand.len() < wants.len() {
+            people.demand.resize(wants.len(), 0);
         }
+        people.count(wants, |those| those + 1);
+        people.waiting.insert(self.ticket, Waiter { waker, wants: wants.to_vec() });
+    }
+}
+
+impl People {
+    /// Takes out who waits with this ticket.
+    fn leave(&mut self, ticket: u64) -> Option<Waiter> {
+        let waiter = self.waiting.remove(&ticket)?;
+        self.count(&waiter.wants, |those| those - 1);
+        Some(waiter)
+    }
+
+    fn count(&mut self, wants: &[bool], change: impl Fn(usize) -> usize) {
+        let those = self.demand.iter_mut().zip(wants).filter(|(_, wanted)| **wanted);
+        those.for_each(|(those, _)| *those = change(*those));
     }
 }
 
@@ -172,7 +194,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut people = self.line.people.lock();
         people.places -= 1;
-        let waited = people.waiting.remove(&self.ticket);
+        let waited = people.leave(self.ticket);
         let granted = people.granted.remove(&self.ticket);
         drop(people);
         self.line.crowd.waiting.fetch_sub(1, Ordering::Relaxed);

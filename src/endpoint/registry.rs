@@ -57,8 +57,8 @@ struct Crowds {
 
 /// Workers resolve the endpoints of a live route when it is first used. With
 /// parts that are locked and swept by themselves, none waits for a look at
-/// every address there is.
-const SHARDS: usize = 64;
+/// every address there is. A model's threads have too little stack for many.
+const SHARDS: usize = if cfg!(pointsman_loom) { 1 } else { 64 };
 
 #[derive(Debug, Default)]
 struct Known {

@@ -2,8 +2,6 @@
 
 use std::net::SocketAddr;
 
-use std::sync::OnceLock;
-
 use crate::endpoint::changes;
 use crate::endpoint::condition::{Change, Condition, Reason, Seen};
 use crate::endpoint::ejection::Standing;
@@ -30,8 +28,9 @@ pub struct EndpointState {
     noted: Mutex<Noted>,
     /// Whether a source has registered it, or ever had.
     registered: AtomicBool,
-    /// There from the first limit on.
-    gate: OnceLock<Arc<Gate>>,
+    gate: Arc<Gate>,
+    /// Whether there is a limit or ever was one: then all go through the gate.
+    is_gated: AtomicBool,
 }
 
 /// Since when, and why.
@@ -66,15 +65,17 @@ impl EndpointState {
     /// The state of an address nothing is known of, for so many workers.
     pub fn new(address: SocketAddr, workers: usize) -> Self {
         let nothing = (0, Reason::New);
+        let gate = Arc::new(Gate::new());
         Self {
             address,
             pass_over: PassOver::new(),
-            in_flight: InFlight::new(workers),
+            in_flight: InFlight::new(workers, &gate),
             outlier: Outlier::new(workers),
             came_ms: AtomicU64::new(UNSEEN),
             noted: Mutex::new(Noted { passed_over: nothing, ejected: nothing, came: Reason::New }),
             registered: AtomicBool::new(false),
-            gate: OnceLock::new(),
+            gate,
+            is_gated: AtomicBool::new(false),
         }
     }
 
@@ -94,18 +95,18 @@ impl EndpointState {
     }
 
     /// Counts a request of this worker as in flight until the lease is dropped,
-    /// whether there is room for it or not.
-    pub fn lease(&self, worker: usize) -> Lease {
-        Lease::new(self.in_flight.count(worker), None)
+    /// if the limit on requests leaves room for it.
+    pub fn try_lease(&self, worker: usize) -> Option<Lease> {
+        match self.lease_ungated(worker) {
+            Ok(lease) => Some(lease),
+            Err(gate) => Some(self.lease_with(worker, Gate::enter(gate)?)),
+        }
     }
 
-    /// A lease, if the limit on requests leaves room for one.
-    pub fn try_lease(&self, worker: usize) -> Option<Lease> {
-        let permit = match self.gate() {
-            None => None,
-            Some(gate) => Some(Gate::enter(gate)?),
-        };
-        Some(Lease::new(self.in_flight.count(worker), permit))
+    /// A lease where nothing is limited, else the gate to go through.
+    pub(super) fn lease_ungated(&self, worker: usize) -> Result<Lease, &Arc<Gate>> {
+        let counted = self.in_flight.count_ungated(worker).ok_or(&self.gate)?;
+        Ok(Lease::new(counted, None))
     }
 
     /// A lease for one who was let in.
@@ -113,33 +114,29 @@ impl EndpointState {
         Lease::new(self.in_flight.count(worker), Some(permit))
     }
 
-    /// Its gate, if it has a limit or ever had one.
-    pub(super) fn gate(&self) -> Option<&Arc<Gate>> {
-        self.gate.get()
-    }
-
     /// Whether the limit on requests seems to leave room for one more. Where
     /// there is no limit this reads nothing that requests write.
     pub(super) fn has_room(&self) -> bool {
-        self.gate.get().is_none_or(|gate| gate.has_room())
+        !self.is_gated.load(Ordering::Relaxed) || self.gate.has_room()
     }
 
     /// How many requests it takes at a time; `None` if there is no limit.
     pub fn max_requests(&self) -> Option<u64> {
-        self.gate.get().map(|gate| gate.limit()).filter(|limit| *limit > 0)
+        Some(self.gate.limit()).filter(|limit| *limit > 0)
     }
 
     /// How many requests it takes at a time from now on, of all routes and
-    /// workers together; `None` is no limit. Requests that began while there
-    /// was none are not counted.
+    /// workers together; `None` is no limit. Requests that are in flight count,
+    /// and end in their own time.
     pub(super) fn set_max_requests(&self, limit: Option<u64>) {
-        match (self.gate.get(), limit) {
-            (None, None) => {}
-            (Some(gate), limit) => Gate::set_limit(gate, limit.unwrap_or(0)),
-            (None, Some(limit)) => {
-                Gate::set_limit(self.gate.get_or_init(|| Arc::new(Gate::new())), limit);
-            }
+        let limit = limit.unwrap_or(0);
+        if limit == 0 && !self.is_gated.load(Ordering::Relaxed) {
+            return;
         }
+        Gate::set_limit(&self.gate, limit, || {
+            self.is_gated.store(true, Ordering::Relaxed);
+            self.in_flight.begin_gating()
+        });
     }
 
     /// Requests in flight from all workers, as an operator sees them.

@@ -12,7 +12,7 @@ fn state() -> EndpointState {
 fn an_operator_sees_what_is_in_flight_and_how_long_an_endpoint_is_passed_over() {
     let state = state();
     assert_eq!((state.in_flight(), state.passed_over_for_ms(10)), (0, None));
-    let leases = [state.lease(0), state.lease(1)];
+    let leases = [state.try_lease(0), state.try_lease(1)];
     let change = Change { to: Condition::PassedOver, reason: REFUSED };
     assert_eq!(state.pass_over(10, REFUSED), Some(change));
     assert_eq!(state.pass_over(10, REFUSED), None, "no news");

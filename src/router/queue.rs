@@ -19,6 +19,7 @@ use crate::endpoint::{
     Asked, Choice, EndpointSet, EndpointState, Entrance, LOOK_AGAIN_MS, Lease, Queued, Ticket,
 };
 use crate::error::{Code, RouterError};
+use crate::guard::{self, Guard};
 use crate::request::Scope;
 use crate::route::Pinned;
 use crate::router::{Route, Snapshot, WorkerRouter};
@@ -66,7 +67,28 @@ impl<'a> Queue<'a> {
         match self.set.enter(asked, planner.tried()) {
             Entrance::In(choice, lease) => Ok((choice, lease, now)),
             Entrance::NoneLeft => Err(Refused::NoneLeft),
-            Entrance::Full => self.wait(scope, planner, asked, now).await,
+            Entrance::Full => match self.wait(scope, planner, asked, now).await {
+                Err(Refused::LineFull) if asked.stay_with.is_some() => {
+                    self.move_on(planner, asked, now)
+                }
+                waited => waited,
+            },
+        }
+    }
+
+    /// One that would stay with an endpoint and cannot wait for it goes to
+    /// another, if there is room anywhere: better without its session than not
+    /// at all.
+    fn move_on(
+        &self,
+        planner: &Planner,
+        asked: &Asked,
+        now: Instant,
+    ) -> Result<(Choice<'a>, Lease, Instant), Refused> {
+        let asked = Asked { stay_with: None, ..*asked };
+        match self.set.enter(&asked, planner.tried()) {
+            Entrance::In(choice, lease) => Ok((choice, lease, now)),
+            _ => Err(Refused::LineFull),
         }
     }
 
@@ -78,10 +100,11 @@ impl<'a> Queue<'a> {
         asked: &Asked,
         now: Instant,
     ) -> Result<(Choice<'a>, Lease, Instant), Refused> {
-        let Ok(mut queued) = Queued::join(self.set, self.worker.index, self.ticket) else {
+        let Ok(queued) = Queued::join(self.set, self.worker.index, self.ticket) else {
             return Err(Refused::LineFull);
         };
         self.ticket = Some(queued.ticket());
+        let mut place = InLine(Some(queued));
         let begun = TokioInstant::from_std(now);
         scope.enter_queue(now);
         let _gauge = self.worker.metrics.queued();
@@ -97,6 +120,7 @@ impl<'a> Queue<'a> {
                 let asked = Asked { now_ms: shared.now_ms(now.into_std()), ..*asked };
                 left.look(self);
                 let is_gone = |index| left.is_gone(index);
+                let queued = place.0.as_mut().expect("it is left below, and only there");
                 let polled = queued.poll(cx.waker(), planner.tried(), is_gone, &asked);
                 if let Poll::Ready(at) = polled {
                     return Poll::Ready(Some(at));
@@ -108,6 +132,7 @@ impl<'a> Queue<'a> {
             }
         })
         .await;
+        drop(place.0.take());
         let now = TokioInstant::now();
         self.patience = over.saturating_duration_since(now);
         scope.leave_queue(now.into_std());
@@ -116,6 +141,18 @@ impl<'a> Queue<'a> {
             Some(_) => Err(Refused::NoneLeft),
             None if due < over => Err(Refused::Deadline),
             None => Err(Refused::TooLong),
+        }
+    }
+}
+
+/// A request in line, which leaves it when its client leaves: unless a test has
+/// that guard taken out.
+struct InLine<'a>(Option<Queued<'a>>);
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        if !guard::is_on(Guard::Place) {
+            std::mem::forget(self.0.take());
         }
     }
 }

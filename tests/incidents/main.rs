@@ -16,6 +16,8 @@ mod harness;
 
 mod builds;
 mod concurrent_header_write;
+mod director_saturation;
+mod endless_probes;
 mod orphaned_upstreams;
 mod server_without_timeouts;
 mod undrained_body;

@@ -7,10 +7,7 @@ use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::{model, must_fail};
 
-#[path = "../../src/endpoint/in_flight.rs"]
-mod real;
-
-use real::InFlight;
+use pointsman::endpoint::{EndpointState, Lease};
 
 trait Count: 'static {
     type Lease: 'static;
@@ -19,19 +16,19 @@ trait Count: 'static {
     fn total(&self) -> u64;
 }
 
-impl Count for InFlight {
-    type Lease = real::Counted;
+impl Count for EndpointState {
+    type Lease = Lease;
 
     fn new(workers: usize) -> Self {
-        Self::new(workers)
+        Self::new(([192, 0, 2, 1], 80).into(), workers)
     }
 
-    fn lease(&self, worker: usize) -> Self::Lease {
-        self.count(worker)
+    fn lease(&self, worker: usize) -> Lease {
+        self.try_lease(worker).expect("there is no limit")
     }
 
     fn total(&self) -> u64 {
-        self.total()
+        self.in_flight()
     }
 }
 
@@ -55,22 +52,22 @@ fn what_was_leased_is_given_back<C: Count>() {
 
 #[test]
 fn a_request_that_ends_while_another_begins_leaves_the_count_right() {
-    model(what_was_leased_is_given_back::<InFlight>);
+    model(what_was_leased_is_given_back::<EndpointState>);
 }
 
 #[test]
 fn a_worker_that_sums_while_others_count_sees_no_more_than_there_are() {
     model(|| {
-        let count = Arc::new(InFlight::new(2));
-        let own = count.count(0);
+        let count = Arc::new(<EndpointState as Count>::new(2));
+        let own = count.lease(0);
         let other = Arc::clone(&count);
-        let working = thread::spawn(move || drop(other.count(1)));
-        let seen = count.seen_by(0, 100);
+        let working = thread::spawn(move || drop(other.lease(1)));
+        let seen = count.in_flight_seen_by(0, 100);
         assert!((1..=2).contains(&seen), "{seen} are seen in flight");
         working.join().unwrap();
-        assert_eq!(count.seen_by(0, 110), 1);
+        assert_eq!(count.in_flight_seen_by(0, 110), 1);
         drop(own);
-        assert_eq!(count.seen_by(0, 110), 0);
+        assert_eq!(count.in_flight_seen_by(0, 110), 0);
     });
 }
 

@@ -2,7 +2,8 @@
 //! threads can be scheduled in.
 //!
 //! The cores are compiled in from `src/` file by file, with loom's types in the
-//! place of theirs (`src/sync/mod.rs`). Beside each stands a mutant, a plausible
+//! place of theirs (`src/sync/mod.rs`), or driven through the crate where their
+//! door is public. Beside each stands a mutant, a plausible
 //! wrong version of it, that the same model must catch: a check that cannot fail
 //! is no check. `docs/testing.md` lists what is modelled and what stands in.
 //!
@@ -16,7 +17,7 @@
 mod budget;
 mod drain_gate;
 mod ejection;
-mod endpoint;
+mod gate;
 mod idle;
 mod in_flight;
 mod leases;
@@ -39,8 +40,13 @@ const MUTANT: &str = "POINTSMAN_MUTANT";
 
 /// Runs `body` in every order of its threads.
 fn model(body: impl Fn() + Sync + Send + 'static) {
+    model_within(PREEMPTIONS, body);
+}
+
+/// The same with another bound, where there are many steps to be taken in turn.
+fn model_within(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(PREEMPTIONS);
+    builder.preemption_bound.get_or_insert(preemptions);
     builder.check(body);
 }
 

@@ -8,6 +8,10 @@ pub(super) type Target = (&'static str, &'static str);
 /// Further keys of the route whose endpoints stall.
 pub(super) const IMPATIENT: &str = "attempt_head = \"50ms\"\nresponse_body_idle = \"50ms\"";
 
+/// Further keys of the route whose endpoints are probed.
+pub(super) const PROBED: &str =
+    "health_check = { path = \"/length\", interval = \"200ms\", timeout = \"20s\" }";
+
 /// Those that answer whole.
 pub(super) const WHOLE: &[Target] = &[
     ("a.test", "/length"),
@@ -21,6 +25,9 @@ pub(super) const WHOLE: &[Target] = &[
     // Two places for 32 clients: some of them stand in line.
     ("limited.test", "/length"),
     ("limited.test", "/large"),
+    ("live.test", "/length"),
+    ("probed.test", "/length"),
+    ("probed.test", "/large"),
 ];
 
 /// Those that fail, in every way an endpoint can.

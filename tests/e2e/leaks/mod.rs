@@ -16,6 +16,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use serde_json::json;
+
+use crate::admin_routes::put;
 use crate::harness::held::{ask, sum};
 use crate::harness::router::binary;
 use crate::harness::wait::{PACE, PATIENCE, eventually};
@@ -61,6 +64,7 @@ impl Stage {
             .route("retried.test", &[refusing, scripted[0]])
             .route("refused.test", &[refusing])
             .route_with("limited.test", &[self.limited.address()], "max_requests = 2")
+            .route_with("probed.test", &scripted[..2], endpoints::PROBED)
             .route_with("stall.test", &scripted, endpoints::IMPATIENT);
         (0..turn % 5).fold(base, |config, n| config.route(&format!("{n}.test"), &scripted))
     }
@@ -128,6 +132,10 @@ fn exchanges_that_end_in_every_way_leave_nothing_behind() {
     let mut command = binary();
     command.env("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0,thp:never");
     let router = Router::start_as(command, &stage.config(0));
+    // The limit of its address counts for a route that was registered, too.
+    let endpoints = json!({ "endpoints": [stage.limited.address()] });
+    let given = put(&router, "live.test", &endpoints);
+    assert_eq!(given.status, 201, "{}", given.text());
     let rest = Held::at_rest(&router);
     exchanges(&router, WARM_UP);
     rest.again(&router);

@@ -1,7 +1,11 @@
 //! Limits and endpoints that change under those who wait.
 
-use super::{asking, held, limited, until_queued};
-use crate::harness::{Config, Router, ScriptedEndpoint};
+use serde_json::json;
+
+use super::{asking, held, json as page, limited, one_by_one, until_queued};
+use crate::admin_routes::put;
+use crate::harness::wait::eventually;
+use crate::harness::{Config, Connection, Gate, Router, ScriptedEndpoint};
 
 #[test]
 fn a_limit_that_is_raised_lets_the_next_in() {
@@ -88,4 +92,65 @@ fn a_route_that_is_taken_out_leaves_nobody_waiting() {
     until_queued(&router, 1);
     router.reload(&Config::new().set("access_log.path", "-"));
     assert_eq!(waiting.answer("GET").code(), Some("no-endpoint"));
+}
+
+/// Waits until the first endpoint of the first route has this limit.
+#[track_caller]
+fn until_limited(router: &Router, limit: u64) {
+    eventually("the limit to be in force", || {
+        let endpoint = &page(router, "/routes")["routes"][0]["endpoints"][0];
+        (endpoint["max_requests"] == limit).then_some(())
+    });
+}
+
+#[test]
+fn a_limit_that_is_introduced_counts_those_that_are_there() {
+    let (endpoint, gates) = one_by_one(5);
+    let router = Router::start(&limited(0, &[&endpoint]).set("workers.threads", 3));
+    let mut clients: Vec<_> = (0..3).map(|n| asking(&router, &format!("/{n}"))).collect();
+    endpoint.request_head(2);
+    router.reload(&limited(2, &[&endpoint]).set("workers.threads", 3));
+    until_limited(&router, 2);
+    clients.push(asking(&router, "/3"));
+    until_queued(&router, 1);
+    clients.push(asking(&router, "/4"));
+    until_queued(&router, 2);
+    gates[0].open();
+    // There are two now, as may be; the end of another one makes room.
+    eventually("one to leave", || {
+        let in_flight = &page(&router, "/routes")["routes"][0]["endpoints"][0]["in_flight"];
+        (*in_flight == 2).then_some(())
+    });
+    assert_eq!(endpoint.count(), 3);
+    until_queued(&router, 2);
+    gates[1].open();
+    until_queued(&router, 1);
+    assert_eq!(endpoint.request_head(3).line(), "GET /3 HTTP/1.1");
+    gates[2..].iter().for_each(Gate::open);
+    clients.iter_mut().for_each(|client| assert_eq!(client.answer("GET").status, 200));
+    assert_eq!(endpoint.count(), 5);
+}
+
+#[test]
+fn a_limit_goes_with_the_last_route_of_the_file_that_has_it() {
+    let (endpoint, gate) = held("done");
+    let router = Router::start(&limited(1, &[&endpoint]));
+    // The limit belongs to the address, and so to this route too.
+    let given = put(&router, "live.test", &json!({ "endpoints": [endpoint.address()] }));
+    assert_eq!(given.status, 201, "{}", given.text());
+    let ask = || {
+        let mut client = Connection::open(router.address());
+        client.send("GET / HTTP/1.1\r\nHost: live.test\r\n\r\n");
+        client
+    };
+    let mut clients = vec![ask()];
+    endpoint.request_head(0);
+    clients.push(ask());
+    until_queued(&router, 1);
+    router.reload(&Config::new().set("access_log.path", "-").set("timeouts.queue", "1m"));
+    endpoint.request_head(1);
+    clients.push(ask());
+    endpoint.request_head(2);
+    gate.open();
+    clients.iter_mut().for_each(|client| assert_eq!(client.answer("GET").text(), "done"));
 }

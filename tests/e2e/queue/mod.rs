@@ -5,6 +5,8 @@ mod change;
 mod leaving;
 mod limit;
 mod order;
+mod own;
+mod tunnel;
 
 use serde_json::Value;
 
