@@ -20,7 +20,14 @@ enum Kind {
     Ailing,
     /// Half are in another zone.
     Zoned,
+    /// One is ejected.
+    OneOut,
+    /// Every fourth came a moment ago and is given less.
+    Growing,
 }
+
+const KINDS: [Kind; 6] =
+    [Kind::Equal, Kind::Weighted, Kind::Ailing, Kind::Zoned, Kind::OneOut, Kind::Growing];
 
 fn set(count: u16, kind: Kind, balance: Balance) -> EndpointSet {
     let member = |port: u16| {
@@ -29,7 +36,7 @@ fn set(count: u16, kind: Kind, balance: Balance) -> EndpointSet {
             endpoint: Arc::new(EndpointState::new(address, 2)),
             weight: if kind == Kind::Weighted { 1 + port % 7 } else { 1 },
             near: kind != Kind::Zoned || port.is_multiple_of(2),
-            since_ms: 0,
+            since_ms: if kind == Kind::Growing && port.is_multiple_of(4) { 900 } else { 0 },
         }
     };
     let outlier = OutlierPolicy {
@@ -39,12 +46,18 @@ fn set(count: u16, kind: Kind, balance: Balance) -> EndpointSet {
         window_ms: 10_000,
         ejection: EjectionTerms { base_ms: 10_000, max_ms: 300_000 },
     };
-    let choosing = Choosing { outlier: Some(outlier), ..Choosing::by(balance, 2) };
+    let slow_start_ms = if kind == Kind::Growing { 1_000 } else { 0 };
+    let choosing = Choosing { outlier: Some(outlier), slow_start_ms, ..Choosing::by(balance, 2) };
     let set = EndpointSet::new((0..count).map(member).collect(), choosing);
     if kind == Kind::Ailing {
         for endpoint in set.endpoints().iter().step_by(4) {
             endpoint.pass_over(900, Reason::RetryAfter);
         }
+    }
+    if kind == Kind::OneOut {
+        let asked = Asked { now_ms: 900, ..Asked::default() };
+        let ejected = (0..5).filter_map(|_| set.note(1, None, false, &asked)).count();
+        assert_eq!(ejected, 1);
     }
     set
 }
@@ -52,7 +65,7 @@ fn set(count: u16, kind: Kind, balance: Balance) -> EndpointSet {
 fn choice(c: &mut Criterion) {
     let balances = [Balance::RoundRobin, Balance::LeastRequests, Balance::Hash(HashOn::SourceIp)];
     for balance in balances {
-        for kind in [Kind::Equal, Kind::Weighted, Kind::Ailing, Kind::Zoned] {
+        for kind in KINDS {
             for count in [10, 1_000] {
                 let set = set(count, kind, balance.clone());
                 let tried = Tried::new();

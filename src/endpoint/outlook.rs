@@ -253,7 +253,11 @@ impl Outlook {
 
     /// A load as it weighs for an endpoint that is given less than its share.
     pub(super) fn weigh(&self, index: usize, load: u64) -> u64 {
-        self.ramp.get(index).map_or(load, |share| load * WHOLE / share)
+        match self.ramp.get(index) {
+            // A division costs as much as the rest of a choice.
+            None | Some(&WHOLE) => load,
+            Some(share) => load * WHOLE / share,
+        }
     }
 }
 
