@@ -3,7 +3,8 @@ use std::task::Poll;
 use super::*;
 use crate::endpoint::rise_fall::Standing;
 use crate::endpoint::{
-    Choice, Entrance, HealthCheck, LastProbe, ProbeRegistry, Queued, Reason, Tried,
+    Change, Choice, Condition, Entrance, HealthCheck, LastProbe, ProbeRegistry, Queued, Reason,
+    Trial, Tried,
 };
 use crate::error::Code;
 
@@ -213,10 +214,13 @@ fn one_request_tries_an_ejected_endpoint_and_another_if_that_one_has_no_verdict(
         let tried = (0..50).map(|n| chosen(1_000, n)).find(|choice| choice.trial.is_some());
         let tried = tried.expect("some request is the trial");
         assert_eq!(tried.index, 1);
+        let half_open = Change { to: Condition::HalfOpen, reason: Reason::EjectionEnded };
+        assert_eq!(tried.trial.as_ref().and_then(Trial::change), Some(half_open));
         assert!((0..50).all(|n| chosen(1_001, n).index == 0), "there is one already");
         drop(tried);
         let again = (0..50).map(|n| chosen(1_002, n)).find(|choice| choice.trial.is_some());
         let Choice { index, trial, .. } = again.expect("another is the trial");
+        assert_eq!(trial.as_ref().and_then(Trial::change), None, "it was half open before");
         assert!(set.note(index, trial, true, &asked(1_003, 0)).is_some());
         assert!((0..50).any(|n| chosen(1_004, n).index == 1), "it is back");
     }
@@ -348,4 +352,29 @@ fn a_load_weighs_more_at_an_endpoint_in_its_slow_start() {
     let [_one, _two] = [0, 1].map(|index| set.endpoints()[index].lease(0));
     let chosen = (0..200).filter_map(|n| set.choose(&asked(10_500, key::spin(n)), &Tried::new()));
     assert_eq!(chosen.filter(|choice| choice.index == 1).count(), 0, "one counts as two");
+}
+
+#[test]
+fn an_endpoint_that_probes_bring_back_has_a_growing_share() {
+    for (balance, key) in all_balances() {
+        let choosing = Choosing { slow_start_ms: 1_000, ..Choosing::by(balance, 1) };
+        let set = probed(EndpointSet::new(members(4), choosing), &[3]);
+        let share = |now_ms| {
+            let asked =
+                |n: u64| Asked { key: key.map(|_| key::spin(n)), ..asked(now_ms, key::spin(n)) };
+            let chosen = (0..4_000).filter_map(|n| set.choose(&asked(n), &Tried::new()));
+            chosen.filter(|choice| choice.index == 3).count()
+        };
+        assert_eq!(share(9_999), 0);
+        let back = LastProbe { at_ms: 10_000, fault: None };
+        set.probed()[3].note(back, Some(Standing::Up));
+        let (early, late, full) = (share(10_000), share(10_500), share(11_000));
+        assert!((20..250).contains(&early), "{early}");
+        assert!((early + 100..900).contains(&late), "{late}");
+        assert!((850..1_150).contains(&full), "{full}");
+        let seen = set.seen(3, 10_500).unwrap();
+        assert_eq!((seen.condition, seen.since_ms), (Condition::SlowStart, 10_000));
+        assert_eq!((seen.reason, seen.until_ms), (Reason::Probes, Some(11_000)));
+        assert_eq!(set.seen(2, 10_500).unwrap().condition, Condition::Available);
+    }
 }
