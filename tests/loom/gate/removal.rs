@@ -75,7 +75,7 @@ fn who_waits_for_one_that_is_taken_out_is_let_in_by_another() {
 /// Two are in line for an endpoint that one of them knows to be gone.
 #[test]
 fn a_place_that_one_declines_goes_to_the_next() {
-    model_within(2, || {
+    model_within(3, || {
         let route = Arc::new(Route::new(1, Some(1), 9));
         let inside = route.try_enter(0).expect("it is free");
         let gone = Arc::new(AtomicBool::new(false));
@@ -96,7 +96,7 @@ fn a_place_that_one_declines_goes_to_the_next() {
         };
         let next = {
             let route = Arc::clone(&route);
-            thread::spawn(move || drop(route.enter(2)))
+            thread::spawn(move || drop(route.wait(2)))
         };
         gone.store(true, Ordering::SeqCst);
         drop(inside);
