@@ -51,7 +51,7 @@ pub(crate) fn start(
         };
         jobs.spawn(tasks.track(TaskKind::Nats, servers, listening));
     }
-    let expiring = expire(LiveRoutes::of(shared));
+    let expiring = expire(shared.clone());
     jobs.spawn(tasks.track(TaskKind::Expiry, "registered routes".into(), expiring));
     let keeping = probes::keep(shared.clone(), drain.watch());
     jobs.spawn(tasks.track(TaskKind::ProbeKeeper, "health checks".into(), keeping));
@@ -81,8 +81,10 @@ pub(crate) fn start(
 const EXPIRE_EVERY: Duration = Duration::from_millis(50);
 
 /// Ends what is due, in pieces that let others have their turn; not after a
-/// pause of the whole router, before what was said meanwhile could be read.
-async fn expire(live: LiveRoutes) {
+/// pause of the whole router, before what was said meanwhile could be read. And
+/// frees the tables that are out of use.
+async fn expire(shared: Arc<Shared>) {
+    let live = LiveRoutes::of(&shared);
     let mut pauses = Pauses::since(Instant::now());
     let mut ticks = tokio::time::interval(EXPIRE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -91,5 +93,6 @@ async fn expire(live: LiveRoutes) {
         while pauses.may_end(Instant::now()) && live.expire(Instant::now()) {
             tokio::task::yield_now().await;
         }
+        shared.snapshots.sweep();
     }
 }

@@ -14,7 +14,15 @@
 //! too: a reader keeps what it last saw, until it pins or [`Reader::refresh`]es
 //! the next time. An idle worker should therefore refresh now and then, or it
 //! keeps a table alive that nobody uses.
+//!
+//! Whoever lets go of a value last frees it, and to free a table that differs in
+//! much from the next takes milliseconds: on a worker, every request there would
+//! wait for it. So where somebody [sweeps](Publisher::sweep), the publisher keeps
+//! old values, and they are freed by who publishes and who sweeps, once nobody
+//! else has them. Where nobody does, as in an embedded router, nothing is kept
+//! for want of a sweep.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Deref;
 
@@ -24,18 +32,59 @@ use crate::sync::{Arc, ArcSwap, Cache, Mutex};
 #[derive(Debug)]
 pub struct Publisher<T> {
     current: Arc<ArcSwap<T>>,
+    old: Mutex<Old<T>>,
 }
+
+/// Values that were replaced and may still be in use.
+#[derive(Debug)]
+struct Old<T> {
+    /// Whether anybody sweeps.
+    swept: bool,
+    values: VecDeque<Arc<T>>,
+}
+
+/// Old values looked at with each publication, which adds one. So between two
+/// sweeps, too, no more wait for a look than are in use.
+const LOOKS: usize = 2;
 
 impl<T> Publisher<T> {
     /// Publishes the first value.
     pub fn new(first: Arc<T>) -> Self {
-        Self { current: Arc::new(ArcSwap::new(first)) }
+        let old = Mutex::new(Old { swept: false, values: VecDeque::new() });
+        Self { current: Arc::new(ArcSwap::new(first)), old }
     }
 
     /// Replaces the value. From the return on, every pin anywhere is a pin of
     /// this one or a later one; pins taken before keep the old one.
     pub fn publish(&self, next: Arc<T>) {
-        self.current.store(next);
+        let before = self.current.swap(next);
+        {
+            let mut old = self.old.lock();
+            if !old.swept {
+                return;
+            }
+            old.values.push_back(before);
+        }
+        self.free(LOOKS);
+    }
+
+    /// Frees what was replaced and is not in use any more. With the first sweep
+    /// begins that nobody else does; there must be another now and then.
+    pub fn sweep(&self) {
+        let held = {
+            let mut old = self.old.lock();
+            old.swept = true;
+            old.values.len()
+        };
+        self.free(held);
+    }
+
+    fn free(&self, looks: usize) {
+        for _ in 0..looks {
+            let free = self.old.lock().next_free();
+            // Without the lock: it can take its time.
+            drop(free);
+        }
     }
 
     /// The value published last.
@@ -48,6 +97,19 @@ impl<T> Publisher<T> {
         let mut cache = Cache::new(Arc::clone(&self.current));
         let copy = Arc::new(WorkerCopy { shared: Arc::clone(cache.load()) });
         Reader { seen: Mutex::new(Seen { cache, copy }) }
+    }
+}
+
+impl<T> Old<T> {
+    /// Looks at one; it, if nobody else has it. Nobody can get it again then:
+    /// it is not the current one.
+    fn next_free(&mut self) -> Option<Arc<T>> {
+        let oldest = self.values.pop_front()?;
+        if Arc::strong_count(&oldest) == 1 {
+            return Some(oldest);
+        }
+        self.values.push_back(oldest);
+        None
     }
 }
 
@@ -157,6 +219,39 @@ mod tests {
         assert!(witness.upgrade().is_some(), "a clone still pins it");
         drop(also);
         assert!(witness.upgrade().is_none());
+    }
+
+    #[test]
+    fn where_somebody_sweeps_only_who_publishes_or_sweeps_frees() {
+        let publisher = Publisher::new(Arc::new(0));
+        publisher.sweep();
+        let reader = publisher.reader();
+        let old = Arc::downgrade(&publisher.current());
+        let pinned = reader.pin();
+        publisher.publish(Arc::new(1));
+        drop((reader.pin(), pinned));
+        assert!(old.upgrade().is_some(), "the last pin freed it");
+        publisher.sweep();
+        assert!(old.upgrade().is_none(), "nobody frees it");
+    }
+
+    #[test]
+    fn values_that_nobody_pins_do_not_pile_up_between_sweeps() {
+        let publisher = Publisher::new(Arc::new(0));
+        publisher.sweep();
+        let reader = publisher.reader();
+        let pins: Vec<_> = (1..=100)
+            .map(|n| {
+                publisher.publish(Arc::new(n));
+                reader.pin()
+            })
+            .collect();
+        (0..10_000).for_each(|n| publisher.publish(Arc::new(n)));
+        let held = publisher.old.lock().values.len();
+        assert!((100..=204).contains(&held), "{held} for 100 that are pinned");
+        drop((pins, reader.pin()));
+        publisher.sweep();
+        assert_eq!(publisher.old.lock().values.len(), 0);
     }
 
     #[test]

@@ -35,10 +35,11 @@ impl<T> ArcSwap<T> {
         Self { stamp: AtomicUsize::new(0), value: Mutex::new(value) }
     }
 
-    pub(crate) fn store(&self, next: Arc<T>) {
+    pub(crate) fn swap(&self, next: Arc<T>) -> Arc<T> {
         let mut value = self.value.lock();
-        *value = next;
+        let before = std::mem::replace(&mut *value, next);
         self.stamp.fetch_add(1, Ordering::SeqCst);
+        before
     }
 
     pub(crate) fn load_full(&self) -> Arc<T> {

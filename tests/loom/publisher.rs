@@ -13,7 +13,7 @@ use crate::{model, must_fail};
 #[path = "../../src/route/publisher.rs"]
 mod real;
 
-use real::{Pinned, Publisher};
+use real::{Pinned, Publisher, Reader};
 
 /// A table: what a request finds in it must fit together.
 struct Table {
@@ -71,6 +71,50 @@ fn two_tasks_of_one_worker_pin_while_a_table_is_published_and_the_old_one_is_fre
         reader.refresh();
         drop(pin);
         assert_eq!(freed.load(Ordering::SeqCst), 1, "the old table is kept for ever");
+    });
+}
+
+/// Must not be freed on a worker, once somebody sweeps.
+struct FreedBy(thread::ThreadId);
+
+impl Drop for FreedBy {
+    fn drop(&mut self) {
+        assert_eq!(thread::current().id(), self.0, "a worker freed a table");
+    }
+}
+
+/// A worker that takes up what is new and ends the last request of the old.
+fn worker_lets_go(reader: Reader<FreedBy>) -> thread::JoinHandle<Reader<FreedBy>> {
+    let pin = reader.pin();
+    thread::spawn(move || {
+        drop(reader.pin());
+        drop(pin);
+        reader
+    })
+}
+
+#[test]
+fn a_table_that_a_worker_lets_go_of_while_it_is_swept_is_freed_by_the_sweep() {
+    model(|| {
+        let control = thread::current().id();
+        let publisher = Publisher::new(Arc::new(FreedBy(control)));
+        publisher.sweep();
+        let letting_go = worker_lets_go(publisher.reader());
+        publisher.publish(Arc::new(FreedBy(control)));
+        publisher.sweep();
+        drop(letting_go.join().unwrap());
+        publisher.sweep();
+    });
+}
+
+#[test]
+fn mutant_a_publisher_that_nobody_sweeps_leaves_freeing_to_a_worker() {
+    must_fail("a worker freed a table", || {
+        let control = thread::current().id();
+        let publisher = Publisher::new(Arc::new(FreedBy(control)));
+        let letting_go = worker_lets_go(publisher.reader());
+        publisher.publish(Arc::new(FreedBy(control)));
+        drop(letting_go.join().unwrap());
     });
 }
 
