@@ -12,7 +12,7 @@ use pointsman::Router;
 use pointsman::registry::{Intake, LiveRoutes, Subject};
 
 use crate::Plan;
-use crate::machine::{quantile, wait_until};
+use crate::machine::{processor_ns, quantile, wait_until};
 use crate::platform::{TTL, host, message};
 
 /// Between two messages.
@@ -35,7 +35,7 @@ pub(crate) fn measure(plan: &Plan, router: &Router, live: &LiveRoutes) {
         .map(|new| message(plan.routes + new, 0))
         .collect();
     let (start, mut took_ns) = (Instant::now(), Vec::new());
-    let version = live.version();
+    let (version, start_ns) = (live.version(), processor_ns());
     for (turn, said) in said.iter().enumerate() {
         let due = start + EVERY * 2 * turn as u32;
         wait_until(due);
@@ -48,12 +48,13 @@ pub(crate) fn measure(plan: &Plan, router: &Router, live: &LiveRoutes) {
         intake.flush(Instant::now());
     }
     let (swaps, seconds) = (live.version() - version, start.elapsed().as_secs_f64());
+    let each_us = (processor_ns() - start_ns) / 1e3 / swaps as f64;
     done.store(true, Relaxed);
     asking.join().unwrap();
     took_ns.sort_unstable();
     println!(
         "in force after: {:.0} µs median, {:.0} µs p99, {:.0} µs worst, at {:.0} swaps/s; \
-         {} requests meanwhile",
+         {each_us:.1} µs of processor time each, waits included; {} requests meanwhile",
         quantile(&took_ns, 0.5) / 1e3,
         quantile(&took_ns, 0.99) / 1e3,
         quantile(&took_ns, 1.0) / 1e3,

@@ -39,14 +39,15 @@ impl Details {
     /// that comes twice makes them different.
     pub(crate) fn are(&self, heard: &Heard<'_>, tags: &[(&str, &str)]) -> bool {
         let mut own = Reader(&self.0);
-        if !texts(heard).into_iter().all(|text| own.text() == text) {
+        // As bytes: to find again that they are UTF-8 would cost more.
+        if !texts(heard).into_iter().all(|text| own.bytes() == text.map(str::as_bytes)) {
             return false;
         }
         let mut seen: u64 = 0;
         let mut count = 0;
-        while let (Some(name), Some(value)) = (own.text(), own.text()) {
+        while let (Some(name), Some(value)) = (own.bytes(), own.bytes()) {
             // Most senders keep an order, so look where it was the last time.
-            let is = |tag: &(&str, &str)| *tag == (name, value);
+            let is = |tag: &(&str, &str)| (tag.0.as_bytes(), tag.1.as_bytes()) == (name, value);
             let at = match tags.get(count) {
                 Some(tag) if is(tag) => count,
                 _ => match tags.iter().position(is) {
@@ -131,6 +132,11 @@ struct Reader<'d>(&'d [u8]);
 impl<'d> Reader<'d> {
     /// The next text; none where there is none, and behind the last.
     fn text(&mut self) -> Option<&'d str> {
+        std::str::from_utf8(self.bytes()?).ok()
+    }
+
+    /// The same as bytes.
+    fn bytes(&mut self) -> Option<&'d [u8]> {
         let (mut length, mut shift) = (0, 0);
         loop {
             let (byte, rest) = self.0.split_first()?;
@@ -143,7 +149,7 @@ impl<'d> Reader<'d> {
         }
         let (text, rest) = self.0.split_at_checked(length.checked_sub(1)?)?;
         self.0 = rest;
-        std::str::from_utf8(text).ok()
+        Some(text)
     }
 }
 

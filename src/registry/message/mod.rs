@@ -131,7 +131,7 @@ impl<'a> Message<'a> {
 
     /// Its tags, in the message's order; of a name that comes twice the last
     /// value counts.
-    pub fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn tags(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.wire.tags.list.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 

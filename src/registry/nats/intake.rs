@@ -10,6 +10,9 @@ use crate::registry::{Change, LiveRoutes, Source};
 /// Changes that are put in force together at most.
 const MOST_PENDING: usize = 4_096;
 
+/// Tags that a refresh needs no allocation for.
+const FEW_TAGS: usize = 16;
+
 /// What a message is about, by the last word of its subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
@@ -140,10 +143,22 @@ impl Intake {
             message.check()?;
         }
         let heard = message.heard(ttl);
-        let tags: Vec<(&str, &str)> = message.tags().collect();
+        // On the stack where they are few, as they are in nearly all messages.
+        let mut few = [("", ""); FEW_TAGS];
+        let many: Vec<(&str, &str)>;
+        let tags = match few.get_mut(..message.tags().len()) {
+            Some(few) => {
+                few.iter_mut().zip(message.tags()).for_each(|(place, tag)| *place = tag);
+                &*few
+            }
+            None => {
+                many = message.tags().collect();
+                &many
+            }
+        };
         Ok(message
             .uris()
-            .all(|uri| self.live.refresh(Source::Nats, uri.host, uri.path, &heard, &tags, now)))
+            .all(|uri| self.live.refresh(Source::Nats, uri.host, uri.path, &heard, tags, now)))
     }
 
     /// Puts in force what was collected.
