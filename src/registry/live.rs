@@ -80,9 +80,17 @@ impl LiveRoutes {
     }
 
     /// Makes changes that a snapshot had, as [`apply`](Self::apply), but nobody
-    /// was heard and nothing is written to the journal.
-    pub(crate) fn restore(&self, source: Source, changes: Vec<Change>, now: Instant) {
-        self.make(source, changes, now, Why::Restored);
+    /// was heard, nothing is written to the journal, and nothing is in force
+    /// before [`restored`](Self::restored): a table for each piece of a million
+    /// routes would have most of it copied for each.
+    pub(crate) fn restore(&self, source: Source, changes: &[Change], now: Instant) {
+        let mut live = self.shared.live.lock();
+        self.change(&mut live, source, changes, now, Why::Restored);
+    }
+
+    /// Puts in force what was restored.
+    pub(crate) fn restored(&self) {
+        self.publish(&mut self.shared.live.lock());
     }
 
     /// Makes changes that take back others, as [`apply`](Self::apply), but
@@ -91,19 +99,28 @@ impl LiveRoutes {
         self.make(source, changes, now, Why::TakenBack);
     }
 
-    fn make(&self, source: Source, changes: Vec<Change>, now: Instant, why: Why) -> Vec<Outcome> {
-        let now_ms = self.shared.now_ms(now);
-        let mut live = self.shared.live.lock();
-        let makings = self.shared.makings();
-        let ledger = &mut live.ledger;
+    fn change(
+        &self,
+        live: &mut Live,
+        source: Source,
+        changes: &[Change],
+        now: Instant,
+        why: Why,
+    ) -> Vec<Outcome> {
+        let (now_ms, makings) = (self.shared.now_ms(now), self.shared.makings());
         let make = |ledger: &mut Ledger| -> Vec<Outcome> {
             let one = |change| ledger.change(source, change, now_ms, makings);
             changes.iter().map(one).collect()
         };
-        let outcomes = match why {
-            Why::Said | Why::Imported => make(ledger),
-            Why::Restored | Why::TakenBack => ledger.without_memory(make),
-        };
+        match why {
+            Why::Said | Why::Imported => make(&mut live.ledger),
+            Why::Restored | Why::TakenBack => live.ledger.without_memory(make),
+        }
+    }
+
+    fn make(&self, source: Source, changes: Vec<Change>, now: Instant, why: Why) -> Vec<Outcome> {
+        let mut live = self.shared.live.lock();
+        let outcomes = self.change(&mut live, source, &changes, now, why);
         if outcomes.iter().any(|outcome| outcome.is_change()) {
             self.publish(&mut live);
             if matches!(why, Why::Said | Why::TakenBack) {

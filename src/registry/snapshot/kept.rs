@@ -10,7 +10,7 @@ use crate::registry::{Change, LiveRoutes, Registration, Source};
 
 use super::{Exported, Restored, restore};
 
-/// Changes made at a time: each time makes a table.
+/// Changes made at a time, so that not all of them are in memory twice.
 const PIECE: usize = 4_096;
 
 /// Takes up what the snapshot at `path` has, and has what changes from then on
@@ -19,6 +19,7 @@ pub(crate) fn restore_into(live: &LiveRoutes, path: PathBuf, tasks: &Arc<Tasks>)
     let mut piece = Piece { live, source: Source::Admin, changes: Vec::new() };
     let restored = restore(path, tasks, |source, change| piece.add(source, change));
     piece.make();
+    live.restored();
     let journal = restored.journal();
     live.journal(move |source, changes, _| journal.record(source, changes));
     restored
@@ -40,8 +41,8 @@ impl Piece<'_> {
     }
 
     fn make(&mut self) {
-        let changes = std::mem::take(&mut self.changes);
-        self.live.restore(self.source, changes, Instant::now());
+        self.live.restore(self.source, &self.changes, Instant::now());
+        self.changes.clear();
     }
 }
 
