@@ -25,6 +25,9 @@ mod token;
 mod views;
 
 #[cfg(test)]
+pub(crate) use views::AdaptiveView;
+
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub(crate) use control::Control;

@@ -40,6 +40,7 @@ fn route(host: &str) -> RouteView {
         overrides: Vec::new(),
         without_endpoints_for_ms: None,
         balance: "round-robin".into(),
+        adaptive: None,
         queued: 2,
         endpoints: vec![EndpointView {
             address: ([10, 0, 0, 1], 80).into(),

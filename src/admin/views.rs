@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::Condition;
+use crate::endpoint::{Condition, DoorSeen};
 use crate::telemetry::RecentError;
 
 /// A route in force.
@@ -24,6 +24,9 @@ pub struct RouteView {
     pub overrides: Vec<String>,
     /// How an endpoint is chosen, such as `round-robin`.
     pub balance: String,
+    /// How many requests may wait for an answer, if latency limits that.
+    #[serde(default)]
+    pub adaptive: Option<AdaptiveView>,
     /// Requests that wait for one of them to have room.
     #[serde(default)]
     pub queued: u64,
@@ -34,6 +37,27 @@ pub struct RouteView {
     pub endpoints: Vec<EndpointView>,
     /// The names among its endpoints.
     pub names: Vec<NameView>,
+}
+
+/// How many requests of a route may wait for an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdaptiveView {
+    /// How many may now.
+    pub limit: u64,
+    /// How many do.
+    pub in_flight: u64,
+    /// How many requests were refused for it so far.
+    pub shed: u64,
+    /// How long an answer takes without a queue, in microseconds; absent until
+    /// it was measured.
+    pub latency_us: Option<u64>,
+}
+
+impl From<DoorSeen> for AdaptiveView {
+    fn from(seen: DoorSeen) -> Self {
+        let DoorSeen { limit, in_flight, shed, base_us } = seen;
+        Self { limit, in_flight, shed, latency_us: base_us }
+    }
 }
 
 /// A name that endpoints are known by.

@@ -24,6 +24,7 @@ pub fn routes(routes: &[RouteView]) -> String {
         "QUEUED",
         "AGE",
         "TTL LEFT",
+        "LIMIT",
     ]);
     let ms = |ms| age(Duration::from_millis(ms));
     for route in routes {
@@ -32,18 +33,21 @@ pub fn routes(routes: &[RouteView]) -> String {
             overridden => format!("{} (over {})", route.source, overridden.join(", ")),
         };
         let queued = route.queued.to_string();
+        let limit = route.adaptive.as_ref();
+        let limit = limit.map(|own| format!("{} of {}", own.in_flight, own.limit));
+        let limit = limit.unwrap_or_default();
         let own = [route.host.as_str(), route.path.as_str(), &source];
         if route.endpoints.is_empty() && route.names.is_empty() {
             let none = match route.without_endpoints_for_ms {
                 Some(empty) => format!("none (expired {} ago)", ms(empty)),
                 None => "none".into(),
             };
-            table.row([own[0], own[1], own[2], &none, "", "", "", &queued, "", ""]);
+            table.row([own[0], own[1], own[2], &none, "", "", "", &queued, "", "", &limit]);
         }
         for (index, endpoint) in route.endpoints.iter().enumerate() {
             // The route's own columns stand in its first line only.
             let [host, path, source] = if index == 0 { own } else { [""; 3] };
-            let queued = if index == 0 { queued.as_str() } else { "" };
+            let [queued, limit] = if index == 0 { [&*queued, &*limit] } else { [""; 2] };
             table.row([
                 host,
                 path,
@@ -55,6 +59,7 @@ pub fn routes(routes: &[RouteView]) -> String {
                 queued,
                 &ms(endpoint.age_ms),
                 &endpoint.ttl_left_ms.map_or("-".into(), ms),
+                limit,
             ]);
         }
         let ill = route.names.iter().filter_map(|name| Some((name, name.fault.as_deref()?)));
@@ -62,7 +67,7 @@ pub fn routes(routes: &[RouteView]) -> String {
             let first = index == 0 && route.endpoints.is_empty();
             let [host, path, source] = if first { own } else { [""; 3] };
             let state = format!("{} ({fault})", name.state);
-            table.row([host, path, source, &name.name, "", &state, "", "", "", ""]);
+            table.row([host, path, source, &name.name, "", &state, "", "", "", "", ""]);
         }
     }
     table.to_text("no routes")
@@ -196,7 +201,7 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::NameView;
+    use crate::admin::{AdaptiveView, NameView};
 
     fn endpoint(port: u16, passed_over_for_ms: Option<u64>) -> EndpointView {
         let state = match passed_over_for_ms {
@@ -233,6 +238,7 @@ mod tests {
             overrides: Vec::new(),
             without_endpoints_for_ms: None,
             balance: "round-robin".into(),
+            adaptive: None,
             queued: 4,
             endpoints,
             names: Vec::new(),
@@ -244,6 +250,7 @@ mod tests {
         let mut live = route("live.example", vec![endpoint(80, None)]);
         live.source = "admin".into();
         live.overrides = vec!["nats".into()];
+        live.adaptive = Some(AdaptiveView { limit: 20, in_flight: 7, shed: 0, latency_us: None });
         let mut expired = route("gone.example", vec![]);
         expired.without_endpoints_for_ms = Some(3_000);
         let list = [
@@ -253,11 +260,11 @@ mod tests {
             expired,
         ];
         let expected = "\
-HOST           PATH  SOURCE             ENDPOINT                 WEIGHT  STATE                                               IN FLIGHT  QUEUED  AGE    TTL LEFT
+HOST           PATH  SOURCE             ENDPOINT                 WEIGHT  STATE                                               IN FLIGHT  QUEUED  AGE    TTL LEFT  LIMIT
 shop.example   /     file               10.0.0.1:80              1       available                                           7          4       1m01s  -
                                         10.0.0.1:8080            1       passed-over (connect-refused, for 3.0s, 1.2s left)  7 of 9             1m01s  1m30s
 empty.example  /     file               none                                                                                            4
-live.example   /     admin (over nats)  10.0.0.1:80              1       available                                           7          4       1m01s  -
+live.example   /     admin (over nats)  10.0.0.1:80              1       available                                           7          4       1m01s  -         7 of 20
 gone.example   /     file               none (expired 3.0s ago)                                                                         4
 ";
         assert_eq!(routes(&list), expected);
@@ -280,7 +287,7 @@ gone.example   /     file               none (expired 3.0s ago)                 
         list[0].names.push(name(None));
         list[1].names.push(name(Some("no answer")));
         let expected = "\
-HOST          PATH  SOURCE  ENDPOINT                       WEIGHT  STATE                   IN FLIGHT  QUEUED  AGE    TTL LEFT
+HOST          PATH  SOURCE  ENDPOINT                       WEIGHT  STATE                   IN FLIGHT  QUEUED  AGE    TTL LEFT  LIMIT
 shop.example  /     file    10.0.0.1:80 (app.internal:80)  1       available               7          4       1m01s  -
 new.example   /     file    app.internal                           unresolved (no answer)
 ";

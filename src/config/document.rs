@@ -17,7 +17,7 @@ use super::settings::{
     HealthSettings, ListenerSettings, Settings,
 };
 use super::shape::{self, Shape};
-use super::{dns, headers, limits, outlier, timeouts};
+use super::{adaptive, dns, headers, limits, outlier, timeouts};
 
 /// The admin side's address, unless one is given.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
@@ -35,12 +35,14 @@ pub(super) fn read(root: &Spanned<DeTable<'_>>, findings: &mut Findings<'_>) -> 
     let headers = headers::headers(open("headers", &shape::HEADERS, findings), findings);
     let sections = file.item("route").and_then(|item| item.sections(&shape::ROUTE, findings));
     let outlier = outlier::global(file.item("outlier"), findings);
+    let adaptive = adaptive::global(file.item("adaptive_concurrency"), findings);
     let zone = outlier::zone(open("zone", &shape::ZONE, findings), findings);
     let limits = limits::limits(open("limits", &shape::LIMITS, findings), findings);
     let inherited = Inherited {
         timeouts: &timeouts,
         headers: &headers,
         outlier: &outlier,
+        adaptive: &adaptive,
         zone: &zone,
         queue_requests: limits.queue_requests,
     };
@@ -57,6 +59,7 @@ pub(super) fn read(root: &Spanned<DeTable<'_>>, findings: &mut Findings<'_>) -> 
         registry: limits::registry(open("registry", &shape::REGISTRY, findings), findings),
         zone,
         outlier,
+        adaptive,
         listeners,
         timeouts,
         headers,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::adaptive::AdaptiveSettings;
 use super::nats::NatsSettings;
 use super::restart::NEEDS_RESTART;
 use super::settings::{
@@ -105,6 +106,7 @@ pub fn effective(settings: &Settings) -> Value {
             "snapshot": settings.registry.snapshot.as_deref().unwrap_or(std::path::Path::new("")),
         },
         "outlier": outlier(&settings.outlier),
+        "adaptive_concurrency": adaptive(&settings.adaptive),
         "zone": {
             "name": settings.zone.name,
             "enough_percent": settings.zone.enough_percent,
@@ -144,6 +146,7 @@ fn route(route: &RouteSettings) -> Value {
         "slow_start": format_duration(route.slow_start),
         "sticky": route.sticky.as_ref().map(sticky),
         "outlier": outlier(&route.outlier),
+        "adaptive_concurrency": adaptive(&route.adaptive),
         "queue_requests": route.queue_requests,
         "timeouts": timeouts(&route.timeouts),
         "request_headers": edits(&route.request_headers),
@@ -250,6 +253,18 @@ fn outlier(outlier: &OutlierSettings) -> Value {
         "ejection": format_duration(outlier.ejection),
         "ejection_max": format_duration(outlier.ejection_max),
         "retry_after_max": format_duration(outlier.retry_after_max),
+    })
+}
+
+fn adaptive(adaptive: &AdaptiveSettings) -> Value {
+    json!({
+        "enabled": adaptive.enabled,
+        "min_limit": adaptive.min_limit,
+        "max_limit": adaptive.max_limit,
+        "initial_limit": adaptive.initial_limit,
+        "tolerance_percent": adaptive.tolerance_percent,
+        "window": format_duration(adaptive.window),
+        "measure_every": format_duration(adaptive.measure_every),
     })
 }
 

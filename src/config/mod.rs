@@ -10,6 +10,7 @@
 //! whether an address can be bound or a token file read is found out by
 //! whoever does it.
 
+mod adaptive;
 mod address;
 pub(crate) mod checks;
 mod choosing;
@@ -39,6 +40,7 @@ mod timeouts;
 mod tls;
 mod units;
 
+pub use adaptive::AdaptiveSettings;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use effective::effective;
 pub use load::{LoadError, load};

@@ -15,7 +15,7 @@ use super::settings::{RouteSettings, Timeouts, ZoneSettings};
 use super::shape::{ENDPOINT, HEALTH_CHECK, ROUTE_TIMEOUTS, STICKY};
 use super::sticky::sticky;
 use super::tls::endpoint_tls;
-use super::{outlier, timeouts};
+use super::{AdaptiveSettings, adaptive, outlier, timeouts};
 use crate::endpoint::{EndpointAddress, HashOn};
 
 /// The versions of the PROXY protocol that endpoints can be sent.
@@ -30,6 +30,7 @@ pub(super) struct Inherited<'s> {
     pub(super) timeouts: &'s Timeouts,
     pub(super) headers: &'s HeaderSettings,
     pub(super) outlier: &'s OutlierSettings,
+    pub(super) adaptive: &'s AdaptiveSettings,
     pub(super) zone: &'s ZoneSettings,
     /// `limits.queue_requests`.
     pub(super) queue_requests: u64,
@@ -80,6 +81,8 @@ fn route(
     let balance = section.item("balance").and_then(|item| item.read(findings, balance));
     let slow_start = outlier::slow_start(section.item("slow_start"), findings);
     let outlier = outlier::of_route(section.item("outlier"), inherited.outlier, findings);
+    let item = section.item("adaptive_concurrency");
+    let adaptive = adaptive::of_route(item, inherited.adaptive, findings);
     let table = section.item("sticky").and_then(|item| item.section(&STICKY, findings));
     let sticky = table.and_then(|table| sticky(&table, findings));
     let table = section.item("timeouts").and_then(|i| i.section(&ROUTE_TIMEOUTS, findings));
@@ -97,6 +100,7 @@ fn route(
         balance: balance.unwrap_or(Balance::RoundRobin),
         slow_start,
         outlier,
+        adaptive,
         sticky,
         zone: inherited.zone.clone(),
         queue_requests: queue_requests.unwrap_or(inherited.queue_requests),

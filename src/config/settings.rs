@@ -14,6 +14,7 @@ pub use super::timeouts::Timeouts;
 pub use crate::attempt::{Forwarded, HeaderEdits};
 pub use crate::endpoint::{Balance, EndpointAddress, HealthCheck, NameTerms};
 
+use super::adaptive::AdaptiveSettings;
 use super::nats::NatsSettings;
 use super::tls::{EndpointTlsSettings, ListenerTlsSettings};
 
@@ -46,6 +47,9 @@ pub struct Settings {
     pub registry: RegistrySettings,
     /// When endpoints are ejected, where a route does not say.
     pub outlier: OutlierSettings,
+    /// How many requests of a route may wait for an answer, where it does not
+    /// say.
+    pub adaptive: AdaptiveSettings,
     /// Where this router stands.
     pub zone: ZoneSettings,
     /// The routes of the file, in its order.
@@ -318,6 +322,9 @@ pub struct RouteSettings {
     pub slow_start: Duration,
     /// When one of them is ejected: its own keys over the global ones.
     pub outlier: OutlierSettings,
+    /// How many of its requests may wait for an answer: its own keys over the
+    /// global ones.
+    pub adaptive: AdaptiveSettings,
     /// The cookie that keeps a client with an endpoint.
     pub sticky: Option<StickySettings>,
     /// Where the router stands: the global one.
@@ -347,6 +354,7 @@ impl RouteSettings {
             balance: Balance::RoundRobin,
             slow_start: settings.registry.slow_start,
             outlier: settings.outlier.clone(),
+            adaptive: settings.adaptive.clone(),
             sticky: None,
             zone: settings.zone.clone(),
             queue_requests: settings.limits.queue_requests,

@@ -29,7 +29,7 @@ macro_rules! shapes {
 shapes! {
     FILE = "" [
         "listener", "admin", "workers", "timeouts", "limits", "retry", "dns", "headers", "errors",
-        "health", "access_log", "outlier", "zone", "registry", "route",
+        "health", "access_log", "outlier", "adaptive_concurrency", "zone", "registry", "route",
     ] later [];
     LISTENER = "[[listener]]" [
         "address", "client_half_close", "tls", "proxy_protocol",
@@ -68,6 +68,7 @@ shapes! {
     ] later [];
     ROUTE = "[[route]]" [
         "host", "path", "endpoints", "balance", "slow_start", "sticky", "outlier",
+        "adaptive_concurrency",
         "max_requests", "queue_requests", "metrics",
         "request_headers", "response_headers",
         "timeouts", "request_body_idle", "request_body_min_rate", "queue", "connect",
@@ -94,6 +95,14 @@ shapes! {
     ROUTE_OUTLIER = "outlier" [
         "enabled", "failures_in_a_row", "statuses", "success_percent", "min_requests", "window",
         "ejection", "ejection_max", "retry_after_max",
+    ] later [];
+    ADAPTIVE = "[adaptive_concurrency]" [
+        "enabled", "min_limit", "max_limit", "initial_limit", "tolerance_percent", "window",
+        "measure_every",
+    ] later [];
+    ROUTE_ADAPTIVE = "adaptive_concurrency" [
+        "enabled", "min_limit", "max_limit", "initial_limit", "tolerance_percent", "window",
+        "measure_every",
     ] later [];
     STICKY = "sticky" [
         "cookie", "path", "domain", "max_age", "secure", "http_only", "same_site", "secret",

@@ -4,6 +4,7 @@
 use super::{Settings, parse};
 
 mod accepted;
+mod adaptive;
 mod headers;
 mod health_checks;
 mod names;

@@ -8,6 +8,7 @@
 //! - [`OutlierPolicy`]: when one is ejected; [`Trial`]: how it comes back
 //! - [`Condition`]: what an operator is told of one, and the [`Reason`]
 //! - [`Line`]: where requests wait for a free place at any of them
+//! - [`Door`]: how many requests of a route may wait for an answer, by latency
 //! - [`Tried`]: the ones a request need not go to again
 //! - [`HealthCheck`], [`Rhythm`], [`RiseFall`]: what probes ask, when, and what
 //!   their results come to
@@ -16,6 +17,7 @@
 //!   [`NameRegistry`] has one for each name
 //! - [`Probed`]: what they have found out, kept by [`ProbeRegistry`]
 
+mod adaptive;
 mod address;
 mod balance;
 mod changes;
@@ -52,6 +54,7 @@ mod view;
 mod wait;
 mod weights;
 
+pub use adaptive::{AdaptiveTerms, Door, DoorSeen, Permit};
 pub use address::EndpointAddress;
 pub use balance::{Balance, CookieName, HashOn, UnknownBalance};
 pub use check::{HealthCheck, StatusSet};

@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
+use crate::endpoint::adaptive::{AdaptiveTerms, Door, Doors};
 use crate::endpoint::line::{Crowd, Line};
 use crate::endpoint::state::EndpointState;
 use crate::sync::Mutex;
@@ -23,6 +24,7 @@ pub struct EndpointRegistry {
     shards: [Mutex<Known>; SHARDS],
     crowds: [Mutex<Crowds>; SHARDS],
     limits: Mutex<Limits>,
+    doors: Doors,
     tickets: Arc<AtomicU64>,
 }
 
@@ -72,8 +74,8 @@ impl EndpointRegistry {
     pub fn new(workers: usize) -> Self {
         let shards = std::array::from_fn(|_| Mutex::new(Known::default()));
         let crowds = std::array::from_fn(|_| Mutex::new(Crowds::default()));
-        let (hasher, limits) = (RandomState::new(), Mutex::default());
-        Self { workers, hasher, shards, crowds, limits, tickets: Arc::default() }
+        let (hasher, limits, doors) = (RandomState::new(), Mutex::default(), Doors::default());
+        Self { workers, hasher, shards, crowds, limits, doors, tickets: Arc::default() }
     }
 
     /// The state of an address: the one in use, else a new one.
@@ -129,6 +131,17 @@ impl EndpointRegistry {
             crowd
         });
         crate::sync::Arc::new(Line::new(most, crowd))
+    }
+
+    /// What the route `name` lets in, with these terms from now on; what it has
+    /// learnt under others stays.
+    pub fn door(&self, name: &Arc<str>, terms: AdaptiveTerms) -> Arc<Door> {
+        self.doors.resolve(name, terms)
+    }
+
+    /// The doors in use, by the names of their routes, sorted.
+    pub fn doors(&self) -> Vec<(Arc<str>, Arc<Door>)> {
+        self.doors.in_use()
     }
 
     /// Puts the limits on requests of these addresses in force. One that stands

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::admin::{Control, Page, RequestFilter, RequestView, RouteFilter, RouteView, TaskView};
 use crate::config;
 use crate::dns;
-use crate::endpoint::{Condition, SeenOn};
+use crate::endpoint::{Condition, DoorSeen, SeenOn};
 #[cfg(feature = "profiling")]
 use crate::lifecycle::TaskGuard;
 use crate::lifecycle::health::HealthInputs;
@@ -127,6 +127,11 @@ impl ControlSide {
         }
     }
 
+    fn doors(&self) -> Vec<(Arc<str>, DoorSeen)> {
+        let doors = self.shared.endpoints.doors().into_iter();
+        doors.map(|(name, door)| (name, door.seen())).collect()
+    }
+
     /// Has the file read again, if the router has one.
     pub(crate) fn reload(&self) {
         if let Some(reload) = &self.reload {
@@ -206,6 +211,7 @@ impl Control for ControlSide {
             routes: snapshot.len() as u64,
             endpoints: by_condition.into(),
             names: dns::states(&self.shared),
+            doors: self.doors(),
             tasks: self.task_counts(),
             source_ages,
             nats: self.shared.health.nats().cloned(),

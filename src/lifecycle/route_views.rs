@@ -62,6 +62,7 @@ fn view(route: Route<'_>, shared: &Shared, link: Link, now_ms: u64) -> RouteView
         without_endpoints_for_ms: entry
             .empty_since_ms
             .map(|since| now_ms.saturating_sub(since.get())),
+        adaptive: entry.door().map(|door| door.seen().into()),
         queued: set.map_or(0, |set| set.line().waiting()),
         endpoints: entry
             .endpoints

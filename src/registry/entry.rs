@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use super::Source;
 use super::calendar::{Look, Tick};
 use super::endpoint::Endpoint;
-use crate::endpoint::{Balance, EndpointSet};
+use crate::endpoint::{Balance, Door, EndpointSet};
 use crate::route::{HostPattern, PathPrefix};
 use crate::router::{Makings, Served, Terms};
 use crate::telemetry::metrics::RouteLabel;
@@ -158,6 +158,11 @@ impl Entry {
     /// What balances between its endpoints, if it has been used.
     pub(crate) fn set_in_use(&self) -> Option<&EndpointSet> {
         self.set.get().map(|set| &***set)
+    }
+
+    /// What of its requests is let in, if that is limited.
+    pub(crate) fn door(&self) -> Option<&Door> {
+        self.set.get()?.door()
     }
 
     /// This route and those it overrides.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::attempt::{
     Action, Body, Event, Failure, Plan, Planner, ReplayBody, derive, is_idempotent, upgrade,
 };
-use crate::endpoint::{Asked, Choice, EndpointState, Lease};
+use crate::endpoint::{Asked, Choice, Door, EndpointState, Lease};
 use crate::error::{AttemptOutcome, Code, RouterError};
 use crate::http1::{HeadLimits, ParsedResponse};
 use crate::proxy_protocol::Origin;
@@ -20,7 +20,7 @@ use crate::router::queue::{Queue, Refused};
 use crate::router::{NO_ADDRESS, Route, RouteId, Sender, WorkerRouter, affinity, verdict};
 use crate::upstream::{
     Answer, Answered, ConnectError, EndpointConnection, Hop, Reuse, RoundTripError, Terms,
-    TlsFailure, Tunnel,
+    TlsFailure, Tunnel, Wait,
 };
 use crate::upstream::{connect, round_trip};
 
@@ -63,6 +63,7 @@ pub(super) async fn run(
     {
         return Err(error);
     }
+    let mut wait = endpoints.door().map(|door| let_in(door, worker, scope)).transpose()?;
     let terms = Terms {
         timeouts: &route.timeouts,
         head: HeadLimits { bytes: settings.limits.response_head_bytes, fields: RESPONSE_FIELDS },
@@ -151,7 +152,7 @@ pub(super) async fn run(
                     now,
                     terms: &terms,
                 };
-                let (result, took) = attempt.run(scope, &mut body, interim).await;
+                let (result, took) = attempt.run(scope, &mut body, interim, wait.as_mut()).await;
                 let outlier = &route.settings.outlier;
                 // A place that a failure frees goes on only when the endpoint is
                 // marked: whoever gets it knows.
@@ -159,12 +160,16 @@ pub(super) async fn run(
                 verdict::note(worker, (outlier, endpoints), &asked, (index, trial), ended);
                 match result {
                     Ok(answered) => {
+                        if let Some(wait) = wait {
+                            wait.answered(answered.head.status, answered.at);
+                        }
                         let cookie = endpoints.new_cookie(kept_with, index, head);
                         let sender = Sender::new(id, index, endpoints);
                         let winner = winner(answered, body, lease, worker, sender, &terms);
                         return Ok(Winner { cookie, ..winner });
                     }
                     Err(RoundTripError::Attempt(failure)) => {
+                        wait.iter_mut().for_each(Wait::failed);
                         let left = if body.can_replay() { Body::Buffered } else { Body::Spent };
                         Event::Failed { failure, endpoint: index, body: left }
                     }
@@ -189,6 +194,21 @@ pub(super) async fn run(
             worker.metrics.retried(reason);
         }
     }
+}
+
+/// Lets a request of a route with an adaptive limit in, or refuses it at once.
+fn let_in<'a>(
+    door: &'a Door,
+    worker: &WorkerRouter,
+    scope: &Scope,
+) -> Result<Wait<'a>, RouterError> {
+    let shared = &worker.shared;
+    let Some(permit) = door.enter(shared.now_ms(scope.started())) else {
+        let detail = "as many requests of this route wait for an answer as its endpoints can take \
+                      without making each other slow";
+        return Err(RouterError::new(Code::Overloaded, detail));
+    };
+    Ok(Wait::new(permit, shared.start))
 }
 
 fn with_attempts(
@@ -249,11 +269,12 @@ impl Attempt<'_> {
         scope: &Scope,
         body: &mut ReplayBody,
         interim: Option<&dyn InterimSink>,
+        wait: Option<&mut Wait<'_>>,
     ) -> (Result<Answered, RoundTripError>, Duration) {
         let begun = Instant::from_std(self.now);
         let endpoint = self.endpoint;
         scope.attempting(self.number, endpoint.address());
-        let result = self.round_trip(begun, scope, body, interim).await;
+        let result = self.round_trip(begun, scope, body, interim, wait).await;
         let (outcome, ended) = match &result {
             Ok(answered) => (AttemptOutcome::Answered, answered.at),
             Err(error) => (AttemptOutcome::Failed(error.code()), Instant::now()),
@@ -279,6 +300,7 @@ impl Attempt<'_> {
         scope: &Scope,
         body: &mut ReplayBody,
         interim: Option<&dyn InterimSink>,
+        wait: Option<&mut Wait<'_>>,
     ) -> Result<Answered, RoundTripError> {
         let address = self.endpoint.address();
         let timeouts = self.terms.timeouts;
@@ -303,7 +325,7 @@ impl Attempt<'_> {
         };
         scope.set_phase(Phase::Waiting);
         let head = derive(self.head, &self.route.request, address, self.number);
-        round_trip((connection, now), head, body, interim, self.terms).await
+        round_trip((connection, now), head, body, interim, self.terms, wait).await
     }
 
     async fn connect(

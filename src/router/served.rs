@@ -8,7 +8,7 @@ use http::header::HeaderValue;
 
 use crate::config::RouteSettings;
 use crate::endpoint::{
-    Balance, Choosing, EjectionTerms, EndpointSet, EndpointState, Member, OutlierPolicy,
+    Balance, Choosing, Door, EjectionTerms, EndpointSet, EndpointState, Member, OutlierPolicy,
 };
 use crate::registry::Endpoint;
 use crate::request::RequestHead;
@@ -23,12 +23,19 @@ pub(crate) struct Served {
     /// By the endpoint's index; empty if all are plain.
     hops: Box<[Hop]>,
     sticky: Option<Sticky>,
+    /// How many requests may wait for an answer, if that is limited.
+    door: Option<Arc<Door>>,
 }
 
 impl Served {
     /// How the endpoint of this index is spoken to.
     pub(crate) fn hop(&self, index: usize) -> &Hop {
         self.hops.get(index).unwrap_or(&Hop::PLAIN)
+    }
+
+    /// What of the requests of its route is let in; `None` lets in all.
+    pub(crate) fn door(&self) -> Option<&Door> {
+        self.door.as_deref()
     }
 
     /// The endpoint the request's cookie keeps it with.
@@ -98,7 +105,9 @@ impl Makings<'_> {
             set = set.with_probes(probed);
         }
         let sticky = route.sticky.as_ref().map(|settings| Sticky::new(settings, &set));
-        Served { set, hops, sticky }
+        // At once, so that what is known outlives the table before.
+        let door = route.adaptive.terms().map(|terms| self.endpoints.door(name, terms));
+        Served { set, hops, sticky, door }
     }
 
     /// The hops of a route of the file, by the endpoint's index; a name's are
@@ -121,6 +130,7 @@ impl Makings<'_> {
 /// other's.
 pub(super) fn are_balanced_alike(one: &RouteSettings, other: &RouteSettings) -> bool {
     one.outlier == other.outlier
+        && one.adaptive == other.adaptive
         && one.zone == other.zone
         && one.slow_start == other.slow_start
         && one.queue_requests == other.queue_requests

@@ -10,6 +10,7 @@ mod round_trip;
 mod tls;
 mod tunnel;
 mod upload;
+mod wait;
 
 pub(crate) use answer::Answer;
 pub use answer::AnswerFailure;
@@ -21,3 +22,4 @@ pub(crate) use pool::{Pool, Reuse};
 pub(crate) use round_trip::{Answered, RoundTripError, Terms, round_trip};
 pub(crate) use tls::{EndpointTls, Identities, IdentityFault, RegisteredTls, TlsFailure};
 pub(crate) use tunnel::Tunnel;
+pub(crate) use wait::Wait;

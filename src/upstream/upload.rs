@@ -72,6 +72,11 @@ impl Upload {
         self.content_came
     }
 
+    /// Whether there is content to come that the client has not sent yet.
+    pub(crate) fn lacks_content(&self, connection: &EndpointConnection) -> bool {
+        self.phase == Phase::Content && connection.outbox.is_empty()
+    }
+
     /// Whether nothing more will be written: all was, or the endpoint refuses.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Done | Phase::Refused)

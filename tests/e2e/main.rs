@@ -7,6 +7,7 @@ mod harness;
 
 mod access_log;
 mod accounting;
+mod adaptive;
 mod admin;
 mod admin_register;
 mod admin_routes;

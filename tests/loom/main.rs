@@ -14,6 +14,7 @@
 #![cfg(pointsman_loom)]
 #![allow(dead_code, reason = "a model need not use all of a core")]
 
+mod adaptive;
 mod budget;
 mod drain_gate;
 mod ejection;

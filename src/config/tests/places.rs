@@ -45,11 +45,11 @@ path = "/""#,
         (r#"connect = "3s""#, "p:2:1: connect: unknown key; it belongs in [timeouts] or [[route]]"),
         (
             r#""a b" = 1"#,
-            r#"p:2:1: "a b": unknown key; at the top can have: listener, admin, workers, timeouts, limits, retry, dns, headers, errors, health, access_log, outlier, zone, registry, route"#,
+            r#"p:2:1: "a b": unknown key; at the top can have: listener, admin, workers, timeouts, limits, retry, dns, headers, errors, health, access_log, outlier, adaptive_concurrency, zone, registry, route"#,
         ),
         (
             r#""\u001b[2J" = 1"#,
-            r#"p:2:1: "\u{1b}[2J": unknown key; at the top can have: listener, admin, workers, timeouts, limits, retry, dns, headers, errors, health, access_log, outlier, zone, registry, route"#,
+            r#"p:2:1: "\u{1b}[2J": unknown key; at the top can have: listener, admin, workers, timeouts, limits, retry, dns, headers, errors, health, access_log, outlier, adaptive_concurrency, zone, registry, route"#,
         ),
         (
             r#"[[route]]
@@ -81,7 +81,7 @@ endpoints = [{ address = "10.0.0.1:80", max_request = 1 }]"#,
         ),
         (
             "banana = 1",
-            "p:5:1: route[0].banana: unknown key; [[route]] can have: host, path, endpoints, balance, slow_start, sticky, outlier, max_requests, queue_requests, metrics, request_headers, response_headers, timeouts, request_body_idle, request_body_min_rate, queue, connect, request_write_idle, attempt_head, response_body_idle, request, tunnel_idle, health_check",
+            "p:5:1: route[0].banana: unknown key; [[route]] can have: host, path, endpoints, balance, slow_start, sticky, outlier, adaptive_concurrency, max_requests, queue_requests, metrics, request_headers, response_headers, timeouts, request_body_idle, request_body_min_rate, queue, connect, request_write_idle, attempt_head, response_body_idle, request, tunnel_idle, health_check",
         ),
         ("weight = 3", "p:5:1: route[0].weight: unknown key; it belongs in an endpoint"),
         (

@@ -29,9 +29,12 @@ const NO_ROOM: Entry = Entry {
     retry_class: None,
     title: "Router is overloaded",
     cause: "As many requests as limits.requests_in_flight are under way, or every connection of \
-            limits.connections is busy. The router says so at once instead of queueing.",
+            limits.connections is busy, or as many requests of a route with adaptive_concurrency \
+            wait for an answer as its endpoints can work on. The router says so at once instead \
+            of queueing.",
     advice: "Try again shortly. If it lasts, look for slow endpoints first, since they keep \
-             requests in flight; then add routers, or raise the limit if memory allows.",
+             requests in flight; then add endpoints where it is one route's limit (/routes shows \
+             it), else routers, or raise the limit if memory allows.",
 };
 
 pub(super) const ROWS: &[Entry] = &[

@@ -8,11 +8,13 @@ use std::time::Duration;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
+use crate::endpoint::DoorSeen;
 use crate::error::Code;
 use crate::registry::NatsStatus;
 use crate::registry::snapshot::SnapshotFigures;
 
 use super::Metrics;
+use super::adaptive::doors;
 use super::families::Families;
 use super::histogram::HistogramSum;
 use super::kinds::{
@@ -34,6 +36,8 @@ pub struct Observed {
     pub endpoints: Vec<(&'static str, u64)>,
     /// Names of endpoints by state.
     pub names: Vec<(&'static str, u64)>,
+    /// What routes with an adaptive limit let in, by their names.
+    pub doors: Vec<(Arc<str>, DoorSeen)>,
     /// How long ago each route source was last heard.
     pub source_ages: Vec<(String, Duration)>,
     /// The bus, if there is one.
@@ -88,6 +92,7 @@ impl Collector for Scrape {
             let labels = self.metrics.labels.lock();
             self.requests(&mut out, &labels)?;
             self.durations(&mut out, &labels)?;
+            doors(&mut out, &self.observed.doors, &labels)?;
         }
         self.attempts(&mut out)?;
         self.connections(&mut out)?;

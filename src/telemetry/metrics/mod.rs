@@ -10,6 +10,7 @@
 //! Label sets are bounded: codes and classes are enums, and at most
 //! [`MAX_LABELLED_ROUTES`] routes have a label of their own ([`RouteLabels`]).
 
+mod adaptive;
 mod collector;
 mod families;
 mod histogram;

@@ -109,6 +109,7 @@ fn every_family_of_the_contract_is_there_with_its_labels() {
     worker.connection_opened(Side::Endpoint, ConnectionState::Idle);
     metrics.reloaded(ReloadResult::Refused);
     let read = Exposition::parse(&metrics.render(Observed {
+        doors: Vec::new(),
         names: vec![],
         routes: 7,
         endpoints: vec![("available", 3)],
