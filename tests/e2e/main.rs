@@ -27,6 +27,7 @@ mod errors;
 mod failing;
 mod framing;
 mod half_close;
+mod hanging;
 mod harness_itself;
 mod headers;
 mod health;

@@ -25,13 +25,13 @@ fn breaking(broken: &Arc<AtomicBool>, more: &'static str) -> ScriptedEndpoint {
     })
 }
 
-fn get(client: &mut Connection) -> u16 {
+pub(crate) fn get(client: &mut Connection) -> u16 {
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
     client.answer("GET").status
 }
 
 /// What `/routes` says of the endpoint at this address.
-fn seen(router: &Router, address: SocketAddr) -> Value {
+pub(crate) fn seen(router: &Router, address: SocketAddr) -> Value {
     let routes = json(&crate::admin::ask(router, "/routes"));
     let endpoints = routes["routes"][0]["endpoints"].as_array().expect("a list").clone();
     let wanted = address.to_string();
