@@ -349,7 +349,7 @@ fn a_load_weighs_more_at_an_endpoint_in_its_slow_start() {
     members[1].since_ms = 10_000;
     let choosing = Choosing { slow_start_ms: 1_000, ..Choosing::by(Balance::LeastRequests, 1) };
     let set = EndpointSet::new(members, choosing);
-    let [_one, _two] = [0, 1].map(|index| set.endpoints()[index].lease(0));
+    let [_one, _two] = [0, 1].map(|index| set.endpoints()[index].try_lease(0));
     let chosen = (0..200).filter_map(|n| set.choose(&asked(10_500, key::spin(n)), &Tried::new()));
     assert_eq!(chosen.filter(|choice| choice.index == 1).count(), 0, "one counts as two");
 }
