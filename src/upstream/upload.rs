@@ -12,6 +12,11 @@ use crate::http1::{CHUNK_TAIL, Framing, encode_chunk_head, encode_last_chunk};
 use crate::request::{BodyFailure, BodyFrame};
 use crate::upstream::connection::EndpointConnection;
 
+/// Writes in one turn. A client and an endpoint that are both quicker than the
+/// router would else keep it in the upload for ever, and an answer that comes
+/// meanwhile would never be looked at.
+const WRITES: usize = 16;
+
 /// The upload of one exchange. The head is in the connection's outbox when it
 /// starts, so that head and first content leave in one write.
 pub(crate) struct Upload {
@@ -97,7 +102,7 @@ impl Upload {
         body: &mut ReplayBody,
         write_idle: Option<Duration>,
     ) -> Poll<Result<(), UploadFailure>> {
-        loop {
+        for _ in 0..WRITES {
             if self.is_over() {
                 return Poll::Ready(Ok(()));
             }
@@ -122,6 +127,8 @@ impl Upload {
                 Poll::Pending => return self.poll_stalled(cx, connection, write_idle),
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Moves content from the client into the outbox while it has room.
@@ -183,5 +190,113 @@ impl Upload {
         let Some(idle) = write_idle else { return Poll::Pending };
         let since = *self.stalled_since.get_or_insert_with(Instant::now);
         connection.clock.poll_until(cx, since + idle).map(|()| Err(UploadFailure::Stalled))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::task::{Wake, Waker};
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::*;
+    use crate::request::{BodySource, RequestBody};
+    use crate::telemetry::metrics::Metrics;
+    use crate::transport::{Departure, Transport};
+    use crate::upstream::Hop;
+
+    /// An endpoint that takes whatever it is given, at once.
+    struct Taker;
+
+    impl AsyncRead for Taker {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Taker {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Transport for Taker {
+        fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn is_disturbed(&mut self) -> bool {
+            false
+        }
+
+        fn departure(&self) -> io::Result<Option<Departure>> {
+            Ok(None)
+        }
+
+        fn reset_on_close(&self) {}
+    }
+
+    /// Content that is always there and has no end; counts its pieces.
+    struct Endless(Arc<AtomicUsize>);
+
+    impl BodySource for Endless {
+        fn poll_frame(
+            &mut self,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+            assert!(self.0.fetch_add(1, Relaxed) < 10_000, "it is asked for more and more");
+            Poll::Ready(Some(Ok(BodyFrame::Data(Bytes::from_static(&[b'x'; 8192])))))
+        }
+
+        fn set_pace(&mut self, _: Option<Duration>, _: Option<u64>) {}
+    }
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn content_without_end_leaves_the_answer_its_turn() {
+        let address = ([127, 0, 0, 1], 80).into();
+        let metrics = Metrics::new(1).worker(0);
+        let mut connection =
+            EndpointConnection::new(Box::new(Taker), address, &Hop::PLAIN, metrics);
+        let pieces = Arc::new(AtomicUsize::new(0));
+        let mut body = ReplayBody::new(RequestBody::Source(Box::new(Endless(pieces.clone()))), 0);
+        let mut upload = Upload::new(Framing::Chunked);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        for turn in 1..4 {
+            let mut cx = Context::from_waker(&waker);
+            assert!(upload.poll(&mut cx, &mut connection, &mut body, None).is_pending());
+            assert_eq!(woken.0.load(Relaxed), turn, "it goes on");
+            assert!(pieces.load(Relaxed) >= turn, "a turn is not in vain");
+        }
     }
 }

@@ -208,7 +208,7 @@ impl ClientConnection {
             self.departure = self.stream.departure().unwrap_or_default();
         }
         match &mut self.departure {
-            Some(departure) if self.half_close_allowed => departure.poll_reset(cx),
+            Some(departure) if self.half_close_allowed => departure.poll_reset(cx, false),
             Some(departure) => departure.poll(cx),
             None => Poll::Pending,
         }
