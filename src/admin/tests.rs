@@ -71,6 +71,7 @@ fn request(id: &str, age_ms: u64) -> RequestView {
         started_unix_ms: 1_000_000 - age_ms,
         age_ms,
         phase: "awaiting-head".into(),
+        protocol: None,
         client: ([127, 0, 0, 1], 40_000).into(),
         method: "GET".into(),
         host: "shop.example".into(),

@@ -217,6 +217,9 @@ pub struct RequestView {
     pub age_ms: u64,
     /// What it is doing, such as `connecting`.
     pub phase: String,
+    /// What its connection was switched to, in a tunnel.
+    #[serde(default)]
+    pub protocol: Option<String>,
     /// Who asked.
     pub client: SocketAddr,
     /// Its method.

@@ -83,7 +83,7 @@ pub fn requests(requests: &[RequestView]) -> String {
         let endpoint = request.endpoint.map(|endpoint| endpoint.to_string());
         table.row([
             &age(Duration::from_millis(request.age_ms)),
-            &request.phase,
+            &phase(request),
             &request.client.to_string(),
             &request.method,
             &request.host,
@@ -96,6 +96,13 @@ pub fn requests(requests: &[RequestView]) -> String {
         ]);
     }
     table.to_text("no requests in flight")
+}
+
+fn phase(request: &RequestView) -> String {
+    match &request.protocol {
+        Some(protocol) => format!("{} ({protocol})", request.phase),
+        None => request.phase.clone(),
+    }
 }
 
 fn in_flight(endpoint: &EndpointView) -> String {

@@ -41,6 +41,8 @@ pub(crate) struct Record {
 /// The part that changes.
 pub(super) struct Live {
     pub(super) phase: Phase,
+    /// What a tunnel carries.
+    pub(super) protocol: Option<HeaderValue>,
     pub(super) subject: Subject,
     pub(super) route: Option<RouteId>,
     pub(super) failed_attempts: Vec<AttemptRecord>,
@@ -65,6 +67,7 @@ impl Live {
     pub(super) fn new(subject: Subject) -> Self {
         Self {
             phase: Phase::Routing,
+            protocol: None,
             subject,
             route: None,
             failed_attempts: Vec::new(),
@@ -133,6 +136,7 @@ impl Record {
             started_unix_ms: self.worker.shared.unix_ms(self.started),
             age_ms: millis(self.started.elapsed()),
             phase: live.phase.as_str().into(),
+            protocol: live.protocol.as_ref().map(|protocol| text(protocol.as_bytes())),
             client: self.client.peer,
             method: live.subject.method().map(Method::to_string).unwrap_or_default(),
             host: text(live.subject.host()),

@@ -101,6 +101,13 @@ impl Scope {
         self.record.live.lock().phase = phase;
     }
 
+    /// The connection is switched to `protocol`.
+    pub(crate) fn switched(&self, protocol: HeaderValue) {
+        let mut live = self.record.live.lock();
+        live.phase = Phase::Tunnel;
+        live.protocol = Some(protocol);
+    }
+
     /// It waits for an endpoint from `now` on.
     pub(crate) fn enter_queue(&self, now: Instant) {
         let mut live = self.record.live.lock();

@@ -14,7 +14,7 @@ use crate::error::{Code, RouterError};
 use crate::http1::Framing;
 use crate::request::admission::{Admitted, Rules, admit};
 use crate::request::{Arrival, ClientAddress, ClientInfo, RequestBody, RequestHead};
-use crate::request::{Phase, Scope, Subject, id};
+use crate::request::{Scope, Subject, id};
 use crate::respond::fields::response_fields;
 use crate::respond::{Reply, ReplyBody};
 use crate::route::Pinned;
@@ -189,8 +189,8 @@ fn answered(scope: Scope, winner: Winner) -> Reply {
         fields.append(SET_COOKIE, cookie);
     }
     if let Some(protocols) = switched {
+        scope.switched(protocols.clone());
         upgrade::append(&mut fields, protocols);
-        scope.set_phase(Phase::Tunnel);
     }
     let canonical = head.status.canonical_reason().map(str::as_bytes);
     Reply {
