@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::endpoint::UnansweringEndpoint;
+use crate::harness::absent::UnansweringEndpoint;
 use crate::harness::router::{binary, write_config};
 use crate::harness::wait::eventually;
 use crate::harness::{

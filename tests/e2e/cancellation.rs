@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::endpoint::UnansweringEndpoint;
+use crate::harness::absent::UnansweringEndpoint;
 use crate::harness::record::Ended;
 use crate::harness::wait::eventually;
 use crate::harness::wire::Fault;

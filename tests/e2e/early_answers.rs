@@ -118,3 +118,62 @@ fn an_upload_goes_on_whole_although_its_answer_has_begun() {
     assert_eq!(client.bytes(14), b"4\r\ndone\r\n0\r\n\r\n"[..14]);
     assert_eq!(endpoint.request(0).content_bytes, CONTENT);
 }
+
+#[test]
+fn an_early_answer_reaches_a_client_that_still_uploads() {
+    let body = "x".repeat(300_000);
+    let answer = format!(
+        "HTTP/1.1 413 Content Too Large\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        vec![Step::ReadHead, Step::Send(answer.clone().into()), Step::UntilPeerLeaves]
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000000\r\n\r\nsome");
+    let answer = client.answer("POST");
+    assert_eq!((answer.status, answer.body.len()), (413, 300_000));
+}
+
+#[test]
+fn an_early_answer_before_a_reset_reaches_the_client() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let answer = "HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig";
+        vec![Step::ReadHead, Step::ReadBytes(10), Step::Send(answer.into()), Step::Close]
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000\r\n\r\n0123456789");
+    let answer = client.answer("POST");
+    assert_eq!((answer.status, answer.text().as_str()), (413, "big"));
+}
+
+#[test]
+fn an_upload_behind_an_early_answer_head_loses_nothing() {
+    const BODY_BYTES: u64 = 32 << 20;
+    let (stalled, read) = (Gate::default(), Gate::default());
+    let (answer_at, read_at) = (stalled.clone(), read.clone());
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        vec![
+            Step::ReadHead,
+            Step::WaitFor(answer_at.clone()),
+            Step::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n".to_vec()),
+            Step::WaitFor(read_at.clone()),
+            Step::ReadBody,
+            Step::Send(b"done".to_vec()),
+        ]
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {BODY_BYTES}\r\n\r\n"));
+    // The endpoint takes nothing, so content lies in the router when the
+    // answer's head comes. It is the endpoint's, to the last byte.
+    let sent = client.send_until_it_stops(Duration::from_millis(500), BODY_BYTES);
+    stalled.open();
+    assert_eq!(client.answer_head().expect("the head comes at once").status, 200);
+    read.open();
+    client.send(vec![b'x'; (BODY_BYTES - sent) as usize]);
+    assert_eq!(client.bytes(4), b"done");
+    assert_eq!(endpoint.request(0).content_bytes, BODY_BYTES);
+}

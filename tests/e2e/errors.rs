@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::harness::endpoint::UnansweringEndpoint;
+use crate::harness::absent::UnansweringEndpoint;
 use crate::harness::wait::eventually;
 use crate::harness::wire::Fault;
 use crate::harness::{

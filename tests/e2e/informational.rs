@@ -7,7 +7,7 @@ use crate::harness::held::{ask, sum};
 use crate::harness::router::Process;
 use crate::harness::servers::curl;
 use crate::harness::wire::Fault;
-use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, script};
+use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, get, script};
 
 const BIG: usize = 8 << 20;
 const REFUSED: &str =
@@ -155,4 +155,129 @@ fn what_is_dropped_on_the_way_is_counted() {
         sum(&metrics, &format!("pointsman_informational_dropped_total{{reason=\"{reason}\""))
     };
     assert_eq!((dropped("version"), dropped("limit")), (2, 1), "{metrics}");
+}
+
+#[test]
+fn an_expectation_in_http_1_0_is_ignored_and_its_content_is_not_waited_for() {
+    let endpoint = app();
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut old = Connection::open(router.address());
+    let head = "POST /taken HTTP/1.0\r\nHost: a.test\r\nExpect: 100-continue\r\n";
+    old.send(format!("{head}Content-Length: 5\r\n\r\nhello"));
+    let answer = old.answer("POST");
+    assert_eq!((answer.status, answer.interim.len()), (200, 0));
+    let received = endpoint.request(0);
+    assert_eq!((received.fields.all("expect"), &received.content[..]), (vec![], &b"hello"[..]));
+}
+
+#[test]
+fn content_sent_to_an_endpoint_that_never_says_go_on_arrives_all_the_same() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+    );
+    // RFC 9110 section 10.1.1: a client need not wait for ever.
+    endpoint.request_head(0);
+    client.send("hello");
+    let answer = client.answer("POST");
+    assert_eq!((answer.status, answer.interim.len()), (200, 0));
+    assert_eq!(endpoint.request(0).content, b"hello");
+}
+
+#[test]
+fn a_hint_behind_a_final_answer_belongs_to_no_request() {
+    const HINT: &str = "HTTP/1.1 103 Early Hints\r\nlink: </late>\r\n\r\n";
+    let endpoint = ScriptedEndpoint::start(|_| script::answering(script::ok("done") + HINT));
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    for number in 0..3 {
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        let answer = client.answer("GET");
+        assert_eq!((answer.text().as_str(), answer.interim.len()), ("done", 0), "{number}");
+        assert_eq!(endpoint.request(number).connection, number, "it is not used again");
+    }
+}
+
+#[test]
+fn every_hint_up_to_the_limit_passes_and_the_answer_with_them() {
+    const HINT: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    let endpoint =
+        ScriptedEndpoint::start(|_| script::answering(HINT.repeat(8) + &script::ok("done")));
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    for _ in 0..2 {
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        let answer = client.answer("GET");
+        assert_eq!((answer.status, answer.interim.len()), (200, 8), "the limit is an exchange's");
+    }
+}
+
+#[test]
+fn a_hundred_continue_is_the_endpoints_own() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        vec![
+            Step::ReadHead,
+            Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()),
+            Step::ReadBody,
+            Step::Echo,
+        ]
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+    );
+    let received = endpoint.request_head(0);
+    assert_eq!(received.fields.one("expect"), Some("100-continue"));
+    assert_eq!(client.bytes(25), b"HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("hello");
+    assert_eq!(client.answer("POST").status, 200);
+    assert_eq!(endpoint.request(0).content, b"hello");
+}
+
+#[test]
+fn a_final_answer_instead_of_a_hundred_continue_is_passed_on() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let answer = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno";
+        vec![Step::ReadHead, Step::Send(answer.into()), Step::UntilPeerLeaves]
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+    );
+    let answer = client.answer("POST");
+    assert_eq!((answer.status, answer.interim.len()), (401, 0));
+}
+
+#[test]
+fn informational_answers_pass_in_order_and_not_to_http_1_0() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let answer = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n\
+                      HTTP/1.1 103 Early Hints\r\nLink: </b>\r\nConnection: x\r\n\r\n";
+        script::answering(answer.to_owned() + &script::ok("done"))
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let answer = get(router.address(), "a.test", "/");
+    let links: Vec<_> = answer.interim.iter().map(|head| head.fields.one("link")).collect();
+    assert_eq!((links, answer.text().as_str()), (vec![Some("</a>"), Some("</b>")], "done"));
+    assert!(answer.interim.iter().all(|head| head.fields.all("connection").is_empty()));
+    let mut client = Connection::open(router.address());
+    client.send("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
+    let answer = client.answer("GET");
+    assert_eq!((answer.interim.len(), answer.text().as_str()), (0, "done"));
+}
+
+#[test]
+fn a_storm_of_informational_answers_is_cut_off() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let storm = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(10_000);
+        vec![Step::ReadHead, Step::Send(storm.into()), Step::UntilPeerLeaves]
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let answer = get(router.address(), "a.test", "/");
+    assert_eq!((answer.status, answer.code()), (502, Some("upstream-protocol-error")));
+    assert!(answer.interim.len() <= 8, "{} were passed on", answer.interim.len());
 }

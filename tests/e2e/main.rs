@@ -5,6 +5,9 @@
 
 mod harness;
 
+/// Whether routers get TLS on both sides; see `tests/e2e_over_tls`.
+const OVER_TLS: bool = false;
+
 mod access_log;
 mod accounting;
 mod adaptive;

@@ -14,6 +14,9 @@
 #[allow(dead_code, unused_imports, reason = "the end-to-end tests use all of it")]
 mod harness;
 
+/// Whether routers get TLS on both sides; see `tests/e2e_over_tls`.
+const OVER_TLS: bool = false;
+
 mod builds;
 mod concurrent_header_write;
 mod director_saturation;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{SHORT, SHORT_TIME, Stopwatch, logged, trickle};
+use super::{SHORT, SHORT_TIME, Stopwatch, clocked, logged, trickle};
 use crate::harness::record::Ended;
 use crate::harness::wire::Fault;
 use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, script};
@@ -40,9 +40,7 @@ fn a_trickled_head_has_no_more_time_than_any_other() {
 #[test]
 fn the_time_of_a_head_starts_with_its_first_byte() {
     let endpoint = ScriptedEndpoint::echo("one");
-    let config =
-        Config::new().set("timeouts.request_head", SHORT).route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("request_head", SHORT)]);
     let mut client = Connection::open(router.address());
     for _ in 0..2 {
         // Silence before a request is another clock's.
@@ -66,9 +64,7 @@ fn a_silent_connection_is_closed_without_an_answer() {
 #[test]
 fn a_connection_idle_between_requests_is_closed_without_an_answer() {
     let endpoint = ScriptedEndpoint::echo("one");
-    let config =
-        Config::new().set("timeouts.keep_alive", SHORT).route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("keep_alive", SHORT)]);
     let mut client = Connection::open(router.address());
     let mut watch = Stopwatch::start();
     for _ in 0..3 {
@@ -85,11 +81,7 @@ const UPLOAD: &str = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100\r\n
 #[test]
 fn content_that_stops_coming_is_answered_408() {
     let endpoint = ScriptedEndpoint::echo("one");
-    let config = Config::new()
-        .set("timeouts.request_body_idle", SHORT)
-        .set("access_log.path", "-")
-        .route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("request_body_idle", SHORT)]);
     let mut client = Connection::open(router.address());
     let watch = Stopwatch::start();
     client.send(UPLOAD);
@@ -105,10 +97,7 @@ fn content_that_stops_coming_is_answered_408() {
 #[test]
 fn chunks_without_content_do_not_stop_the_clock() {
     let endpoint = ScriptedEndpoint::echo("one");
-    let config = Config::new()
-        .set("timeouts.request_body_idle", SHORT)
-        .route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("request_body_idle", SHORT)]);
     let mut client = Connection::open(router.address());
     let watch = Stopwatch::start();
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n5;x=");
@@ -123,11 +112,7 @@ fn content_that_stops_after_the_answer_began_cuts_the_answer() {
         let begun = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nwell\r\n";
         vec![Step::ReadHead, Step::Send(begun.into()), Step::UntilPeerLeaves]
     });
-    let config = Config::new()
-        .set("timeouts.request_body_idle", SHORT)
-        .set("access_log.path", "-")
-        .route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("request_body_idle", SHORT)]);
     let mut client = Connection::open(router.address());
     let watch = Stopwatch::start();
     client.send(UPLOAD);
@@ -142,10 +127,7 @@ fn content_that_stops_after_the_answer_began_cuts_the_answer() {
 #[test]
 fn content_that_comes_in_time_may_take_long() {
     let endpoint = ScriptedEndpoint::echo("one");
-    let config = Config::new()
-        .set("timeouts.request_body_idle", "2500ms")
-        .route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("request_body_idle", "2500ms")]);
     let mut client = Connection::open(router.address());
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 12\r\n\r\n");
     for _ in 0..12 {
@@ -159,11 +141,8 @@ fn content_that_comes_in_time_may_take_long() {
 #[test]
 fn content_below_the_least_rate_is_answered_408() {
     let endpoint = ScriptedEndpoint::echo("one");
-    let config = Config::new()
-        .set("timeouts.request_body_min_rate", "100B/s")
-        .set("timeouts.request_body_idle", "50s")
-        .route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router =
+        clocked(&endpoint, &[("request_body_min_rate", "100B/s"), ("request_body_idle", "50s")]);
     let mut client = Connection::open(router.address());
     let watch = Stopwatch::start();
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000\r\n\r\n");
@@ -180,11 +159,7 @@ fn a_client_that_takes_nothing_is_cut() {
         let content = Step::SendPattern { bytes: 1 << 30, chunked: false };
         vec![Step::ReadHead, Step::Send(head.into()), content]
     });
-    let config = Config::new()
-        .set("timeouts.response_write_idle", SHORT)
-        .set("access_log.path", "-")
-        .route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("response_write_idle", SHORT)]);
     let mut client = Connection::open(router.address());
     let watch = Stopwatch::start();
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
@@ -232,9 +207,7 @@ fn a_route_may_have_clocks_of_its_own_for_its_clients() {
 #[test]
 fn a_pipelined_half_head_is_timed_from_when_it_is_waited_for() {
     let endpoint = ScriptedEndpoint::start(|_| script::answering(script::ok("one")));
-    let config =
-        Config::new().set("timeouts.request_head", SHORT).route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("request_head", SHORT)]);
     let mut client = Connection::open(router.address());
     let watch = Stopwatch::start();
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\nGET / HT");

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{SHORT, SHORT_TIME, Stopwatch, logged};
-use crate::harness::endpoint::UnansweringEndpoint;
+use super::{SHORT, SHORT_TIME, Stopwatch, clocked, logged};
+use crate::harness::absent::UnansweringEndpoint;
 use crate::harness::record::Ended;
 use crate::harness::wire::Fault;
 use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, get};
@@ -44,12 +44,7 @@ fn a_request_whose_connection_was_not_taken_goes_to_another_endpoint() {
 #[test]
 fn an_endpoint_that_takes_nothing_is_a_504() {
     let endpoint = ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::Stall]);
-    let config = Config::new()
-        .set("timeouts.request_write_idle", SHORT)
-        .set("timeouts.linger", "20s")
-        .set("access_log.path", "-")
-        .route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("request_write_idle", SHORT), ("linger", "20s")]);
     let mut client = Connection::open(router.address());
     let watch = Stopwatch::start();
     client.send("PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000000\r\n\r\n");
@@ -110,9 +105,7 @@ fn half_a_head_does_not_stop_the_clock() {
 #[test]
 fn the_wait_for_an_answer_starts_when_the_request_is_sent() {
     let endpoint = ScriptedEndpoint::echo("one");
-    let config =
-        Config::new().set("timeouts.attempt_head", "1s").route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("attempt_head", "1s")]);
     let mut client = Connection::open(router.address());
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 8\r\n\r\n");
     for _ in 0..8 {
@@ -132,11 +125,7 @@ fn an_endpoint_that_stops_within_its_answer_cuts_it() {
         let endpoint = ScriptedEndpoint::start(move |_| {
             vec![Step::ReadHead, Step::Send(begun.into()), Step::UntilPeerLeaves]
         });
-        let config = Config::new()
-            .set("timeouts.response_body_idle", SHORT)
-            .set("access_log.path", "-")
-            .route("a.test", &[endpoint.address()]);
-        let router = Router::start(&config);
+        let router = clocked(&endpoint, &[("response_body_idle", SHORT)]);
         let mut client = Connection::open(router.address());
         let watch = Stopwatch::start();
         client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
@@ -157,10 +146,7 @@ fn an_answer_that_comes_in_pieces_may_take_long() {
         let content = Step::SendInPieces { bytes, size: 1, pause: SHORT_TIME / 2 };
         vec![Step::ReadHead, Step::Send(head), content]
     });
-    let config = Config::new()
-        .set("timeouts.response_body_idle", "2s")
-        .route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("response_body_idle", "2s")]);
     let watch = Stopwatch::start();
     assert_eq!(get(router.address(), "a.test", "/").text(), "slow but steady");
     watch.stopped_by(Duration::from_secs(2));
@@ -169,10 +155,7 @@ fn an_answer_that_comes_in_pieces_may_take_long() {
 #[test]
 fn an_idle_endpoint_connection_is_closed() {
     let endpoint = ScriptedEndpoint::echo("one");
-    let config = Config::new()
-        .set("timeouts.upstream_keep_alive", SHORT)
-        .route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("upstream_keep_alive", SHORT)]);
     let watch = Stopwatch::start();
     assert_eq!(get(router.address(), "a.test", "/").status, 200);
     assert_eq!(endpoint.ending(0).1, Ended::ByPeer(Fault::Closed));
@@ -212,11 +195,7 @@ fn a_route_may_have_clocks_of_its_own_for_its_endpoints() {
 #[test]
 fn an_endpoint_that_leaves_an_expectation_unanswered_is_the_one_to_blame() {
     let endpoint = ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::UntilPeerLeaves]);
-    let config = Config::new()
-        .set("timeouts.request_body_idle", "100ms")
-        .set("timeouts.attempt_head", "1s")
-        .route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("request_body_idle", "100ms"), ("attempt_head", "1s")]);
     let mut client = Connection::open(router.address());
     client.send(
         "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\
@@ -232,11 +211,7 @@ fn a_client_that_was_told_to_continue_and_does_not_is_the_one_to_blame() {
         let go_on = "HTTP/1.1 100 Continue\r\n\r\n";
         vec![Step::ReadHead, Step::Send(go_on.into()), Step::UntilPeerLeaves]
     });
-    let config = Config::new()
-        .set("timeouts.request_body_idle", "300ms")
-        .set("timeouts.attempt_head", "60s")
-        .route("a.test", &[endpoint.address()]);
-    let router = Router::start(&config);
+    let router = clocked(&endpoint, &[("request_body_idle", "300ms"), ("attempt_head", "60s")]);
     let mut client = Connection::open(router.address());
     client.send(
         "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::wait::eventually;
-use crate::harness::{Connection, Router};
+use crate::harness::{Config, Connection, Router, ScriptedEndpoint};
 
 /// The clocks under test, unless a test says otherwise.
 const SHORT: &str = "300ms";
@@ -22,6 +22,16 @@ const SHORT_TIME: Duration = Duration::from_millis(300);
 /// What a loaded machine may add: less than the shortest default it must not
 /// be mistaken for.
 const GENEROUS: Duration = Duration::from_secs(8);
+
+/// A router in front of `endpoint` with these clocks, and its log on stdout.
+#[track_caller]
+fn clocked(endpoint: &ScriptedEndpoint, clocks: &[(&str, &str)]) -> Router {
+    let logging = Config::new().set("access_log.path", "-");
+    let config = clocks
+        .iter()
+        .fold(logging, |config, (clock, time)| config.set(&format!("timeouts.{clock}"), *time));
+    Router::start(&config.route("a.test", &[endpoint.address()]))
+}
 
 /// A time that is being taken.
 struct Stopwatch(Instant);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{SHORT, SHORT_TIME, Stopwatch, logged, trickle};
-use crate::harness::endpoint::UnansweringEndpoint;
+use crate::harness::absent::UnansweringEndpoint;
 use crate::harness::record::Ended;
 use crate::harness::wire::Fault;
 use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, get, script};

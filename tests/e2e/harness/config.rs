@@ -75,6 +75,36 @@ impl Config {
         self
     }
 
+    /// The same with `tls` on every listener that has none, and with each
+    /// endpoint where and as `endpoint` says, if it says so.
+    pub(crate) fn encrypted(
+        &self,
+        tls: &str,
+        mut endpoint: impl FnMut(SocketAddr) -> Option<(SocketAddr, String)>,
+    ) -> Self {
+        let mut encrypted = self.clone();
+        if !self.listener_more.contains("tls =") {
+            encrypted.listener_more = format!("{}\n{tls}", self.listener_more);
+        }
+        let mut pieces = self.routes.split('"');
+        let mut routes = pieces.next().unwrap_or_default().to_owned();
+        // Every second piece stands between quotes.
+        while let Some(quoted) = pieces.next() {
+            let moved = quoted.parse().ok().and_then(&mut endpoint);
+            match moved {
+                None => write!(routes, "\"{quoted}\""),
+                Some((to, tls)) if routes.ends_with("address = ") => {
+                    write!(routes, "\"{to}\", {tls}")
+                }
+                Some((to, tls)) => write!(routes, "{{ address = \"{to}\", {tls} }}"),
+            }
+            .expect("a String takes everything");
+            routes.push_str(pieces.next().unwrap_or_default());
+        }
+        encrypted.routes = routes;
+        encrypted
+    }
+
     /// The file.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();

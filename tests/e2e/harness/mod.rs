@@ -9,9 +9,12 @@
 //! it waited for. Every process, socket and thread ends with the value that
 //! started it, also when the test panics.
 
+pub(crate) mod absent;
+mod carry;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod dns;
+pub(crate) mod encrypted;
 pub(crate) mod endpoint;
 pub(crate) mod held;
 pub(crate) mod nats;
@@ -25,9 +28,10 @@ pub(crate) mod tls_peer;
 pub(crate) mod wait;
 pub(crate) mod wire;
 
+pub(crate) use absent::RefusingEndpoint;
 pub(crate) use client::{Answer, Connection, get, try_get};
 pub(crate) use config::Config;
-pub(crate) use endpoint::{RefusingEndpoint, ScriptedEndpoint};
+pub(crate) use endpoint::ScriptedEndpoint;
 pub(crate) use held::Held;
 pub(crate) use router::Router;
 pub(crate) use script::{Gate, Script, Step, Visit};

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
@@ -11,8 +11,10 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::config::Config;
+use super::encrypted::Encrypted;
 use super::held;
-use super::wait::eventually;
+use super::tls::Bridge;
+use super::wait::{PATIENCE, eventually};
 
 /// The binary cargo built for these tests.
 pub(crate) fn binary() -> Command {
@@ -30,9 +32,16 @@ pub(crate) fn run<const N: usize>(arguments: [&str; N]) -> Output {
 /// when the test that owns it fails.
 pub(crate) struct Router {
     process: Process,
+    /// Where clients connect to.
     listeners: Vec<SocketAddr>,
+    /// Where it listens itself; the same, unless all is to be under TLS.
+    doors: Vec<SocketAddr>,
     admin: SocketAddr,
     directory: TempDir,
+    /// How, where all is to be under TLS.
+    encrypted: Option<Encrypted>,
+    /// And the ways to the listeners.
+    _ways: Vec<Bridge>,
 }
 
 impl Router {
@@ -46,10 +55,15 @@ impl Router {
     #[track_caller]
     pub(crate) fn start_as(mut command: Command, config: &Config) -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
-        let file = write_config(directory.path(), config);
+        let encrypted = crate::OVER_TLS.then(Encrypted::new);
+        let file = match &encrypted {
+            None => write_config(directory.path(), config),
+            Some(encrypted) => write_config(directory.path(), &encrypted.config(config)),
+        };
         command.arg("run").arg("-c").arg(&file).current_dir(directory.path());
-        let (process, listeners, admin) = spawn(&mut command);
-        Self { process, listeners, admin, directory }
+        let (process, doors, admin) = spawn(&mut command);
+        let (listeners, ways) = leading_to(&doors, encrypted.as_ref());
+        Self { process, listeners, doors, admin, directory, encrypted, _ways: ways }
     }
 
     /// Ends it at once, in the middle of whatever it does.
@@ -65,7 +79,8 @@ impl Router {
     pub(crate) fn start_again(&mut self) {
         let mut command = binary();
         command.arg("run").arg("-c").arg(self.config_file()).current_dir(self.directory.path());
-        (self.process, self.listeners, self.admin) = spawn(&mut command);
+        (self.process, self.doors, self.admin) = spawn(&mut command);
+        (self.listeners, self._ways) = leading_to(&self.doors, self.encrypted.as_ref());
     }
 
     /// Its process.
@@ -75,8 +90,20 @@ impl Router {
 
     /// Replaces its configuration, and tells it to read the new one.
     pub(crate) fn reload(&self, config: &Config) {
-        write_config(self.directory.path(), config);
+        match &self.encrypted {
+            None => write_config(self.directory.path(), config),
+            Some(encrypted) => write_config(self.directory.path(), &encrypted.config(config)),
+        };
         self.process.signal("HUP");
+    }
+
+    /// Waits until nothing listens where its first listener was.
+    #[track_caller]
+    pub(crate) fn closes_its_door(&self) {
+        let door = self.doors[0];
+        eventually("the listener to be closed", || {
+            TcpStream::connect_timeout(&door, PATIENCE).err()
+        });
     }
 
     /// Where its first listener is.
@@ -166,6 +193,14 @@ impl Router {
         threads.filter_map(name).collect()
     }
 
+    /// The memory it has asked for and has, in KiB. Pages of its program are
+    /// not in it: the system takes those away and brings them back as it likes,
+    /// most of all when it has much else to do.
+    #[track_caller]
+    pub(crate) fn own_memory_kib(&self) -> u64 {
+        self.memory_kib("RssAnon") + self.memory_kib("VmSwap")
+    }
+
     /// A line of `/proc/PID/status` that counts KiB, such as `VmRSS`.
     #[track_caller]
     pub(crate) fn memory_kib(&self, line: &str) -> u64 {
@@ -190,6 +225,16 @@ fn spawn(command: &mut Command) -> (Process, Vec<SocketAddr>, SocketAddr) {
         addresses.map(|a| a.parse().expect("a ready line ends in an address")).collect();
     assert!(!listeners.is_empty(), "no ready line before the admin line: {lines:?}");
     (process, listeners, admin)
+}
+
+/// Where clients connect to for these listeners, and what leads there.
+fn leading_to(
+    doors: &[SocketAddr],
+    encrypted: Option<&Encrypted>,
+) -> (Vec<SocketAddr>, Vec<Bridge>) {
+    let Some(encrypted) = encrypted else { return (doors.to_vec(), Vec::new()) };
+    let ways: Vec<_> = doors.iter().map(|door| encrypted.listener(*door)).collect();
+    (ways.iter().map(Bridge::address).collect(), ways)
 }
 
 /// What its file is called.

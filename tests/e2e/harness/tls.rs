@@ -10,8 +10,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -23,11 +25,13 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use socket2::SockRef;
+use socket2::{SockRef, Socket};
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::carry::pump;
 
 /// An authority, and the directory its files are in.
 pub(crate) struct Authority {
@@ -270,7 +274,7 @@ pub(super) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 }
 
 async fn bridge(near: TcpStream, target: SocketAddr, terms: Terms, handshakes: Arc<AtomicUsize>) {
-    let Ok(mut far) = TcpStream::connect(target).await else {
+    let Ok(far) = TcpStream::connect(target).await else {
         reset(&near);
         return;
     };
@@ -278,11 +282,11 @@ async fn bridge(near: TcpStream, target: SocketAddr, terms: Terms, handshakes: A
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
     let outcome = match terms {
         Terms::Client(config, name, first) => {
-            drop(far.write_all(&first).await);
+            let far = Preceded { first, stream: far };
             match TlsConnector::from(config).connect(name, far).await {
                 Ok(far) => {
                     handshakes.fetch_add(1, Ordering::Relaxed);
-                    pump(near, far).await
+                    pump((near, &near_socket), (far, &far_socket)).await
                 }
                 Err(error) => Err(error),
             }
@@ -290,7 +294,7 @@ async fn bridge(near: TcpStream, target: SocketAddr, terms: Terms, handshakes: A
         Terms::Server(config) => match TlsAcceptor::from(config).accept(near).await {
             Ok(near) => {
                 handshakes.fetch_add(1, Ordering::Relaxed);
-                pump(near, far).await
+                pump((near, &near_socket), (far, &far_socket)).await
             }
             Err(error) => Err(error),
         },
@@ -301,36 +305,52 @@ async fn bridge(near: TcpStream, target: SocketAddr, terms: Terms, handshakes: A
     }
 }
 
-fn duplicate(stream: &TcpStream) -> socket2::Socket {
+/// A stream whose first write has other bytes in front of it, all in one
+/// segment.
+struct Preceded {
+    first: Vec<u8>,
+    stream: TcpStream,
+}
+
+impl AsyncRead for Preceded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Preceded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.first.is_empty() {
+            return Pin::new(&mut self.stream).poll_write(cx, bytes);
+        }
+        let all = [&self.first, bytes].concat();
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &all))?;
+        assert_eq!(written, all.len(), "a new connection has room for so little");
+        self.first.clear();
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+fn duplicate(stream: &TcpStream) -> Socket {
     SockRef::from(stream).try_clone().expect("a descriptor can be duplicated")
 }
 
 fn reset(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
-}
-
-/// Both ways at once; a failure of either ends both.
-async fn pump(
-    one: impl AsyncRead + AsyncWrite,
-    other: impl AsyncRead + AsyncWrite,
-) -> io::Result<()> {
-    let (one_in, one_out) = tokio::io::split(one);
-    let (other_in, other_out) = tokio::io::split(other);
-    tokio::try_join!(carry(one_in, other_out), carry(other_in, one_out)).map(drop)
-}
-
-async fn carry(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-) -> io::Result<()> {
-    let mut bytes = vec![0; 32 << 10];
-    loop {
-        match from.read(&mut bytes).await? {
-            0 => return to.shutdown().await,
-            read => {
-                to.write_all(&bytes[..read]).await?;
-                to.flush().await?;
-            }
-        }
-    }
 }

@@ -129,7 +129,7 @@ fn handshakes_of_every_kind_leave_nothing_behind() {
     let rest = Held::at_rest(&router);
     handshakes(&client, WARM_UP);
     rest.again(&router);
-    let before_kib = router.memory_kib("VmRSS");
+    let before_kib = router.own_memory_kib();
     handshakes(&client, HANDSHAKES);
     rest.again(&router);
     memory_again(&router, before_kib);

@@ -139,7 +139,7 @@ fn exchanges_that_end_in_every_way_leave_nothing_behind() {
     let rest = Held::at_rest(&router);
     exchanges(&router, WARM_UP);
     rest.again(&router);
-    let before_kib = router.memory_kib("VmRSS");
+    let before_kib = router.own_memory_kib();
     std::thread::scope(|scope| {
         scope.spawn(|| swap(&router, &stage));
         exchanges(&router, EXCHANGES);
@@ -147,7 +147,7 @@ fn exchanges_that_end_in_every_way_leave_nothing_behind() {
     rest.again(&router);
     memory_again(&router, before_kib);
     every_way_was_taken(&router);
-    let after_kib = router.memory_kib("VmRSS");
+    let after_kib = router.own_memory_kib();
     let line = format!("{before_kib} KiB before, {after_kib} KiB after {EXCHANGES} exchanges\n");
     std::io::stderr().write_all(line.as_bytes()).expect("stderr takes a line");
 }
@@ -155,8 +155,8 @@ fn exchanges_that_end_in_every_way_leave_nothing_behind() {
 /// Waits until `router` has no more memory than before, but for [`ROOM_KIB`].
 fn memory_again(router: &Router, before_kib: u64) {
     let deadline = Instant::now() + PATIENCE;
-    while router.memory_kib("VmRSS") > before_kib + ROOM_KIB {
-        let now_kib = router.memory_kib("VmRSS");
+    while router.own_memory_kib() > before_kib + ROOM_KIB {
+        let now_kib = router.own_memory_kib();
         assert!(Instant::now() < deadline, "{before_kib} KiB became {now_kib} KiB");
         std::thread::sleep(PACE);
     }

@@ -78,7 +78,7 @@ fn ten_thousand_tables_fail_no_request_and_leave_tasks_and_memory_where_they_wer
         (get(router.address(), "stays.test", "/").status == 200).then_some(())
     });
     rest.again(&router);
-    let before_kib = router.memory_kib("VmRSS");
+    let before_kib = router.own_memory_kib();
     let (done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..4 {

@@ -1,5 +1,6 @@
 //! Thousands of tunnels, opened and dropped in every way.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::harness::held::{ask, sum};
@@ -104,10 +105,13 @@ fn tunnels_opened_and_dropped_leave_nothing_behind() {
     let rest = Held::at_rest(&router);
     tunnels(&router, WARM_UP);
     rest.again(&router);
-    let before_kib = router.memory_kib("VmRSS");
+    let before_kib = router.own_memory_kib();
     tunnels(&router, TUNNELS);
     rest.again(&router);
     memory_again(&router, before_kib);
+    let after_kib = router.own_memory_kib();
+    let line = format!("{before_kib} KiB before, {after_kib} KiB after {TUNNELS} tunnels\n");
+    std::io::stderr().write_all(line.as_bytes()).expect("stderr takes a line");
     let metrics = ask(&router, "/metrics");
     let switched = sum(&metrics, "pointsman_requests_total{route=\"a.test\",status_class=\"1xx\"");
     assert!(switched as usize > TUNNELS / 2, "{switched} were switched");

@@ -5,10 +5,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Error, Message};
 
+use crate::harness::encrypted::note_endpoint;
 use crate::harness::record::Ended;
-use crate::harness::wait::eventually;
 use crate::harness::wire::Fault;
-use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step};
+use crate::harness::{Config, Router, ScriptedEndpoint, Step};
 
 use super::websocket::{connect, serve};
 use super::{switched, switching};
@@ -23,8 +23,7 @@ fn an_opaque_tunnel_goes_on_through_a_drain_until_the_cut() {
     let mut router = Router::start(&config);
     let mut client = switched(&router);
     router.terminate();
-    let address = router.address();
-    eventually("the listener to be closed", || Connection::try_open(address).err());
+    router.closes_its_door();
     client.send("still here");
     assert_eq!(client.bytes(10), b"still here");
     assert_eq!(client.ending().1, Fault::Reset);
@@ -40,8 +39,7 @@ fn a_drain_ends_as_soon_as_its_last_tunnel_does() {
     let mut router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
     let mut client = switched(&router);
     router.terminate();
-    let address = router.address();
-    eventually("the listener to be closed", || Connection::try_open(address).err());
+    router.closes_its_door();
     client.finish_sending();
     assert_eq!(client.ending(), (Vec::new(), Fault::Closed));
     assert_eq!(router.exit().code(), Some(0));
@@ -49,9 +47,10 @@ fn a_drain_ends_as_soon_as_its_last_tunnel_does() {
 
 /// A WebSocket server that sends without end until it is told to close; gives
 /// how that was said.
-pub(super) fn chattering() -> (SocketAddr, std::thread::JoinHandle<Option<CloseCode>>) {
+fn chattering() -> (SocketAddr, std::thread::JoinHandle<Option<CloseCode>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
+    note_endpoint(address);
     let served = std::thread::spawn(move || {
         let (stream, _) = listener.accept().expect("a connection");
         let mut socket = tungstenite::accept(stream).expect("a handshake");

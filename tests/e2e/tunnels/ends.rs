@@ -4,25 +4,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::harness::pattern::Pattern;
 use crate::harness::record::Ended;
 use crate::harness::wait::eventually;
 use crate::harness::wire::Fault;
 use crate::harness::{Config, Gate, Held, Router, ScriptedEndpoint, Step};
 
-use super::{switched, switching};
+use super::{line, switched, switching};
 
 fn router(endpoint: &ScriptedEndpoint) -> Router {
     let config = Config::new().set("access_log.path", "-").route("a.test", &[endpoint.address()]);
     Router::start(&config)
-}
-
-/// The line of the access log about the first request.
-#[track_caller]
-fn logged(router: &Router) -> Value {
-    let line = eventually("the line of the tunnel", || {
-        router.stdout().into_iter().find(|line| line.starts_with('{'))
-    });
-    serde_json::from_str(&line).expect("a line of JSON")
 }
 
 #[test]
@@ -47,7 +39,7 @@ fn a_client_that_shuts_its_side_hears_the_endpoint_to_its_end() {
     assert!(!client.ended(), "the other half is open");
     gate.open();
     assert_eq!(client.ending(), (b"all the rest".to_vec(), Fault::Closed));
-    let line = logged(&router);
+    let line = line(&router);
     let seen = (&line["status"], &line["code"], &line["bytes_in"], &line["bytes_out"]);
     assert_eq!(seen, (&101.into(), &Value::Null, &10.into(), &12.into()), "{line}");
 }
@@ -67,7 +59,7 @@ fn an_endpoint_that_shuts_its_side_hears_the_client_to_its_end() {
     client.finish_sending();
     eventually("its end at the endpoint", || ended.is_open().then_some(()));
     assert_eq!(endpoint.request(0).content, b"still here");
-    assert_eq!(logged(&router)["code"], Value::Null);
+    assert_eq!(line(&router)["code"], Value::Null);
 }
 
 #[test]
@@ -77,7 +69,7 @@ fn a_reset_of_either_side_is_one_for_the_other() {
     let mut client = switched(&router);
     client.send("boom");
     assert_eq!(client.ending().1, Fault::Reset);
-    assert_eq!(logged(&router)["code"], "upstream-truncated");
+    assert_eq!(line(&router)["code"], "upstream-truncated");
 
     let endpoint = ScriptedEndpoint::start(|_| switching([Step::UntilPeerLeaves]));
     let router = self::router(&endpoint);
@@ -85,7 +77,7 @@ fn a_reset_of_either_side_is_one_for_the_other() {
     let client = switched(&router);
     client.reset();
     assert_eq!(endpoint.ending(0).1, Ended::ByPeer(Fault::Reset));
-    assert_eq!(logged(&router)["code"], "client-closed");
+    assert_eq!(line(&router)["code"], "client-closed");
     rest.again(&router);
 }
 
@@ -144,47 +136,51 @@ fn large_streams_both_ways_at_once_arrive_whole() {
             sending.finish_sending();
         });
         let back = client.bytes(BYTES);
-        assert!(back == crate::harness::pattern::Pattern::bytes(BYTES as usize));
+        assert!(back == Pattern::bytes(BYTES as usize));
     });
     assert_eq!(client.ending(), (Vec::new(), Fault::Closed));
-    let line = logged(&router);
+    let line = line(&router);
     assert_eq!((&line["bytes_in"], &line["bytes_out"]), (&BYTES.into(), &BYTES.into()));
 }
 
+/// More than a socket takes in that nobody reads, less than two hold.
+const IN_FLIGHT: u64 = 200_000;
+
+/// How late somebody is who reads late: by then the tunnel has ended.
+const LATE: Duration = Duration::from_millis(500);
+
 #[test]
-fn a_tunnel_outlives_the_request_clock_and_ends_when_nothing_moves() {
-    let endpoint = ScriptedEndpoint::start(|_| switching([Step::EchoBytes]));
-    let config = Config::new().set("access_log.path", "-").route_with(
-        "a.test",
-        &[endpoint.address()],
-        "request = \"1s\"\ntunnel_idle = \"3s\"\nresponse_body_idle = \"100ms\"",
-    );
-    let router = Router::start(&config);
+fn a_client_that_reads_late_loses_nothing_of_a_tunnel_that_has_ended() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let content = Step::SendPattern { bytes: IN_FLIGHT, chunked: false };
+        switching([content, Step::Close])
+    });
+    let router = router(&endpoint);
     let mut client = switched(&router);
-    for _ in 0..6 {
-        // The slowness itself: past the request's clock in all.
-        std::thread::sleep(Duration::from_millis(250));
-        client.send("ping");
-        assert_eq!(client.bytes(4), b"ping");
-    }
-    assert_eq!(client.ending().1, Fault::Reset);
-    assert_eq!(endpoint.ending(0).1, Ended::ByPeer(Fault::Reset));
-    let line = logged(&router);
-    assert_eq!((&line["status"], &line["code"]), (&101.into(), &"tunnel-idle".into()));
-    assert!(line["duration_ms"].as_f64().expect("a number") >= 4500.0, "{line}");
+    client.receive_little();
+    client.finish_sending();
+    std::thread::sleep(LATE);
+    let (content, end) = client.ending();
+    assert!(content == Pattern::bytes(IN_FLIGHT as usize), "{} bytes", content.len());
+    assert_eq!(end, Fault::Closed);
 }
 
 #[test]
-fn a_half_that_is_left_keeps_to_the_clock_of_a_body() {
-    let endpoint = ScriptedEndpoint::start(|_| switching([Step::ReadToEnd, Step::Stall]));
-    let config = Config::new().set("access_log.path", "-").route_with(
-        "a.test",
-        &[endpoint.address()],
-        "response_body_idle = \"200ms\"",
-    );
-    let router = Router::start(&config);
+fn an_endpoint_that_reads_late_loses_nothing_of_a_tunnel_that_has_ended() {
+    let gate = Gate::default();
+    let shut = gate.clone();
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        switching([Step::Shut, Step::WaitFor(shut.clone()), Step::ReadToEnd, Step::Close])
+    });
+    let router = router(&endpoint);
     let mut client = switched(&router);
+    assert_eq!(client.ending(), (Vec::new(), Fault::Closed));
+    client.send_pattern(IN_FLIGHT, false);
     client.finish_sending();
-    assert_eq!(client.ending().1, Fault::Reset);
-    assert_eq!(logged(&router)["code"], "tunnel-idle");
+    std::thread::sleep(LATE);
+    gate.open();
+    eventually("all of it at the endpoint", || {
+        (endpoint.request(0).content_bytes == IN_FLIGHT).then_some(())
+    });
+    assert_eq!(endpoint.ending(0).1, Ended::ByScript, "it heard the end, and no reset");
 }

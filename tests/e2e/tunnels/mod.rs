@@ -1,12 +1,18 @@
 //! Connections switched to another protocol by a 101.
 
+mod asked;
+mod autobahn;
+mod clocks;
 mod drain;
+mod dying;
 mod ends;
 mod handshake;
 mod held;
-mod over_tls;
 mod websocket;
 
+use serde_json::Value;
+
+use crate::harness::wait::eventually;
 use crate::harness::{Connection, Router, Script, Step};
 
 /// A request to switch to a protocol of nobody's.
@@ -30,4 +36,16 @@ fn switched(router: &Router) -> Connection {
     client.send(UPGRADE);
     assert_eq!(client.answer_head().expect("an answer").status, 101);
     client
+}
+
+/// The line of the access log about the first request.
+#[track_caller]
+fn line(router: &Router) -> Value {
+    let line = eventually("the line of the tunnel", || lines(router).into_iter().next());
+    serde_json::from_str(&line).expect("a line of JSON")
+}
+
+/// The lines of the access log, so far.
+fn lines(router: &Router) -> Vec<String> {
+    router.stdout().into_iter().filter(|line| line.starts_with('{')).collect()
 }

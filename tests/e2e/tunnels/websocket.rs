@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
 use tokio_tungstenite::tungstenite::{self, Error, Message, WebSocket};
 
+use crate::harness::encrypted::note_endpoint;
 use crate::harness::held::Held;
 use crate::harness::wait::PATIENCE;
 use crate::harness::{Config, Router};
@@ -15,6 +16,7 @@ use crate::harness::{Config, Router};
 pub(super) fn serve(connections: usize) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
+    note_endpoint(address);
     let served = std::thread::spawn(move || {
         for _ in 0..connections {
             let (stream, _) = listener.accept().expect("a connection");
