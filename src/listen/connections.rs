@@ -51,8 +51,6 @@ struct State {
     evicted: AtomicBool,
     /// Asked to close, because the router does.
     closes_idle: AtomicBool,
-    /// What comes before HTTP has begun to come, and is not over.
-    greeting: AtomicBool,
     /// Since when its first request could come, in µs since `start`.
     first_request_us: AtomicU64,
 }
@@ -98,7 +96,6 @@ impl Connections {
             used: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
             closes_idle: AtomicBool::new(false),
-            greeting: AtomicBool::new(false),
             first_request_us: AtomicU64::new(now_us),
         });
         let key = self.open.enter(state.clone());
@@ -259,35 +256,24 @@ impl ConnectionEntry {
     /// that could come: a client whose handshake has just ended has no reason
     /// to think that its request might not be answered.
     pub(crate) fn closes_idle_in(&self) -> Option<Duration> {
-        if !self.closes_idle() || self.state.greeting.load(Ordering::Relaxed) {
+        if !self.closes_idle() {
             return None;
         }
-        self.closes_in_at(self.connections.now_us())
-    }
-
-    fn closes_in_at(&self, now_us: u64) -> Option<Duration> {
         if self.state.used.load(Ordering::Relaxed) {
             return Some(Duration::ZERO);
         }
         let due_us =
             self.state.first_request_us.load(Ordering::Relaxed) + micros(FIRST_REQUEST_COMES);
-        Some(Duration::from_micros(due_us.saturating_sub(now_us)))
+        Some(Duration::from_micros(due_us.saturating_sub(self.connections.now_us())))
     }
 
-    /// What comes before HTTP has begun: it has its own clocks, and is let
-    /// finish.
-    pub(crate) fn greets(&self) {
-        self.state.greeting.store(true, Ordering::Relaxed);
-    }
-
-    /// From now on a request can come.
+    /// What comes before HTTP is over: from now on a request can come.
     pub(crate) fn greeted(&self) {
         let now_us = self.connections.now_us();
         self.state.first_request_us.store(now_us, Ordering::Relaxed);
         if !self.is_active() {
             self.state.idle_since_us.store(now_us, Ordering::Relaxed);
         }
-        self.state.greeting.store(false, Ordering::Relaxed);
     }
 
     /// Runs `connection` until it ends or everything is cut. It is polled

@@ -244,7 +244,7 @@ enum Passed {
 /// connections: what has begun is let finish, under its own clock.
 async fn first_byte(stream: &mut TcpStream, entry: &ConnectionEntry) -> Passed {
     let mut byte = [MaybeUninit::uninit(); 1];
-    let passed = poll_fn(|cx| match stream.poll_peek(cx, &mut ReadBuf::uninit(&mut byte)) {
+    poll_fn(|cx| match stream.poll_peek(cx, &mut ReadBuf::uninit(&mut byte)) {
         // The end, too: what to say of it is not decided here.
         Poll::Ready(_) => Poll::Ready(Passed::Through),
         // The runtime may not have heard of what the system has taken for us.
@@ -256,9 +256,7 @@ async fn first_byte(stream: &mut TcpStream, entry: &ConnectionEntry) -> Passed {
         }
         Poll::Pending => Poll::Pending,
     })
-    .await;
-    entry.greets();
-    passed
+    .await
 }
 
 /// Waits no longer than the router lets it be: a connection that has to make
@@ -274,4 +272,39 @@ pub(super) async fn unless_evicted<T>(
         polled => polled,
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::listen::connections::Connections;
+    use crate::telemetry::metrics::Metrics;
+
+    #[tokio::test]
+    async fn bytes_the_runtime_has_not_heard_of_are_a_beginning() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let accepted = listener.accept().unwrap().0;
+        accepted.set_nonblocking(true).unwrap();
+        let mut stream = TcpStream::from_std(accepted).unwrap();
+        let connections = Connections::new(Metrics::new(1).worker(0));
+        let entry = connections.enter(([127, 0, 0, 1], 40_000).into());
+        // Its time is over.
+        entry.active();
+        entry.idle(Instant::now());
+        let mut first = Box::pin(first_byte(&mut stream, &entry));
+        let mut waits =
+            async || poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx).is_pending())).await;
+        assert!(waits().await, "nothing has come, and nobody closes");
+        client.write_all(b"\x16").unwrap();
+        connections.close_silent();
+        assert!(waits().await, "it has begun");
+        assert!(matches!(first.await, Passed::Through));
+        let mut silent = stream;
+        let mut byte = [0];
+        silent.read_exact(&mut byte).await.unwrap();
+        assert!(matches!(first_byte(&mut silent, &entry).await, Passed::Closed));
+    }
 }

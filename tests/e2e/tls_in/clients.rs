@@ -1,7 +1,9 @@
 //! Client certificates: who is let in, what apps hear of it, and the tickets
 //! that must not get round it.
 
-use super::{Site, s_client, text};
+use std::io::Write;
+
+use super::{Site, s_client, s_client_command, text};
 use crate::harness::tls::{Authority, Bridge, Pair};
 use crate::harness::wait::eventually;
 use crate::harness::{Config, Connection, Router, ScriptedEndpoint, get, try_get};
@@ -19,12 +21,47 @@ fn a_host_that_wants_certificates_is_not_reached_by_a_connection_without() {
     let site = Site::with(only_b_asks, Config::new());
     assert_eq!(get(site.bridge("a.test").address(), "b.test", "/").status, 200);
     assert_eq!(get(site.bridge("a.test").address(), "secret.test", "/").status, 421);
-    let nameless = site.bridge("127.0.0.1");
-    drop(nameless);
+    // A name is not all: who named none took the default, and was not asked.
+    let nameless = s_client_asking(&site, "secret.test", &["-noservername"]);
+    assert!(nameless.contains("HTTP/1.1 421 "), "{nameless}");
+    let nameless = s_client_asking(&site, "b.test", &["-noservername"]);
+    assert!(nameless.contains("HTTP/1.1 200 "), "{nameless}");
     let own = site.authority.issue(&["client"]);
     let known = Bridge::to_as(site.router.address(), &site.authority, "secret.test", Some(&own));
     assert_eq!(get(known.address(), "secret.test", "/").status, 200);
     assert_eq!(get(known.address(), "a.test", "/").status, 421);
+}
+
+/// What `openssl s_client` gets for a request with this host.
+fn s_client_asking(site: &Site, host: &str, arguments: &[&str]) -> String {
+    let mut command = s_client_command(site.router.address(), &site.authority, arguments);
+    let mut child = command.spawn().expect("openssl can be run; it is needed by these tests");
+    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    drop(child.stdin.take().expect("stdin is a pipe").write_all(request.as_bytes()));
+    text(&child.wait_with_output().expect("openssl ends"))
+}
+
+#[test]
+fn a_connection_from_before_clients_had_to_show_certificates_is_misdirected() {
+    let authority = Authority::new();
+    let pair = authority.issue(&["a.test"]).toml();
+    let endpoint = ScriptedEndpoint::echo("app");
+    let with = |more: &str| {
+        Config::new()
+            .listener_with(&format!("tls = {{ certificates = [{pair}]{more} }}"))
+            .route("*", &[endpoint.address()])
+    };
+    let router = Router::start(&with(""));
+    let bridge = Bridge::to(router.address(), &authority, "a.test");
+    let mut client = Connection::open(bridge.address());
+    let mut ask = || {
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        client.answer("GET").status
+    };
+    assert_eq!(ask(), 200);
+    let ca = authority.ca();
+    router.reload(&with(&format!(", client_auth = \"require\", client_ca = {ca:?}")));
+    eventually("the reload", || (ask() == 421).then_some(()));
 }
 
 /// `client_auth = mode` with the authority's own certificates.

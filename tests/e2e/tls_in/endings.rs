@@ -103,3 +103,20 @@ fn openssl_hears_close_notify() {
         said.lines().filter(|line| line.contains("warning close_notify")).collect();
     assert!(alerts.iter().any(|line| line.starts_with("<<<")), "{said}");
 }
+
+#[test]
+fn a_client_that_ends_without_a_word_gets_its_answer_where_that_is_allowed() {
+    let authority = Authority::new();
+    let endpoint = ScriptedEndpoint::echo("app");
+    let tls = listener_tls(&authority.issue(&["a.test"]));
+    let config = Config::new()
+        .listener_with(&format!("{tls}\nclient_half_close = \"allow\""))
+        .route("*", &[endpoint.address()]);
+    let router = Router::start(&config);
+    let mut client = TlsClient::open(router.address(), &authority, "a.test");
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").expect("the router reads");
+    client.finish_bare().expect("the connection stands");
+    let (answer, end) = client.ending();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert_eq!(end, TlsEnd::Said);
+}
