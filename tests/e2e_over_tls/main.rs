@@ -1,6 +1,8 @@
 //! What `tests/e2e` asks of plain connections, asked once more with TLS on both
 //! sides of the router: the very same tests, behind bridges that they know
-//! nothing of (`tests/e2e/harness/encrypted.rs`). A suite more is a line more.
+//! nothing of (`tests/e2e/harness/encrypted.rs`). A suite more is a line more;
+//! not `pooling`, which is about what the router's own socket has heard already:
+//! `tls_out` asks that of encrypted connections.
 #![cfg(feature = "router")]
 #![allow(dead_code, unused_imports, reason = "the harness has more in it than these suites use")]
 
@@ -27,8 +29,6 @@ mod half_close;
 mod informational;
 #[path = "../e2e/limits.rs"]
 mod limits;
-#[path = "../e2e/pooling.rs"]
-mod pooling;
 #[path = "../e2e/retries.rs"]
 mod retries;
 #[path = "../e2e/tunnels/mod.rs"]
