@@ -54,7 +54,7 @@ impl Places {
     }
 
     /// How many stand aside.
-    #[cfg(any(test, pointsman_loom))]
+    #[cfg(test)]
     pub(super) fn aside(&self) -> u64 {
         self.inside.load(Ordering::Acquire) / ASIDE
     }
