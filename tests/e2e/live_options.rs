@@ -147,7 +147,8 @@ fn live_routes_in_use_are_probed_once_an_address_and_no_longer_than_they_are_the
     eventually("one prober", || (probers(&router).len() == 1).then_some(()));
     let asked = ill.probes();
     eventually("more probes of the other", || (well.probes() > before + 10).then_some(()));
-    assert_eq!(ill.probes(), asked);
+    // Its last one may have been on its way.
+    assert!(ill.probes() <= asked + 1, "{asked} before");
     // A route that is used for the first time is noticed.
     post(&router, "register", &ill.endpoint, &["d.test"], "");
     get(router.address(), "d.test", "/");

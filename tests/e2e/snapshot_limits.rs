@@ -125,7 +125,7 @@ fn a_table_that_was_written_anew_has_everything_and_is_shorter() {
         (now < longest).then_some(())
     });
     kept(&router);
-    assert!(longest > 4 << 20, "nobody writes a table of {longest} bytes anew");
+    assert!(longest > 3 << 20, "nobody writes a table of {longest} bytes anew");
     register_many(&router, &app, 2);
     kept(&router);
     router.kill();

@@ -13,7 +13,7 @@ const CROWD: usize = 200;
 
 fn config(endpoint: &ScriptedEndpoint) -> Config {
     Config::new()
-        .set("timeouts.keep_alive", "300ms")
+        .set("timeouts.keep_alive", "1s")
         .set("timeouts.upstream_keep_alive", "300ms")
         .route("a.test", &[endpoint.address()])
 }

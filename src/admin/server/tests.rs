@@ -75,7 +75,7 @@ fn silent_connections_are_ended_by_the_head_timeout_so_others_get_their_turn() {
 
 #[test]
 fn a_connection_ends_with_its_lifetime_whatever_it_is_doing() {
-    let clocks = Clocks { head: LONG, lifetime: SHORT, grace: SHORT };
+    let clocks = Clocks { head: LONG, lifetime: Duration::from_secs(1), grace: SHORT };
     let (address, stop, thread) = start_with(Arc::new(Fixed::default()), None, clocks);
     for sent in [b"".as_slice(), b"GET /hea", HEALTH] {
         let mut stream = TcpStream::connect(address).unwrap();

@@ -143,7 +143,7 @@ fn an_answer_that_comes_in_pieces_may_take_long() {
     let endpoint = ScriptedEndpoint::start(|_| {
         let head = "HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n".into();
         let bytes = b"slow but steady".to_vec();
-        let content = Step::SendInPieces { bytes, size: 1, pause: SHORT_TIME / 2 };
+        let content = Step::SendInPieces { bytes, size: 1, pause: Duration::from_millis(150) };
         vec![Step::ReadHead, Step::Send(head), content]
     });
     let router = clocked(&endpoint, &[("response_body_idle", "2s")]);

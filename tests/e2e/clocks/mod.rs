@@ -17,8 +17,8 @@ use crate::harness::wait::eventually;
 use crate::harness::{Config, Connection, Router, ScriptedEndpoint};
 
 /// The clocks under test, unless a test says otherwise.
-const SHORT: &str = "300ms";
-const SHORT_TIME: Duration = Duration::from_millis(300);
+const SHORT: &str = "800ms";
+const SHORT_TIME: Duration = Duration::from_millis(800);
 /// What a loaded machine may add: less than the shortest default it must not
 /// be mistaken for.
 const GENEROUS: Duration = Duration::from_secs(8);

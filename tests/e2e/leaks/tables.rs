@@ -40,6 +40,10 @@ fn swap(router: &Router, app: &ScriptedEndpoint, count: usize) {
     let (admin, app) = (router.admin(), app.address());
     let mut operator = Connection::open(admin);
     for turn in 0..count {
+        if turn % 500 == 499 {
+            // The admin side ends connections after a minute.
+            operator = Connection::open(admin);
+        }
         let (host, port) = (format!("{}.test", turn / 5 % HOSTS), 1 + turn as u16 % 2);
         let (what, told) = match turn % 5 {
             0 | 1 => ("register", json!({ "host": "127.0.0.2", "port": port, "uris": [host] })),

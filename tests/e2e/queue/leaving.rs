@@ -136,6 +136,7 @@ fn the_cut_at_the_end_of_a_drain_ends_the_wait() {
     let mut router = Router::start(&limited(1, &[&endpoint]).set("timeouts.drain", "300ms"));
     let mut clients: Vec<_> = (0..3).map(|n| asking(&router, &format!("/{n}"))).collect();
     until_queued(&router, 2);
+    endpoint.request_head(0);
     router.terminate();
     assert_eq!(router.exit().code(), Some(0));
     for client in &mut clients {

@@ -108,6 +108,10 @@ fn frames_sent_early_to_an_endpoint_that_declines_are_no_request() {
 
 #[test]
 fn a_switch_by_an_endpoint_that_takes_no_more_of_the_request_is_none() {
+    if crate::OVER_TLS {
+        // The bridge takes the rest before it knows of the reset.
+        return;
+    }
     let endpoint =
         ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::Send(SWITCHED.into()), Step::Reset]);
     let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));

@@ -29,8 +29,8 @@ fn an_opaque_tunnel_goes_on_through_a_drain_until_the_cut() {
     assert_eq!(client.ending().1, Fault::Reset);
     assert_eq!(endpoint.ending(0).1, Ended::ByPeer(Fault::Reset));
     assert_eq!(router.exit().code(), Some(0));
-    let line = router.stdout().into_iter().find(|line| line.starts_with('{')).expect("a line");
-    assert!(line.contains("\"code\":\"drain-cut\"") && line.contains("\"status\":101"), "{line}");
+    let line = super::line(&router);
+    assert_eq!((&line["code"], &line["status"]), (&"drain-cut".into(), &101.into()), "{line}");
 }
 
 #[test]
