@@ -55,7 +55,7 @@ impl Calendar {
 
     /// Whether a look is due at `now_ms`.
     pub(crate) fn is_due(&self, now_ms: u64) -> bool {
-        self.ticks.first_key_value().is_some_and(|((tick, _), _)| tick * TICK_MS <= now_ms)
+        self.ticks.first_key_value().is_some_and(|((tick, _), _)| due_ms(*tick) <= now_ms)
     }
 
     /// Takes at most `limit` looks that are due at `now_ms`, earliest first.
@@ -63,7 +63,7 @@ impl Calendar {
         let mut due = Vec::new();
         while due.len() < limit
             && let Some(mut first) = self.ticks.first_entry()
-            && first.key().0 * TICK_MS <= now_ms
+            && due_ms(first.key().0) <= now_ms
         {
             let (tick, source) = *first.key();
             let looks = first.get_mut();
@@ -86,6 +86,11 @@ impl Calendar {
         });
         self.len = self.ticks.values().map(Vec::len).sum();
     }
+}
+
+/// When the looks of a tick are due; the last ticks are due at the end of time.
+fn due_ms(tick: Tick) -> u64 {
+    tick.saturating_mul(TICK_MS)
 }
 
 #[cfg(test)]
@@ -111,6 +116,16 @@ mod tests {
         assert!(calendar.take_due(2 * TICK_MS - 1, 9).is_empty());
         assert_eq!(names(&calendar.take_due(u64::MAX, 9)), ["c"]);
         assert_eq!(calendar.len(), 0);
+    }
+
+    #[test]
+    fn a_look_at_the_end_of_time_is_due_only_then() {
+        let mut calendar = Calendar::default();
+        calendar.enter(Calendar::tick_of(u64::MAX), look("a"));
+        assert!(!calendar.is_due(u64::MAX - 1));
+        assert!(calendar.take_due(u64::MAX - 1, 9).is_empty());
+        assert!(calendar.is_due(u64::MAX));
+        assert_eq!(names(&calendar.take_due(u64::MAX, 9)), ["a"]);
     }
 
     #[test]

@@ -159,7 +159,8 @@ impl Endpoint {
     }
 }
 
-fn ttl_ms(ttl: Option<Duration>) -> u32 {
+/// Milliseconds of a time to live, held to what is kept; 0 is for ever.
+pub(super) fn ttl_ms(ttl: Option<Duration>) -> u32 {
     let Some(ttl) = ttl else { return 0 };
     u32::try_from(ttl.as_millis()).unwrap_or(LONGEST_TTL_MS).max(1)
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::calendar::Calendar;
-use super::endpoint::Endpoint;
+use super::endpoint::{self, Endpoint};
 use super::entry::{self, Entry, with_layer};
 use super::tombstones::{Memory, Tombstones};
 use super::{Change, Outcome, Registration, Source};
@@ -197,8 +197,9 @@ impl Ledger {
         if balance_is_new {
             next.balance = said.balance.clone().map(Box::new);
         }
-        if let Some(ttl) = said.ttl {
-            let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        if said.ttl.is_some() {
+            // By the time to live that is kept, or its end would be missed.
+            let ttl_ms = u64::from(endpoint::ttl_ms(said.ttl));
             self.schedule(&next, now_ms.saturating_add(ttl_ms));
         }
         self.put((&said.host, &said.path), top.as_ref(), source, Some(next), makings);

@@ -118,6 +118,25 @@ fn an_older_word_on_an_endpoint_is_ignored() {
 }
 
 #[test]
+fn others_expire_in_time_after_one_came_with_the_longest_time_to_live_there_is() {
+    let app = ScriptedEndpoint::echo("app");
+    let router = Router::start(&Config::new().set("registry.grace", "0s"));
+    let living = |host: &str, seconds: i64| {
+        let mut message = message(&app, &[host]);
+        message["stale_threshold_in_seconds"] = json!(seconds);
+        message
+    };
+    let longest = living("long.test", i64::MAX);
+    assert_eq!(changes(&post(&router, "register", &longest))[0].1, "added");
+    let brief = living("brief.test", 1);
+    assert_eq!(changes(&post(&router, "register", &brief))[0].1, "added");
+    eventually("the brief one's end", || {
+        (who(&router, "brief.test", "/") == "no-route").then_some(())
+    });
+    assert_eq!(who(&router, "long.test", "/"), "app");
+}
+
+#[test]
 fn at_the_limit_of_endpoints_nothing_is_changed_by_half() {
     let (one, two) = (ScriptedEndpoint::echo("one"), ScriptedEndpoint::echo("two"));
     let router = Router::start(&Config::new().set("registry.endpoints", 2));

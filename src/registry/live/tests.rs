@@ -116,6 +116,23 @@ fn what_has_left_is_forgotten_in_time_even_if_nothing_else_leaves() {
 }
 
 #[test]
+fn a_time_to_live_beyond_the_longest_is_looked_at_when_that_is_over() {
+    let shared = shared("[registry]\ngrace = \"0s\"\n");
+    let live = LiveRoutes::of(&shared);
+    let now = Instant::now();
+    let Change::Register(mut long) = register("a.test", 1) else { unreachable!("it registers") };
+    long.ttl = Some(Duration::from_secs(i64::MAX.unsigned_abs()));
+    live.apply(Source::Nats, vec![Change::Register(long)], now);
+    let days = |days: u64| now + Duration::from_secs(days * 86_400);
+    assert!(!live.expire(days(49)));
+    assert_eq!(sources(&shared, "a.test"), [Source::Nats]);
+    // One look ends its endpoint, another the route.
+    live.expire(days(50));
+    live.expire(days(51));
+    assert!(sources(&shared, "a.test").is_empty());
+}
+
+#[test]
 fn a_longer_grace_holds_for_routes_that_have_expired_already() {
     let grace = |grace: &str| format!("[registry]\ngrace = \"{grace}\"\n");
     let shared = shared(&grace("1s"));
