@@ -32,21 +32,8 @@ pub(super) async fn register(
     let ttl = live.ttl();
     let changes = read(&content, |message| message.registrations(ttl))?;
     let _writing = state.writing();
-    let before: Vec<_> = changes.iter().map(|change| known(&live, change)).collect();
-    let outcomes = live.apply(Source::Admin, changes.clone(), Instant::now());
-    if outcomes.contains(&Outcome::Full) {
-        // Latest first, so that what a message changed twice is as it was.
-        let undone = changes.iter().zip(before).zip(outcomes).rev();
-        // To be confirmed is to be changed here: it may have brought a later time.
-        let made = |outcome: &Outcome| outcome.is_change() || *outcome == Outcome::Refreshed;
-        let undo = undone.filter(|(_, outcome)| made(outcome)).flat_map(
-            // Out first, since what was may be older than what is.
-            |((change, was), _)| [Some(unregistered(change)), was.map(Change::Register)],
-        );
-        let undo: Vec<Change> = undo.flatten().collect();
-        live.take_back(Source::Admin, undo, Instant::now());
-        return Err(full());
-    }
+    let outcomes =
+        live.apply_wholly(Source::Admin, changes.clone(), Instant::now()).ok_or_else(full)?;
     Ok(Json(shown(&live, &changes, &outcomes)))
 }
 
@@ -129,27 +116,6 @@ fn help(error: &MessageError) -> Option<String> {
         _ => return None,
     };
     Some(help.to_owned())
-}
-
-/// What the admin API has of the endpoint a change is about.
-fn known(live: &LiveRoutes, change: &Change) -> Option<crate::registry::Registration> {
-    let Change::Register(new) = change else { return None };
-    let own = live.route(Source::Admin, &new.host, &new.path);
-    own.into_iter().find(|old| old.endpoint == new.endpoint)
-}
-
-/// The change that takes back a registration of what was not there.
-fn unregistered(change: &Change) -> Change {
-    match change.clone() {
-        Change::Register(new) => Change::Unregister {
-            host: new.host,
-            path: new.path,
-            endpoint: new.endpoint,
-            instance_id: None,
-            updated_at_ns: None,
-        },
-        other => other,
-    }
 }
 
 /// What became of each change.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::config::checks::{self, Mistake};
 use crate::config::format_duration;
-use crate::registry::{Change, InForce, Outcome, Registration, Source};
+use crate::registry::{Change, InForce, Registration, Source};
 use crate::route::{HostPattern, PathPrefix};
 
 use super::guard::AdminState;
@@ -61,11 +61,8 @@ pub(super) async fn put(
     place.not_the_files(seen.as_ref())?;
     place.as_seen(&Method::PUT, &fields, seen.as_ref())?;
     let had = live.route(Source::Admin, &place.host, &place.path);
-    let outcomes = live.apply(Source::Admin, place.replace(&had, &wanted), Instant::now());
-    if outcomes.contains(&Outcome::Full) {
-        live.take_back(Source::Admin, place.replace(&wanted, &had), Instant::now());
-        return Err(full());
-    }
+    let changes = place.replace(&had, &wanted);
+    live.apply_wholly(Source::Admin, changes, Instant::now()).ok_or_else(full)?;
     let Some(route) = live.in_force(&place.host, &place.path) else {
         // Its time to live is over already.
         return Err(place.unknown());

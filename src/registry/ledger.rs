@@ -207,7 +207,7 @@ impl Ledger {
     }
 
     /// Whether what is said is older than the word by which the endpoint left.
-    fn has_left_since(&self, source: Source, said: &Registration, now_ms: u64) -> bool {
+    pub(super) fn has_left_since(&self, source: Source, said: &Registration, now_ms: u64) -> bool {
         if self.tombstones.len() == 0 || said.updated_at_ns.is_none() {
             return false;
         }

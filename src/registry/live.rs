@@ -32,8 +32,6 @@ enum Why {
     Imported,
     /// The snapshot has it, in the order in which it was made.
     Restored,
-    /// What was said before could not be done wholly.
-    TakenBack,
 }
 
 /// What the handles share.
@@ -93,10 +91,21 @@ impl LiveRoutes {
         self.publish(&mut self.shared.live.lock());
     }
 
-    /// Makes changes that take back others, as [`apply`](Self::apply), but
-    /// what goes by them has not left, and what comes again is not late.
-    pub(crate) fn take_back(&self, source: Source, changes: Vec<Change>, now: Instant) {
-        self.make(source, changes, now, Why::TakenBack);
+    /// Makes the changes as [`apply`](Self::apply), or none of them if not all
+    /// find room among the endpoints that may be registered: then it is `None`,
+    /// and not one of them was in force for a moment or confirmed anything.
+    pub(crate) fn apply_wholly(
+        &self,
+        source: Source,
+        changes: Vec<Change>,
+        now: Instant,
+    ) -> Option<Vec<Outcome>> {
+        self.heard_from(source, now);
+        let mut live = self.shared.live.lock();
+        if !live.ledger.has_room(source, &changes, self.shared.now_ms(now)) {
+            return None;
+        }
+        Some(self.make_under(&mut live, source, changes, now, Why::Said))
     }
 
     fn change(
@@ -114,16 +123,26 @@ impl LiveRoutes {
         };
         match why {
             Why::Said | Why::Imported => make(&mut live.ledger),
-            Why::Restored | Why::TakenBack => live.ledger.without_memory(make),
+            Why::Restored => live.ledger.without_memory(make),
         }
     }
 
     fn make(&self, source: Source, changes: Vec<Change>, now: Instant, why: Why) -> Vec<Outcome> {
-        let mut live = self.shared.live.lock();
-        let outcomes = self.change(&mut live, source, &changes, now, why);
+        self.make_under(&mut self.shared.live.lock(), source, changes, now, why)
+    }
+
+    fn make_under(
+        &self,
+        live: &mut Live,
+        source: Source,
+        changes: Vec<Change>,
+        now: Instant,
+        why: Why,
+    ) -> Vec<Outcome> {
+        let outcomes = self.change(live, source, &changes, now, why);
         if outcomes.iter().any(|outcome| outcome.is_change()) {
-            self.publish(&mut live);
-            if matches!(why, Why::Said | Why::TakenBack) {
+            self.publish(live);
+            if why == Why::Said {
                 let mut kept = outcomes.iter().map(|outcome| outcome.is_change());
                 let mut changes = changes;
                 changes.retain(|_| kept.next().unwrap_or(false));

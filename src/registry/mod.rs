@@ -18,6 +18,7 @@ pub mod message;
 mod nats;
 mod pauses;
 mod registration;
+mod room;
 pub mod snapshot;
 mod source;
 mod term;

@@ -1,5 +1,7 @@
 //! Registrations said to the admin API: `POST /register` and `/unregister`.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
 use serde_json::{Value, json};
 
 use crate::admin::{ask, json as body};
@@ -157,4 +159,43 @@ fn at_the_limit_of_endpoints_nothing_is_changed_by_half() {
     assert_eq!(body(&send(router.admin(), "GET /routes/a.test", "", "")), shown);
     let two = json!({ "endpoints": [one.address(), two.address()] });
     assert_eq!(put(&router, "a.test", &two).status, 200, "what it replaces makes room");
+}
+
+#[test]
+fn what_finds_no_room_takes_no_request_and_confirms_nothing() {
+    let (one, two) = (ScriptedEndpoint::echo("one"), ScriptedEndpoint::echo("two"));
+    let config = Config::new().set("registry.endpoints", 5).set("workers.threads", 2);
+    let router = Router::start(&config);
+    let mut first = message(&one, &["a.test"]);
+    first["stale_threshold_in_seconds"] = json!(3_600);
+    assert_eq!(changes(&post(&router, "register", &first))[0].1, "added");
+    let left = || {
+        let listed = body(&ask(&router, "/routes?host=a.test"))["routes"][0].clone();
+        listed["endpoints"][0]["ttl_left_ms"].as_u64().expect("it has a time to live")
+    };
+    let before = eventually("some of its time to pass", || {
+        Some(left()).filter(|left| *left < 3_600_000 - 20)
+    });
+    let mut again = vec![first];
+    again.extend((0..9).map(|n| message(&two, &[&format!("{n}.test")])));
+    assert_eq!(post(&router, "register", &json!(again)).status, 507);
+    assert!(left() <= before, "it was not confirmed");
+
+    let mut endpoints = vec![two.address().to_string()];
+    endpoints.extend((1..10).map(|port| format!("127.0.0.9:{port}")));
+    let too_many = json!({ "endpoints": endpoints });
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..100 {
+                assert_eq!(put(&router, "a.test", &too_many).status, 507);
+                assert_eq!(post(&router, "register", &json!(again)).status, 507);
+            }
+            done.store(true, SeqCst);
+        });
+        while !done.load(SeqCst) {
+            assert_eq!(who(&router, "a.test", "/"), "one");
+            assert_eq!(who(&router, "0.test", "/"), "no-route");
+        }
+    });
 }

@@ -182,3 +182,35 @@ fn a_source_has_an_age_once_it_was_heard() {
     assert_eq!(live.age(Source::Nats, later).map(|age| age.as_secs()), Some(3));
     assert_eq!(live.age(Source::Admin, later), None);
 }
+
+#[test]
+fn changes_that_do_not_all_find_room_leave_no_trace() {
+    let shared = shared("[registry]\nendpoints = 2\n");
+    let live = LiveRoutes::of(&shared);
+    let wholly = |changes: Vec<Change>| {
+        let version = live.version();
+        let outcomes = live.apply_wholly(Source::Admin, changes, Instant::now());
+        assert!(outcomes.is_some() || live.version() == version);
+        outcomes
+    };
+    let unregister = |port: u16| Change::Unregister {
+        host: "a.test".parse().unwrap(),
+        path: PathPrefix::ROOT,
+        endpoint: ([192, 0, 2, 1], port).into(),
+        instance_id: None,
+        updated_at_ns: None,
+    };
+    use Outcome::{Added, Refreshed, Removed};
+    assert_eq!(wholly(vec![register("a.test", 1)]), Some(vec![Added]));
+    let three = vec![register("a.test", 1), register("a.test", 2), register("a.test", 3)];
+    assert_eq!(wholly(three), None);
+    assert_eq!(live.route(Source::Admin, &"a.test".parse().unwrap(), &PathPrefix::ROOT).len(), 1);
+    assert_eq!(wholly(vec![register("a.test", 2), register("b.test", 2)]), None);
+    assert!(sources(&shared, "b.test").is_empty());
+    let twice = vec![register("a.test", 2), register("a.test", 2), register("a.test", 1)];
+    assert_eq!(wholly(twice), Some(vec![Added, Refreshed, Refreshed]), "one counts once");
+    let instead = vec![unregister(1), unregister(1), register("a.test", 3)];
+    assert_eq!(wholly(instead), Some(vec![Removed, Outcome::Unknown, Added]));
+    let late = vec![register("a.test", 4), unregister(2)];
+    assert_eq!(wholly(late), None, "room that comes later is none");
+}
