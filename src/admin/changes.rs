@@ -30,7 +30,7 @@ pub(super) async fn register(
     let content = content::bytes(&fields, body).await?;
     let live = state.control().live();
     let ttl = live.ttl();
-    let changes = read(&content, |message| message.registrations(ttl))?;
+    let changes = read(&content, |message| Message::parse(message)?.registrations(ttl))?;
     let _writing = state.writing();
     let outcomes =
         live.apply_wholly(Source::Admin, changes.clone(), Instant::now()).ok_or_else(full)?;
@@ -43,7 +43,7 @@ pub(super) async fn unregister(
     body: Body,
 ) -> Result<Json<Value>, Problem> {
     let content = content::bytes(&fields, body).await?;
-    let changes = read(&content, |message| message.unregistrations())?;
+    let changes = read(&content, |message| Message::parse_unregister(message)?.unregistrations())?;
     let live = state.control().live();
     let _writing = state.writing();
     let outcomes = live.apply(Source::Admin, changes.clone(), Instant::now());
@@ -53,7 +53,7 @@ pub(super) async fn unregister(
 /// Reads one message or a list, and makes changes of them.
 fn read(
     content: &[u8],
-    make: impl Fn(&Message<'_>) -> Result<Vec<Change>, MessageError>,
+    make: impl Fn(&[u8]) -> Result<Vec<Change>, MessageError>,
 ) -> Result<Vec<Change>, Problem> {
     let listed = content.trim_ascii_start().first() == Some(&b'[');
     let messages: Vec<&[u8]> = if listed {
@@ -69,7 +69,7 @@ fn read(
     let mut mistakes = Vec::new();
     for (index, message) in messages.into_iter().enumerate() {
         let place = if listed { format!("[{index}]") } else { String::new() };
-        match Message::parse(message).and_then(|message| make(&message)) {
+        match make(message) {
             Ok(made) if made.is_empty() => {
                 let help = Some("write [\"shop.example.com/api\"], for example".to_owned());
                 let mistake = Mistake { reason: "no route is named".into(), help };

@@ -64,6 +64,19 @@ fn what_is_registered_serves_and_what_is_unregistered_does_not() {
 }
 
 #[test]
+fn a_route_service_is_refused_of_who_comes_and_not_of_who_leaves() {
+    let app = ScriptedEndpoint::echo("app");
+    let router = Router::start(&Config::new());
+    let mut message = message(&app, &["a.test"]);
+    assert_eq!(changes(&post(&router, "register", &message))[0].1, "added");
+    message["route_service_url"] = json!("https://auth.test");
+    let refused = post(&router, "register", &message);
+    assert_eq!(refused.status, 400);
+    assert_eq!(body(&refused)["errors"][0]["key"], "route_service_url");
+    assert_eq!(changes(&post(&router, "unregister", &message))[0].1, "removed");
+}
+
+#[test]
 fn a_list_with_one_wrong_message_changes_nothing_and_says_which() {
     let app = ScriptedEndpoint::echo("app");
     let router = Router::start(&Config::new());

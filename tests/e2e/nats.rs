@@ -64,6 +64,18 @@ fn a_registration_is_served_until_it_is_unregistered() {
 }
 
 #[test]
+fn who_leaves_may_name_a_route_service() {
+    let (server, app) = (NatsServer::start(), ScriptedEndpoint::echo("app"));
+    let router = start(&server);
+    let mut emitter = Emitter::connect(&server);
+    emitter.publish(REGISTER, &message(app.address(), &["a.test"], ""));
+    until(&router, "a.test", "/", 200);
+    let guarded = message(app.address(), &["a.test"], "\"route_service_url\":\"https://x.test\"");
+    emitter.publish(UNREGISTER, &guarded);
+    until(&router, "a.test", "/", 404);
+}
+
+#[test]
 fn wildcards_and_paths_are_registered_as_they_are_written() {
     let (server, app) = (NatsServer::start(), ScriptedEndpoint::echo("app"));
     let router = start(&server);

@@ -14,8 +14,9 @@
 //!
 //! # What is not supported, and what then
 //!
-//! * `route_service_url`: refused. A route service stands before an app and is
-//!   nearly always its authentication; to route past it would open the app.
+//! * `route_service_url`: refused where it registers. A route service stands
+//!   before an app and is nearly always its authentication; to route past it
+//!   would open the app. Who leaves may name one.
 //! * `protocol: "http2"`: accepted; HTTP/1.1 is spoken to the endpoint. An app
 //!   that speaks nothing else answers 502 `upstream-protocol-error`.
 //! * `options.loadbalancing` of an unknown name: ignored, as emitters may know
@@ -91,18 +92,32 @@ impl<'a> Uri<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads a message. Its URIs are checked by [`Message::registrations`],
-    /// [`Message::unregistrations`] or [`Message::check`].
+    /// Reads a message that registers. Its URIs are checked by
+    /// [`Message::registrations`] or [`Message::check`].
     ///
     /// # Errors
     /// With the first thing that is wrong.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, MessageError> {
+        Self::read(bytes, true)
+    }
+
+    /// Reads a message that unregisters: a route service in front of what
+    /// leaves is bypassed by nobody. Its URIs are checked by
+    /// [`Message::unregistrations`] or [`Message::check`].
+    ///
+    /// # Errors
+    /// With the first thing that is wrong.
+    pub fn parse_unregister(bytes: &'a [u8]) -> Result<Self, MessageError> {
+        Self::read(bytes, false)
+    }
+
+    fn read(bytes: &'a [u8], registers: bool) -> Result<Self, MessageError> {
         if bytes.len() > MAX_MESSAGE_BYTES {
             return Err(MessageError::TooLarge { what: "message", of: MAX_MESSAGE_BYTES });
         }
         let wire = wire::Wire::parse(bytes)?;
         wire.check_sizes()?;
-        if !wire.route_service_url.is_empty() {
+        if registers && !wire.route_service_url.is_empty() {
             return Err(MessageError::RouteService);
         }
         let (port, tls) = port(&wire)?;

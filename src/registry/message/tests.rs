@@ -68,7 +68,7 @@ fn what_emitters_leave_open_says_nothing() {
 #[test]
 fn unregistering_names_the_endpoint_and_the_instance() {
     let text = r#"{"host":"[::1]","port":80,"uris":["a.test/b/"],"private_instance_id":"i"}"#;
-    let changes = Message::parse(text.as_bytes()).unwrap().unregistrations().unwrap();
+    let changes = Message::parse_unregister(text.as_bytes()).unwrap().unregistrations().unwrap();
     let expected = Change::Unregister {
         host: "a.test".parse().unwrap(),
         path: "/b".parse().unwrap(),
@@ -77,6 +77,14 @@ fn unregistering_names_the_endpoint_and_the_instance() {
         updated_at_ns: None,
     };
     assert_eq!(changes, [expected]);
+}
+
+#[test]
+fn a_route_service_keeps_nobody_from_leaving() {
+    let text = r#"{"host":"10.0.0.7","port":80,"uris":["a.test"],"route_service_url":"https://auth.test"}"#;
+    assert_eq!(kind(text), "route-service");
+    let leaving = Message::parse_unregister(text.as_bytes()).unwrap();
+    assert_eq!(leaving.unregistrations().unwrap().len(), 1);
 }
 
 #[test]

@@ -102,7 +102,10 @@ impl Intake {
         ttl: Duration,
         now: Instant,
     ) -> Result<(), MessageError> {
-        let message = Message::parse(payload)?;
+        let message = match subject {
+            Subject::Unregister => Message::parse_unregister(payload)?,
+            Subject::Register | Subject::Greet => Message::parse(payload)?,
+        };
         match subject {
             Subject::Register => {
                 if let Some(ignored) = message.ignored() {
