@@ -81,11 +81,11 @@ pub fn request_trailers(
     policy: &HeadPolicy,
     mut trailers: FieldLines,
 ) -> FieldLines {
-    let trusted = head.client().trusted;
     trailers.retain(|name, _| {
         may_trail(name)
             && !policy.protects(name)
-            && !policy.is_forged_alias(name, trusted)
+            // None of the fields may trail, whoever sends it: their aliases neither.
+            && !policy.is_forged_alias(name, false)
             && !connection_names(head.fields(), name)
     });
     trailers

@@ -62,7 +62,8 @@ impl HeaderEdits {
 /// Why a policy cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// An edit touches a field that the router itself sets or needs.
+    /// An edit touches a field that the router itself sets or needs, or sets
+    /// one that servers may fold into such a field.
     #[error("the field {0} is the router's own and cannot be edited by a route")]
     ProtectedField(HeaderName),
     /// The request id would overwrite a field that means something else.
@@ -87,8 +88,8 @@ impl HeadPolicy {
     ///
     /// # Errors
     ///
-    /// An edit of a field that the router sets or needs, or a request id in a
-    /// field that has another meaning.
+    /// An edit of a field that the router sets or needs, one that sets a folded
+    /// spelling of it, or a request id in a field that has another meaning.
     pub fn new(
         forwarded: Forwarded,
         request_id: HeaderName,
@@ -104,7 +105,10 @@ impl HeadPolicy {
             .aliased_names()
             .chain(FRAMING_NAMES)
             .fold(0, |set, name| set | 1 << name.len().min(63));
-        let protected = policy.edits.names().find(|name| policy.protects(name)).cloned();
+        let forges = |name: &&HeaderName| policy.is_forged_alias(name, false);
+        let mut set = policy.edits.set.iter().map(|(name, _)| name);
+        let protected = policy.edits.names().find(|name| policy.protects(name));
+        let protected = protected.or_else(|| set.find(forges)).cloned();
         protected.map_or(Ok(policy), |name| Err(PolicyError::ProtectedField(name)))
     }
 
@@ -133,7 +137,8 @@ impl HeadPolicy {
 
     /// Whether a server that folds names would take `name` for a field the
     /// router vouches for. Framing has no honest aliases, whoever sends them;
-    /// the rest may come from a trusted proxy.
+    /// the rest may come from a trusted proxy (of client certificates only under
+    /// the modes that let it speak of them, which is settled before).
     pub(super) fn is_forged_alias(&self, name: &HeaderName, trusted: bool) -> bool {
         let name = name.as_str();
         // Most names end here, at the price of a shift.
@@ -216,6 +221,16 @@ mod tests {
             assert_eq!(policy(Forwarded::Append, sets(name)).unwrap_err(), refused);
         }
         assert!(policy(Forwarded::Append, sets("x-env")).is_ok());
+    }
+
+    #[test]
+    fn an_edit_can_remove_a_folded_spelling_and_not_set_it() {
+        for name in ["x_forwarded_client_cert", "x-forwarded.for", "x_request_id"] {
+            let refused = PolicyError::ProtectedField(HeaderName::from_static(name));
+            assert_eq!(policy(Forwarded::Append, sets(name)).unwrap_err(), refused);
+            assert!(policy(Forwarded::Append, removes(name)).is_ok());
+        }
+        assert!(policy(Forwarded::Off, sets("x_forwarded_for")).is_ok());
     }
 
     #[test]

@@ -116,6 +116,25 @@ fn what_an_app_hears_of_client_certificates_is_the_operators_choice() {
 }
 
 #[test]
+fn a_trusted_proxy_says_no_more_of_certificates_than_the_mode_lets_it() {
+    for (mode, passed) in [("strip", 0), ("set", 0), ("forward_if_mtls", 0), ("pass", 2)] {
+        let endpoint = ScriptedEndpoint::echo("app");
+        let config = forwarding(mode).set("headers.trusted_proxies", vec!["127.0.0.0/8"]);
+        let router = Router::start(&config.route("*", &[endpoint.address()]));
+        let mut client = Connection::open(router.address());
+        client.send(
+            "GET / HTTP/1.1\r\nHost: a.test\r\nX_Forwarded_Client_Cert: forged\r\n\
+             X-Forwarded_Client-Cert: forged\r\n\r\n",
+        );
+        assert_eq!(client.answer("GET").status, 200);
+        let fields = endpoint.request(0).fields;
+        let folded = ["x_forwarded_client_cert", "x-forwarded_client-cert"];
+        let heard: usize = folded.iter().map(|name| fields.all(name).len()).sum();
+        assert_eq!(heard, passed, "{mode}");
+    }
+}
+
+#[test]
 fn without_a_certificate_nobody_gets_in_where_one_is_required() {
     let site = Site::with(asking("require"), Config::new());
     let stranger = Authority::new();
