@@ -84,7 +84,8 @@ fn route(
     let item = section.item("adaptive_concurrency");
     let adaptive = adaptive::of_route(item, inherited.adaptive, findings);
     let table = section.item("sticky").and_then(|item| item.section(&STICKY, findings));
-    let sticky = table.and_then(|table| sticky(&table, findings));
+    let of = (host.as_deref(), path.as_deref());
+    let sticky = table.and_then(|table| sticky(&table, of, findings));
     let table = section.item("timeouts").and_then(|i| i.section(&ROUTE_TIMEOUTS, findings));
     let timeouts = timeouts::of_route(section, table, inherited.timeouts, findings);
     let request_id = &inherited.headers.request_id;

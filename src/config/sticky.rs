@@ -1,6 +1,7 @@
 //! `sticky` of a `[[route]]`: the cookie that keeps a client with an endpoint.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::findings::{Fault, Findings, quoted};
@@ -18,7 +19,7 @@ const MOST_SECRETS: usize = 8;
 pub struct StickySettings {
     /// The cookie's name.
     pub cookie: CookieName,
-    /// Its `Path`.
+    /// Its `Path`; unless set, the route's own.
     pub path: String,
     /// Its `Domain`; without, the cookie is the host's alone.
     pub domain: Option<String>,
@@ -75,8 +76,13 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Reads `sticky`; `None` if it has no cookie's name.
-pub(super) fn sticky(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<StickySettings> {
+/// Reads `sticky` of the route with this host and path, as far as they could be
+/// read; `None` if it has no cookie's name.
+pub(super) fn sticky(
+    section: &Section<'_>,
+    (host, route_path): (Option<&str>, Option<&str>),
+    findings: &mut Findings<'_>,
+) -> Option<StickySettings> {
     const SAME_SITE: &[(&str, SameSite)] =
         &[("lax", SameSite::Lax), ("strict", SameSite::Strict), ("none", SameSite::None)];
     let Some(cookie) = section.item("cookie") else {
@@ -87,7 +93,11 @@ pub(super) fn sticky(section: &Section<'_>, findings: &mut Findings<'_>) -> Opti
     let read = |key: &'static str, findings: &mut Findings<'_>| {
         section.item(key).and_then(|item: Item<'_>| item.read(findings, attribute))
     };
-    let (path, domain) = (read("path", findings), read("domain", findings));
+    let domain = read("domain", findings);
+    let path = match section.item("path") {
+        Some(item) => item.read(findings, path),
+        None => Some(path_of_route(route_path.unwrap_or("/"))),
+    };
     let same_site = section.item("same_site").and_then(|item| item.word(SAME_SITE, findings));
     let secure = section.item("secure").and_then(|item| item.flag(findings));
     if same_site == Some(SameSite::None) && secure != Some(true) {
@@ -95,8 +105,13 @@ pub(super) fn sticky(section: &Section<'_>, findings: &mut Findings<'_>) -> Opti
             Fault::new("same_site = \"none\" without secure = true: browsers drop the cookie");
         findings.report(&section.place, fault.help("add secure = true"));
     }
+    if let (Some(host), Some(domain)) = (host, &domain) {
+        lies_in_domain(section, host, domain, findings);
+    }
+    let cookie = cookie.read(findings, name)?;
+    keeps_promise(section, &cookie, (path.as_deref(), secure), findings);
     Some(StickySettings {
-        cookie: cookie.read(findings, name)?,
+        cookie,
         path: path.unwrap_or_else(|| "/".into()),
         domain,
         max_age: section.item("max_age").and_then(|item| item.duration(false, findings)),
@@ -123,6 +138,77 @@ fn attribute(text: &str) -> Result<String, Fault> {
         return Err(Fault::new(format!("{} cannot stand in a cookie", quoted(text))));
     }
     Ok(text.to_owned())
+}
+
+/// The path a cookie is sent to: browsers take one that does not start with `/`
+/// for none at all (RFC 6265 section 5.2.4).
+fn path(text: &str) -> Result<String, Fault> {
+    let path = attribute(text)?;
+    if !path.starts_with('/') {
+        let fault =
+            Fault::new(format!("{} does not start with \"/\": browsers ignore it", quoted(text)));
+        return Err(fault.help(format!("write {}", quoted(&format!("/{text}")))));
+    }
+    Ok(path)
+}
+
+/// The route's own path, so that routes of one host, whose endpoints are others,
+/// do not replace each other's cookie. One that cannot stand in a cookie is
+/// covered by `/`.
+fn path_of_route(path: &str) -> String {
+    attribute(path).unwrap_or_else(|_| "/".into())
+}
+
+/// Browsers drop a cookie whose domain the host that sets it does not lie in
+/// (RFC 6265 section 5.3, step 6).
+fn lies_in_domain(section: &Section<'_>, host: &str, domain: &str, findings: &mut Findings<'_>) {
+    // A dot in front means nothing (RFC 6265 section 5.2.3).
+    let plain = domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase();
+    let below = host.strip_prefix("*.").unwrap_or(host);
+    let is_address = below.parse::<Ipv4Addr>().is_ok() || below.starts_with('[');
+    let lies_in = |rest: &str| rest.is_empty() || (rest.ends_with('.') && !is_address);
+    // A route of every host may well be one for those in the domain.
+    if host == "*" || below.strip_suffix(&*plain).is_some_and(lies_in) {
+        return;
+    }
+    let (shown, host) = (quoted(domain), quoted(host));
+    let fault = Fault::new(format!("{host} does not lie in {shown}: browsers drop the cookie"));
+    let place = section.item("domain").map_or_else(|| section.place.clone(), |item| item.place);
+    let help = format!("write domain = {}, or leave it out for the host alone", quoted(below));
+    findings.report(&place, fault.help(help));
+}
+
+/// Refuses what browsers drop since the cookie's name promises something else
+/// (RFC 6265bis section 4.1.3): in whatever case the prefix is written.
+fn keeps_promise(
+    section: &Section<'_>,
+    cookie: &CookieName,
+    (path, secure): (Option<&str>, Option<bool>),
+    findings: &mut Findings<'_>,
+) {
+    let begins = |prefix: &str| {
+        let start = cookie.as_str().get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let is_host = begins("__Host-");
+    let mut refuse = |key: &'static str, reason: &str, help: &str| {
+        let place = section.item(key).map_or_else(|| section.place.clone(), |item| item.place);
+        findings.report(&place, Fault::new(reason).help(help));
+    };
+    if (is_host || begins("__Secure-")) && secure != Some(true) {
+        let prefix = if is_host { "__Host-" } else { "__Secure-" };
+        let reason = format!("a {prefix} cookie without secure = true: browsers drop it");
+        refuse("secure", &reason, "add secure = true");
+    }
+    if is_host && section.item("domain").is_some() {
+        let reason = "a __Host- cookie with a domain: browsers drop it";
+        refuse("domain", reason, "leave domain out, or choose another name");
+    }
+    if is_host && let Some(path) = path.filter(|path| *path != "/") {
+        let reason = format!("a __Host- cookie with the path {}: browsers drop it", quoted(path));
+        let help = "write path = \"/\" (unless set it is the route's path), or choose another name";
+        refuse("path", &reason, help);
+    }
 }
 
 /// One, or several in an array, the newest first.

@@ -13,6 +13,7 @@ mod places;
 mod properties;
 mod registry;
 mod routes;
+mod sticky;
 mod tls;
 mod values;
 

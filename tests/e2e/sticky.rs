@@ -159,3 +159,26 @@ fn a_secret_is_changed_without_moving_a_client() {
     let kept = ask(&router, &replaced);
     assert_eq!((kept.field("x-endpoint"), new_cookie(&kept)), (first.field("x-endpoint"), None));
 }
+
+#[test]
+fn routes_of_one_host_do_not_replace_each_others_cookie() {
+    let (shop, rest) = (ScriptedEndpoint::echo("shop"), ScriptedEndpoint::echo("rest"));
+    let at_shop = format!("path = \"/shop\"\nsticky = {{ cookie = \"at\", {SECRET} }}");
+    let config =
+        sticky(&[rest.address()], SECRET).route_with("a.test", &[shop.address()], &at_shop);
+    let router = Router::start(&config);
+    let ask = |target: &str, cookies: &str| {
+        let mut client = Connection::open(router.address());
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: a.test\r\nCookie: {cookies}\r\n\r\n"));
+        client.answer("GET")
+    };
+    let of_rest = new_cookie(&ask("/", "")).expect("a cookie");
+    let answer = ask("/shop/cart", &of_rest);
+    let of_shop = new_cookie(&answer).expect("a cookie of its own");
+    assert!(answer.field("set-cookie").contains("; Path=/shop;"), "so that the other one stays");
+    // A browser has both now, and sends the one with the longer path first
+    // (RFC 6265 section 5.4).
+    for (target, cookies) in [("/", of_rest.clone()), ("/shop", format!("{of_shop}; {of_rest}"))] {
+        assert_eq!(new_cookie(&ask(target, &cookies)), None, "{target}");
+    }
+}
