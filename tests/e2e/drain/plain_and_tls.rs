@@ -155,10 +155,15 @@ fn a_drain_by_the_admin_side_is_as_good_as_a_signal(over: Over) {
 fn what_was_sent_before_a_stop_is_answered(over: Over) {
     let endpoint = ScriptedEndpoint::echo("one");
     let site = Site::start(over, Config::new().route("a.test", &[endpoint.address()]));
-    // So many that the router is told to stop while it still accepts.
+    // So many that the router is told to stop while it still accepts; and so few
+    // that even handshakes at once leave each time to bring its request.
+    let count = match over {
+        Over::Tcp => 300,
+        Over::Tls => 20,
+    };
     site.router.suspend();
     site.router.terminate();
-    let mut clients: Vec<_> = (0..300).map(|_| Connection::open(site.address())).collect();
+    let mut clients: Vec<_> = (0..count).map(|_| Connection::open(site.address())).collect();
     clients.iter_mut().for_each(|client| client.send(GET));
     site.router.resume();
     for client in &mut clients {
