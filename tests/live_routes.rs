@@ -50,6 +50,15 @@ fn ports(live: &LiveRoutes, source: Source, host: &str) -> Vec<u16> {
 }
 
 fn refresh(live: &LiveRoutes, source: Source, one: &Registration, now: Instant) -> bool {
+    confirm(live, source, one, now).is_some()
+}
+
+fn confirm(
+    live: &LiveRoutes,
+    source: Source,
+    one: &Registration,
+    now: Instant,
+) -> Option<Outcome> {
     let tags: Vec<(&str, &str)> = one.tags.iter().map(|(n, v)| (&**n, &**v)).collect();
     live.refresh(source, &one.host.to_string(), "/", &one.heard(), &tags, now)
 }
@@ -168,7 +177,9 @@ fn a_late_word_renews_nothing() {
     one.updated_at_ns = Some(200);
     live.apply(Source::Nats, vec![Change::Register(one.clone())], now);
     one.updated_at_ns = Some(100);
-    assert!(refresh(&live, Source::Nats, &one, now + 9 * S), "there is nothing to do for it");
+    assert_eq!(confirm(&live, Source::Nats, &one, now + 9 * S), Some(Outcome::Stale));
+    one.updated_at_ns = Some(200);
+    assert_eq!(confirm(&live, Source::Nats, &one, now), Some(Outcome::Refreshed));
     expire_all(&live, now + 11 * S);
     assert!(ports(&live, Source::Nats, "a.test").is_empty());
 }

@@ -153,8 +153,10 @@ impl LiveRoutes {
     }
 
     /// Confirms what is known: if a source has just this endpoint on just this
-    /// route, its time to live begins anew, and that is all. False if anything
-    /// is new; then [`apply`](Self::apply) it.
+    /// route, its time to live begins anew, and that is all: it is
+    /// [`Outcome::Refreshed`], or [`Outcome::Stale`] if the last word on the
+    /// endpoint is later. `None` if anything is new; then
+    /// [`apply`](Self::apply) it.
     ///
     /// The bulk of what sources say goes this way: it allocates nothing, waits
     /// for nobody and leaves the table alone. Host and path are texts as
@@ -167,20 +169,18 @@ impl LiveRoutes {
         heard: &Heard<'_>,
         tags: &[(&str, &str)],
         now: Instant,
-    ) -> bool {
+    ) -> Option<Outcome> {
         let snapshot = self.shared.snapshots.current();
-        let Some(top) = snapshot.entries().get_text(host, path) else { return false };
-        let Some(own) = top.layer(source) else { return false };
-        let Ok(at) = own.position(heard.endpoint) else { return false };
-        let known = &own.endpoints[at];
+        let own = snapshot.entries().get_text(host, path)?.layer(source)?;
+        let known = &own.endpoints[own.position(heard.endpoint).ok()?];
         if known.outdates(heard.updated_at_ns) {
-            // There is nothing to do for what is stale.
-            return true;
+            return Some(Outcome::Stale);
         }
         let same_balance = heard.balance.is_none() || heard.balance == own.balance.as_deref();
-        same_balance
+        let refreshed = same_balance
             && known.is(heard, tags)
-            && known.refresh(heard.updated_at_ns, self.shared.now_ms(now))
+            && known.refresh(heard.updated_at_ns, self.shared.now_ms(now));
+        refreshed.then_some(Outcome::Refreshed)
     }
 
     /// Notes that a source is alive, whatever it says.

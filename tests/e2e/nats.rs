@@ -76,6 +76,34 @@ fn who_leaves_may_name_a_route_service() {
 }
 
 #[test]
+fn older_words_on_what_is_there_are_counted() {
+    let (server, app) = (NatsServer::start(), ScriptedEndpoint::echo("app"));
+    let router = start(&server);
+    let mut emitter = Emitter::connect(&server);
+    let at = |uris: &[&str], time: i64| {
+        message(app.address(), uris, &format!("\"endpoint_updated_at_ns\":{time}"))
+    };
+    emitter.publish(REGISTER, &at(&["a.test", "b.test"], 20));
+    until(&router, "b.test", "/", 200);
+    let counted = |result: &str| {
+        let series = format!("pointsman_nats_endpoints_total{{result=\"{result}\"}}");
+        metric(&router, &series)
+    };
+    assert_eq!(counted("stale"), Some(0.0));
+    // The same word again is a refresh; the older ones are of two routes, of one, and of one
+    // beside a new one.
+    for (uris, time) in
+        [(["a.test", "b.test"].as_slice(), 20), (&["a.test", "b.test"], 10), (&["a.test"], 19)]
+    {
+        emitter.publish(REGISTER, &at(uris, time));
+    }
+    emitter.publish(REGISTER, &at(&["b.test", "c.test"], 10));
+    until(&router, "c.test", "/", 200);
+    eventually("all of them counted", || (counted("stale") == Some(4.0)).then_some(()));
+    assert_eq!(counted("added"), Some(3.0));
+}
+
+#[test]
 fn wildcards_and_paths_are_registered_as_they_are_written() {
     let (server, app) = (NatsServer::start(), ScriptedEndpoint::echo("app"));
     let router = start(&server);

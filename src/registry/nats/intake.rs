@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::status::Figures;
 use crate::registry::message::{Ignored, Message, MessageError};
-use crate::registry::{Change, LiveRoutes, Source};
+use crate::registry::{Change, LiveRoutes, Outcome, Source};
 
 /// Changes that are put in force together at most.
 const MOST_PENDING: usize = 4_096;
@@ -159,9 +159,19 @@ impl Intake {
                 &many
             }
         };
-        Ok(message
-            .uris()
-            .all(|uri| self.live.refresh(Source::Nats, uri.host, uri.path, &heard, tags, now)))
+        let mut stale = 0;
+        for uri in message.uris() {
+            match self.live.refresh(Source::Nats, uri.host, uri.path, &heard, tags, now) {
+                Some(Outcome::Stale) => stale += 1,
+                Some(_) => {}
+                // What is stale is counted with the rest as that is put in force.
+                None => return Ok(false),
+            }
+        }
+        if stale > 0 {
+            self.figures.stale(stale);
+        }
+        Ok(true)
     }
 
     /// Puts in force what was collected.
@@ -172,7 +182,7 @@ impl Intake {
         }
         let changes = std::mem::take(&mut self.pending);
         let outcomes = self.live.apply(Source::Nats, changes, now);
-        let full = outcomes.contains(&crate::registry::Outcome::Full);
+        let full = outcomes.contains(&Outcome::Full);
         if full && !std::mem::replace(&mut self.full_logged, true) {
             tracing::warn!("registrations are refused: registry.endpoints is reached");
         }

@@ -98,6 +98,11 @@ impl Figures {
         self.dropped.fetch_add(messages, Relaxed);
     }
 
+    /// So many endpoints were named by a word that is older than the last.
+    pub(super) fn stale(&self, endpoints: u64) {
+        self.stale.fetch_add(endpoints, Relaxed);
+    }
+
     pub(super) fn made(&self, outcomes: &[Outcome]) {
         let count = |of| outcomes.iter().filter(|outcome| **outcome == of).count() as u64;
         self.added.fetch_add(count(Outcome::Added), Relaxed);
