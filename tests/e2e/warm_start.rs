@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
@@ -256,6 +257,61 @@ fn a_file_that_cannot_be_used_is_set_aside_and_the_router_starts() {
         let router = place.start();
         assert!(snapshot(&router)["set_aside"].is_null(), "a new one was written");
         kill(router);
+    }
+}
+
+#[test]
+fn a_pipe_or_a_directory_in_its_place_is_set_aside_and_the_router_starts() {
+    let app = ScriptedEndpoint::echo("app");
+    let pipe = |path: &Path| {
+        assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo is there").success());
+    };
+    let directory = |path: &Path| fs::create_dir(path).expect("a directory can be made");
+    let kinds: [&dyn Fn(&Path); 2] = [&pipe, &directory];
+    for make in kinds {
+        let place = Place::new();
+        make(&place.path());
+        let router = place.start();
+        let said = snapshot(&router)["set_aside"].clone();
+        assert!(said.as_str().is_some_and(|said| said.contains("not a regular file")), "{said}");
+        assert!(place.aside().exists());
+        assert_eq!(put(&router, "a.test", &json!({ "endpoints": [app.address()] })).status, 201);
+        kept(&router);
+        kill(router);
+        assert_eq!(who(&place.start(), "a.test", "/"), "app");
+    }
+    // Nor are pipes beside it waited for.
+    let place = Place::new();
+    pipe(&place.0.path().join("routes.snapshot.new"));
+    kept(&place.start());
+}
+
+#[test]
+fn a_file_that_is_removed_or_replaced_meanwhile_is_written_anew() {
+    let app = ScriptedEndpoint::echo("app");
+    let place = Place::new();
+    let router = place.start();
+    assert_eq!(put(&router, "a.test", &json!({ "endpoints": [app.address()] })).status, 201);
+    kept(&router);
+    let remove = || fs::remove_file(place.path()).expect("it can be removed");
+    let replace = || {
+        let other = place.0.path().join("other");
+        fs::write(&other, "not a snapshot").expect("a file can be written");
+        fs::rename(&other, place.path()).expect("a file can be renamed");
+    };
+    for (host, meddle) in [("b.test", &remove as &dyn Fn()), ("c.test", &replace)] {
+        meddle();
+        assert_eq!(put(&router, host, &json!({ "endpoints": [app.address()] })).status, 201);
+        kept(&router);
+        let there = fs::read(place.path()).expect("it is there again");
+        assert!(there.windows(host.len()).any(|bytes| bytes == host.as_bytes()), "{host}");
+    }
+    remove();
+    eventually("it to be there without a change, too", || place.path().exists().then_some(()));
+    kill(router);
+    let router = place.start();
+    for host in ["a.test", "b.test", "c.test"] {
+        assert_eq!(who(&router, host, "/"), "app", "{host}");
     }
 }
 

@@ -49,6 +49,9 @@ pub enum Refusal {
     /// The table it begins with is not whole.
     #[error("it is damaged at byte {0}")]
     Damaged(u64),
+    /// It is a directory, a pipe, a device.
+    #[error("it is not a regular file")]
+    NoFile,
     /// It cannot be read.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),

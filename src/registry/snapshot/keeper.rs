@@ -204,6 +204,8 @@ impl Running {
         self.due |= self.work.live.as_ref().is_some_and(long);
         if self.due && self.rewrite.is_none() && now >= self.retry_at {
             self.begin()?;
+            // Whoever keeps taking the file away does not keep a core busy.
+            self.retry_at = now + PAUSES.0;
         }
         Ok(())
     }
@@ -216,6 +218,13 @@ impl Running {
         }
         if taken.incomplete || self.backlog.len() + taken.records.len() > MAX_KEPT {
             // A file with a gap would bring back what is gone; it stays as it is.
+            (self.work.live, self.due) = (None, true);
+            self.backlog = Vec::new();
+        }
+        if let Some(live) = &self.work.live
+            && !self.work.store.has(live)?
+        {
+            self.work.status.lost();
             (self.work.live, self.due) = (None, true);
             self.backlog = Vec::new();
         }

@@ -13,7 +13,8 @@ use crate::sync::Mutex;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SnapshotState {
-    /// It is about to be written for the first time.
+    /// It is about to be written for the first time, or again after somebody
+    /// took it away.
     Starting,
     /// It has what was in force a second ago.
     Current,
@@ -120,6 +121,16 @@ impl Status {
             tracing::error!(%path, %error, "the snapshot cannot be written; routes go on from memory");
         }
         (seen.state, seen.error) = (SnapshotState::Failing, Some(text));
+    }
+
+    /// It was removed or replaced by somebody else, and is about to be written
+    /// anew.
+    pub(super) fn lost(&self) {
+        tracing::warn!(
+            path = self.path,
+            "the snapshot is gone or was replaced; it is written anew"
+        );
+        self.now.lock().state = SnapshotState::Starting;
     }
 
     pub(super) fn elsewhere(&self) {

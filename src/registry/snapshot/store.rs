@@ -10,6 +10,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -62,7 +63,7 @@ impl Store {
     /// The right to write, for as long as the file is open: one process has
     /// it. `None` if another does.
     pub(super) fn lock(&self) -> io::Result<Option<File>> {
-        let mut options = OpenOptions::new();
+        let mut options = at_once();
         let file = options.create(true).truncate(false).write(true).open(self.beside(".lock"))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
@@ -83,7 +84,10 @@ impl Store {
     }
 
     fn try_read(&self, each: impl FnMut(Source, Change)) -> Result<Contents, Refusal> {
-        let mut file = File::open(&self.path)?;
+        let mut file = at_once().read(true).open(&self.path)?;
+        if !file.metadata()?.is_file() {
+            return Err(Refusal::NoFile);
+        }
         // Refused or not is known at the end, so what counts is read twice.
         frame::read(BufReader::with_capacity(1 << 20, &file), |_, _| {})?;
         file.seek(SeekFrom::Start(0))?;
@@ -101,6 +105,15 @@ impl Store {
             bytes: contents.bytes,
             base_bytes: contents.base_bytes,
         })
+    }
+
+    /// Whether it is this snapshot that lies at the path: it may have been
+    /// removed or replaced from outside.
+    pub(super) fn has(&self, live: &Live) -> io::Result<bool> {
+        let ours = live.file.metadata()?;
+        // Whatever is wrong with the path, writing anew brings it to light.
+        let there = fs::metadata(&self.path).ok();
+        Ok(there.is_some_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
     }
 
     /// Renames what lies at the path, so that nothing is lost but its place.
@@ -123,7 +136,7 @@ impl Store {
 
     /// Begins the next snapshot, which nobody sees yet.
     pub(super) fn begin(&self) -> io::Result<Base> {
-        let mut options = OpenOptions::new();
+        let mut options = at_once();
         let file = options.create(true).truncate(true).write(true).open(self.beside(".new"))?;
         let (framer, header) = Framer::new(salt());
         let mut base = Base { file, framer, bytes: 0, changes: 0, chunk: Vec::new() };
@@ -213,6 +226,13 @@ impl Base {
         self.bytes += bytes.len() as u64;
         Ok(())
     }
+}
+
+/// How to open: a pipe at the place of a file is found out, and not waited for.
+fn at_once() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags(libc::O_NONBLOCK);
+    options
 }
 
 /// Another one for every file, or nearly so.
