@@ -36,8 +36,14 @@ fn summary(path: &Path, settings: &Settings) -> String {
         count(settings.listeners.len(), "listener"),
         count(settings.routes.len(), "route"),
         count(endpoints, "endpoint"),
-        NEEDS_RESTART.join(", "),
+        NEEDS_RESTART.map(restarted).join(", "),
     )
+}
+
+/// What of a key that needs a restart does need it.
+fn restarted(key: &str) -> &str {
+    // What TLS with clients is made of is read anew at every reload.
+    if key == "listener" { "listener (all but what its tls says)" } else { key }
 }
 
 fn count(n: usize, what: &str) -> String {
@@ -108,8 +114,8 @@ mod tests {
         let text = "[[listener]]\naddress = \"127.0.0.1:8080\"\n[[route]]\nhost = \"*\"\n\
                     endpoints = [\"10.0.0.1:80\", \"10.0.0.2:80\"]";
         let summary = "FILE: ok\n  1 listener, 1 route, 2 endpoints\n  a restart is needed to \
-                       change listener, admin, workers, access_log, registry.nats, \
-                       registry.snapshot; everything else is reloaded\n";
+                       change listener (all but what its tls says), admin, workers, access_log, \
+                       registry.nats, registry.snapshot; everything else is reloaded\n";
         assert_eq!(run_on(text), (summary.to_owned(), 0));
     }
 
