@@ -7,7 +7,7 @@
 //! passes in its order, repeated `Set-Cookie` lines above all.
 
 use http::StatusCode;
-use http::header::{CONNECTION, HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, UPGRADE};
 
 use crate::attempt::hygiene::{connection_names, ends_here, names_nothing_that_passes};
 use crate::attempt::{HeaderEdits, PolicyError, intern};
@@ -42,6 +42,10 @@ impl ResponsePolicy {
 /// that does not follow (RFC 9110 section 8.6): then nobody else would say it,
 /// and an answer to HEAD or a 304 keeps the endpoint's word. 204 must not have
 /// one.
+///
+/// `Upgrade` passes with a 426 alone, whose point it is (RFC 9110 section
+/// 15.5.22), named in a `Connection` of this hop's own (section 7.8). What the
+/// client then asks for is the endpoint's to grant.
 pub fn response_fields(
     mut fields: FieldLines,
     status: StatusCode,
@@ -50,7 +54,13 @@ pub fn response_fields(
     request_id: &HeaderValue,
 ) -> FieldLines {
     let describes = framing == Framing::None && status != StatusCode::NO_CONTENT;
-    remove_hop_by_hop(&mut fields, describes);
+    let offers = status == StatusCode::UPGRADE_REQUIRED && fields.contains(&UPGRADE);
+    remove_hop_by_hop(&mut fields, |name| {
+        describes && *name == CONTENT_LENGTH || offers && *name == UPGRADE
+    });
+    if offers {
+        fields.append(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
     policy.edits.apply(&mut fields);
     fields.set(policy.request_id.clone(), request_id.clone());
     fields
@@ -59,7 +69,7 @@ pub fn response_fields(
 /// The fields an informational response (1xx) carries to the client. It has no
 /// content, no edits apply to it, and its final response will name the request.
 pub fn informational_fields(mut fields: FieldLines) -> FieldLines {
-    remove_hop_by_hop(&mut fields, false);
+    remove_hop_by_hop(&mut fields, |_| false);
     fields
 }
 
@@ -70,7 +80,8 @@ pub fn response_trailers(mut trailers: FieldLines, policy: &ResponsePolicy) -> F
     trailers
 }
 
-fn remove_hop_by_hop(fields: &mut FieldLines, keep_length: bool) {
+/// Removes what ends here but for the lines that `stays` is true for.
+fn remove_hop_by_hop(fields: &mut FieldLines, stays: impl Fn(&HeaderName) -> bool) {
     let names_fields =
         fields.all(&CONNECTION).any(|value| !names_nothing_that_passes(value.as_bytes()));
     if names_fields {
@@ -78,8 +89,7 @@ fn remove_hop_by_hop(fields: &mut FieldLines, keep_length: bool) {
             fields.all(&CONNECTION).map(|value| (CONNECTION, value.to_value())).collect();
         fields.retain(|name, _| ends_here(name) || !connection_names(&options, name));
     }
-    fields
-        .retain(|name, _| !ends_here(name) || keep_length && name == http::header::CONTENT_LENGTH);
+    fields.retain(|name, _| !ends_here(name) || stays(name));
 }
 
 #[cfg(test)]
@@ -159,6 +169,18 @@ mod tests {
         assert!(kept(StatusCode::NOT_MODIFIED, Framing::None));
         assert!(!kept(StatusCode::NO_CONTENT, Framing::None));
         assert!(!kept(StatusCode::OK, Framing::Length(3)));
+    }
+
+    #[test]
+    fn only_an_answer_that_requires_an_upgrade_says_to_what() {
+        let received = [("upgrade", "x/2"), ("connection", "upgrade, x-hop"), ("x-hop", "1")];
+        let want =
+            lines(&[("upgrade", "x/2"), ("connection", "upgrade"), ("x-request-id", "id-1")]);
+        assert_eq!(passed(&received, StatusCode::UPGRADE_REQUIRED, Framing::Chunked), want);
+        let want = lines(&[("x-request-id", "id-1")]);
+        assert_eq!(passed(&received, StatusCode::OK, Framing::Chunked), want);
+        let none = [("connection", "close")];
+        assert_eq!(passed(&none, StatusCode::UPGRADE_REQUIRED, Framing::Chunked), want);
     }
 
     #[test]

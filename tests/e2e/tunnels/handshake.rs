@@ -132,6 +132,8 @@ fn any_answer_but_101_passes_and_the_connection_goes_on() {
     client.send([UPGRADE, "GET /next HTTP/1.1\r\nHost: a.test\r\n\r\n"].concat());
     let answer = client.answer("GET");
     assert_eq!((answer.status, answer.text().as_str()), (426, "no."));
+    assert_eq!(answer.fields.all("upgrade"), ["custom/2"]);
+    assert_eq!(answer.fields.all("connection"), ["upgrade"]);
     let next = client.answer("GET");
     assert_eq!(next.status, 403);
     client.send("GET /third HTTP/1.1\r\nHost: a.test\r\n\r\n");
