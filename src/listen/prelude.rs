@@ -140,27 +140,32 @@ impl Prelude {
         let Some(context) = context else {
             return Err(failed(&"the listener has no certificates any more"));
         };
-        let Some(_slot) = Slot::take(&preludes.handshakes, limit) else {
-            return Err(failed(
-                &"as many handshakes are under way as limits.tls_handshakes allows",
-            ));
-        };
         let mut host = None;
         let arriving = async {
             match first_byte(&mut stream, entry).await {
                 Passed::Through => {
-                    arrive(Box::new(stream), index, &context, &mut host).await.map(Some)
+                    // Not before: who says nothing keeps nobody out.
+                    let Some(_slot) = Slot::take(&preludes.handshakes, limit) else {
+                        return Ok(Some(None));
+                    };
+                    let arrived = arrive(Box::new(stream), index, &context, &mut host).await;
+                    arrived.map(|arrived| Some(Some(arrived)))
                 }
                 Passed::Closed => Ok(None),
             }
         };
         match timeout(patience, arriving).await {
             Ok(Ok(None)) => Ok(None),
-            Ok(Ok(Some(Arrived::Tls(stream)))) => {
+            Ok(Ok(Some(None))) => {
+                Err(failed(&"as many handshakes are under way as limits.tls_handshakes allows"))
+            }
+            Ok(Ok(Some(Some(Arrived::Tls(stream))))) => {
                 client.secure = true;
                 Ok(Some((stream, client)))
             }
-            Ok(Ok(Some(Arrived::PlainHttp))) => Err(failed(&"the client speaks HTTP without TLS")),
+            Ok(Ok(Some(Some(Arrived::PlainHttp)))) => {
+                Err(failed(&"the client speaks HTTP without TLS"))
+            }
             // A look whether the port is open, as balancers do.
             Ok(Err(HandshakeError::Silent)) => Ok(None),
             Ok(Err(error)) => Err(Refusal { host, ..failed(&error) }),

@@ -1,6 +1,7 @@
 //! Versions, what is no TLS, and the bounds of a handshake.
 
 use super::{Site, text};
+use crate::harness::held::{ask, sum};
 use crate::harness::tls::{Authority, listener_tls};
 use crate::harness::wait::eventually;
 use crate::harness::wire::Fault;
@@ -108,6 +109,21 @@ fn beyond_the_handshakes_that_may_be_under_way_connections_close() {
     drop(held);
     let bridge = site.bridge("a.test");
     eventually("room again", || try_get(bridge.address(), "a.test", "/"));
+}
+
+#[test]
+fn connections_that_say_nothing_take_no_room_from_those_that_do() {
+    let config = Config::new()
+        .set("workers.threads", 1)
+        .set("limits.tls_handshakes", 2)
+        .set("timeouts.tls_handshake", "1h");
+    let site = Site::with(|a| listener_tls(&a.issue(&["a.test"])), config);
+    let silent: Vec<_> = (0..6).map(|_| Connection::open(site.router.address())).collect();
+    let accepted = || sum(&ask(&site.router, "/metrics"), "pointsman_connections{side=\"client\"");
+    eventually("all to be accepted", || (accepted() >= 6).then_some(()));
+    assert_eq!(get(site.bridge("a.test").address(), "a.test", "/").status, 200);
+    assert_eq!(site.count("tls-handshake-failed"), 0);
+    drop(silent);
 }
 
 #[test]
