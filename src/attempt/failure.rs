@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::Code;
+use crate::error::{Code, RouterError};
 
 /// How far a failed attempt got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +47,7 @@ pub struct Failure {
     code: Code,
     stale_reuse: bool,
     detail: Cow<'static, str>,
+    reason: Option<Box<str>>,
 }
 
 impl Failure {
@@ -113,9 +114,13 @@ impl Failure {
         Self::unsent(Code::TlsFailed, detail)
     }
 
-    /// The endpoint is not who it should be.
-    pub fn tls_untrusted(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::unsent(Code::TlsUntrusted, detail)
+    /// The endpoint is not who it should be; `reason` may say with names and
+    /// addresses who it should, for the operator.
+    pub fn tls_untrusted(
+        detail: impl Into<Cow<'static, str>>,
+        reason: impl Into<Box<str>>,
+    ) -> Self {
+        Self { reason: Some(reason.into()), ..Self::unsent(Code::TlsUntrusted, detail) }
     }
 
     /// The endpoint did not accept the router's side of the handshake. Even if
@@ -163,6 +168,12 @@ impl Failure {
         &self.detail
     }
 
+    /// The error of a request that this was the last attempt of, under `code`.
+    pub fn told(&self, code: Code) -> RouterError {
+        let reason = self.reason.clone();
+        RouterError { reason, ..RouterError::new(code, self.detail.clone()) }
+    }
+
     /// Whether a reused connection died before the first byte of a response.
     pub fn is_stale_reuse(&self) -> bool {
         self.stale_reuse
@@ -180,15 +191,19 @@ impl Failure {
     }
 
     fn unsent(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { progress: Progress::NothingSent, code, stale_reuse: false, detail: detail.into() }
+        Self::at(Progress::NothingSent, code, detail.into())
     }
 
     fn exchanged(exchange: Exchange, code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { progress: exchange.progress(), code, stale_reuse: false, detail: detail.into() }
+        Self::at(exchange.progress(), code, detail.into())
     }
 
     fn begun(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { progress: Progress::ResponseBegun, code, stale_reuse: false, detail: detail.into() }
+        Self::at(Progress::ResponseBegun, code, detail.into())
+    }
+
+    fn at(progress: Progress, code: Code, detail: Cow<'static, str>) -> Self {
+        Self { progress, code, stale_reuse: false, detail, reason: None }
     }
 }
 

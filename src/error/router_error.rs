@@ -23,6 +23,10 @@ pub struct RouterError {
     /// What was wrong this time: one sentence, with no addresses in it, since
     /// it is shown to the client. May quote what the client sent.
     pub detail: Cow<'static, str>,
+    /// The same with the names and addresses that belong to it, if there are
+    /// any: for logs, and for clients only where `errors.expose_endpoints`
+    /// allows it.
+    pub reason: Option<Box<str>>,
     /// The endpoint the request was last sent to; shown only where
     /// `errors.expose_endpoints` allows it.
     pub next_hop: Option<SocketAddr>,
@@ -40,6 +44,7 @@ impl RouterError {
         Self {
             code,
             detail: detail.into(),
+            reason: None,
             next_hop: None,
             received_status: None,
             budget_exhausted: false,

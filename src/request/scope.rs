@@ -193,7 +193,10 @@ impl Scope {
         }
         let mut live = self.record.live.lock();
         live.code = Some(error.code);
-        live.detail = error.detail.clone();
+        live.detail = match &error.reason {
+            Some(reason) => reason.clone().into_string().into(),
+            None => error.detail.clone(),
+        };
         if error.budget_exhausted {
             self.record.worker.metrics.error(Code::RetryBudgetExhausted);
             live.detail = format!("{}; the retry budget is spent", live.detail).into();

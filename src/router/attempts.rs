@@ -96,7 +96,7 @@ pub(super) async fn run(
         let event = match action {
             Action::GiveUp(give_up) => {
                 let mut error = match &give_up.last {
-                    Some(failure) => RouterError::new(give_up.code(), failure.detail().clone()),
+                    Some(failure) => failure.told(give_up.code()),
                     None => RouterError::from(give_up.code()),
                 };
                 error.budget_exhausted = give_up.is_budget_exhausted();
@@ -187,7 +187,7 @@ pub(super) async fn run(
         let mut reason = None;
         if let Event::Failed { failure, .. } = &event {
             reason = Some(failure.code());
-            failed = Some(RouterError::new(failure.code(), failure.detail().clone()));
+            failed = Some(failure.told(failure.code()));
         }
         action = planner.step(event, now_ms(), take_retry);
         if let (Some(reason), Action::Attempt { .. } | Action::Wait { .. }) = (reason, &action) {
@@ -349,7 +349,9 @@ impl Attempt<'_> {
                 ConnectError::TimedOut => Failure::connect_timeout(),
                 ConnectError::Failed(error) => Failure::connect_failed(error.kind().to_string()),
                 ConnectError::Tls(TlsFailure::Failed(why)) => Failure::tls_failed(why),
-                ConnectError::Tls(TlsFailure::Untrusted(why)) => Failure::tls_untrusted(why),
+                ConnectError::Tls(TlsFailure::Untrusted { detail, reason }) => {
+                    Failure::tls_untrusted(detail, reason)
+                }
                 ConnectError::Tls(TlsFailure::Rejected(why)) => Failure::tls_rejected(why),
             })),
         }

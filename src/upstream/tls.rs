@@ -40,8 +40,13 @@ pub(crate) struct EndpointTls {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsFailure {
     /// The endpoint is not who it should be.
-    #[error("{0}")]
-    Untrusted(String),
+    #[error("{reason}")]
+    Untrusted {
+        /// In what way, without a name or an address.
+        detail: &'static str,
+        /// The same with all that is known of it, for the operator alone.
+        reason: String,
+    },
     /// It sent an alert.
     #[error("{0}")]
     Rejected(String),
@@ -73,16 +78,39 @@ impl EndpointTls {
 
 fn explain(error: HandshakeError) -> TlsFailure {
     match error {
-        HandshakeError::Tls(Error::InvalidCertificate(why)) => {
-            TlsFailure::Untrusted(format!("the endpoint's certificate is not accepted: {why}"))
-        }
+        HandshakeError::Tls(Error::InvalidCertificate(why)) => TlsFailure::Untrusted {
+            detail: flaw(&why),
+            reason: format!("the endpoint's certificate is not accepted: {why}"),
+        },
         HandshakeError::Tls(Error::NoCertificatesPresented) => {
-            TlsFailure::Untrusted("the endpoint has shown no certificate".into())
+            let detail = "the endpoint has shown no certificate";
+            TlsFailure::Untrusted { detail, reason: detail.into() }
         }
         HandshakeError::Tls(Error::AlertReceived(alert)) => {
             TlsFailure::Rejected(format!("the endpoint refused the handshake: {alert:?}"))
         }
         other => TlsFailure::Failed(other.to_string()),
+    }
+}
+
+/// What is wrong with a certificate, in words that tell clients nothing of the
+/// network behind the router: what is expected, and what is shown instead, are
+/// names and addresses of endpoints.
+fn flaw(why: &CertificateError) -> &'static str {
+    use CertificateError as Flaw;
+    match why {
+        Flaw::Expired | Flaw::ExpiredContext { .. } => "the endpoint's certificate has expired",
+        Flaw::NotValidYet | Flaw::NotValidYetContext { .. } => {
+            "the endpoint's certificate is not valid yet"
+        }
+        Flaw::NotValidForName | Flaw::NotValidForNameContext { .. } => {
+            "the endpoint's certificate is not for the name that is expected of it"
+        }
+        Flaw::UnknownIssuer => {
+            "the endpoint's certificate is not signed by an authority that is trusted"
+        }
+        Flaw::Revoked => "the endpoint's certificate is revoked",
+        _ => "the endpoint's certificate is not accepted",
     }
 }
 

@@ -104,10 +104,12 @@ pub(super) fn request_id_text<'a>(ask: &Ask<'a>) -> std::borrow::Cow<'a, str> {
 
 /// What the answer says happened: the error's detail, and whether the retry
 /// budget kept the router from trying again.
-pub(super) fn sentences(error: &RouterError) -> std::borrow::Cow<'_, str> {
+pub(super) fn sentences<'a>(error: &'a RouterError, ask: &Ask<'_>) -> std::borrow::Cow<'a, str> {
+    let reason = error.reason.as_deref().filter(|_| ask.expose_endpoints);
+    let detail = reason.unwrap_or(&error.detail);
     if error.budget_exhausted {
         let code = Code::RetryBudgetExhausted;
-        return format!("{}; {} ({code})", error.detail, code.summary()).into();
+        return format!("{detail}; {} ({code})", code.summary()).into();
     }
-    error.detail.as_ref().into()
+    detail.into()
 }

@@ -42,7 +42,7 @@ pub(super) fn body(error: &RouterError, ask: &Ask<'_>) -> String {
     out.push_str(STYLE);
     push_element(&mut out, ["<p class=\"status\">Error ", "</p>\n"], error.status().as_str());
     push_element(&mut out, ["<h1>", "</h1>\n"], code.title());
-    push_element(&mut out, ["<p>", "</p>\n"], &sentences(error));
+    push_element(&mut out, ["<p>", "</p>\n"], &sentences(error, ask));
     out.push_str("<dl>\n");
     push_item(&mut out, ["What to do", "", ""], code.explanation().advice);
     push_item(&mut out, ["Look first to", "", ""], code.blame().phrase());

@@ -19,7 +19,7 @@ pub(super) fn body(error: &RouterError, ask: &Ask<'_>) -> String {
     push_name(&mut out, "status");
     out.push_str(error.status().as_str());
     out.push(',');
-    push_member(&mut out, "detail", &sentences(error));
+    push_member(&mut out, "detail", &sentences(error, ask));
     push_member(&mut out, "instance", &instance(ask.request_id));
     push_member(&mut out, "code", code.as_str());
     push_member(&mut out, "stage", code.stage().as_str());

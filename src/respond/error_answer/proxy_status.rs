@@ -23,7 +23,7 @@ pub(super) fn value(error: &RouterError, ask: &Ask<'_>) -> HeaderValue {
     field.push_str("; error=");
     field.push_str(error.proxy_error_type());
     field.push_str("; details=");
-    push_string(&mut field, &format!("{} {}", error.code, sentences(error)));
+    push_string(&mut field, &format!("{} {}", error.code, sentences(error, ask)));
     // Writing to a String cannot fail.
     if let Some(endpoint) = error.next_hop.filter(|_| ask.expose_endpoints) {
         let _ = write!(field, "; next-hop=\"{endpoint}\"");

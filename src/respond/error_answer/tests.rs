@@ -115,6 +115,26 @@ fn next_hop_and_received_status_stand_where_known_and_allowed() {
 }
 
 #[test]
+fn a_reason_with_names_in_it_is_for_those_who_may_see_endpoints() {
+    let mut error = failed_twice();
+    error.reason = Some("not valid for ep.internal".into());
+    for form in ["text/plain", "text/html", "application/json"] {
+        let fields = accept(form);
+        for (expose_endpoints, budget_exhausted) in
+            [(false, false), (false, true), (true, false), (true, true)]
+        {
+            error.budget_exhausted = budget_exhausted;
+            let answer = render(&error, &Ask { fields: Some(&fields), expose_endpoints, ..ask() });
+            let status = line(&answer, &PROXY_STATUS).unwrap();
+            for said in [text(&answer), status] {
+                assert_eq!(said.contains("ep.internal"), expose_endpoints, "{said}");
+                assert_eq!(said.contains("The connection was reset."), !expose_endpoints, "{said}");
+            }
+        }
+    }
+}
+
+#[test]
 fn addresses_of_endpoints_are_kept_back_in_every_form() {
     for form in ["text/plain", "text/html", "application/json"] {
         let fields = accept(form);

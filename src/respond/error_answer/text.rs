@@ -10,7 +10,7 @@ pub(super) fn body(error: &RouterError, ask: &Ask<'_>) -> String {
         out.push_str(part);
     }
     out.push_str(")\n");
-    push_on_one_line(&mut out, &sentences(error));
+    push_on_one_line(&mut out, &sentences(error, ask));
     out.push_str("\nrequest id: ");
     push_on_one_line(&mut out, &request_id_text(ask));
     out.push('\n');

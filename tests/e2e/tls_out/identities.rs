@@ -23,6 +23,27 @@ fn the_name_that_is_asked_for_need_not_be_the_one_that_is_verified() {
 }
 
 #[test]
+fn who_an_endpoint_is_and_should_be_is_said_to_the_operator_alone() {
+    let authority = Authority::new();
+    let app = App::new(&authority.issue(&["ep.internal"]));
+    for exposed in [false, true] {
+        let config = config_with(&[app.toml(&trusting(&authority))], "")
+            .set("errors.expose_endpoints", exposed);
+        let router = Router::start(&config);
+        let answer = get(router.address(), "a.test", "/");
+        assert_eq!(answer.code(), Some("tls-untrusted"));
+        let told = format!("{:?} {}", answer.fields.all("proxy-status"), answer.text());
+        for hidden in ["ep.internal", "127.0.0.1"] {
+            assert_eq!(told.contains(hidden), exposed, "{told}");
+        }
+        assert_eq!(told.contains("not for the name that is expected"), !exposed, "{told}");
+        eventually("the whole of it under /errors", || {
+            ask(&router, "/errors").contains("ep.internal").then_some(())
+        });
+    }
+}
+
+#[test]
 fn a_connection_verified_as_one_is_never_used_as_another() {
     let authority = Authority::new();
     let app = App::new(&authority.issue(&["one.test", "two.test"]));
