@@ -139,7 +139,7 @@ fn shown(live: &LiveRoutes, changes: &[Change], outcomes: &[Outcome]) -> Value {
                 Outcome::Stale => "stale",
                 Outcome::Full => "full",
             },
-            "in_force": live.in_force(host, path).map(|route| route.source.as_str()),
+            "in_force": live.source_in_force(host, path).map(|source| source.as_str()),
         })
     };
     json!({ "changes": changes.iter().zip(outcomes).map(one).collect::<Vec<_>>() })

@@ -4,6 +4,7 @@
 //! taken away is the admin API's own. The file's routes are above those, so
 //! that writing below one would change nothing anybody sees: it is refused.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -189,7 +190,8 @@ impl Place {
 
     /// The changes from what the admin API has here to what it is to have.
     fn replace(&self, had: &[Registration], wanted: &[Registration]) -> Vec<Change> {
-        let stays = |old: &Registration| wanted.iter().any(|new| new.endpoint == old.endpoint);
+        let staying: HashSet<_> = wanted.iter().map(|new| new.endpoint).collect();
+        let stays = |old: &Registration| staying.contains(&old.endpoint);
         let gone = had.iter().filter(|old| !stays(old)).map(|old| Change::Unregister {
             host: self.host.clone(),
             path: self.path.clone(),

@@ -23,6 +23,12 @@ impl LiveRoutes {
         self.snapshot().settings.registry.ttl
     }
 
+    /// Whose route is in force for just this host and path, without a copy of
+    /// its endpoints.
+    pub(crate) fn source_in_force(&self, host: &HostPattern, path: &PathPrefix) -> Option<Source> {
+        Some(self.snapshot().entries().get(host, path)?.source)
+    }
+
     /// The route in force for just this host and path, the file's too. A route
     /// for more than this is not it, even if requests for this go there.
     pub fn in_force(&self, host: &HostPattern, path: &PathPrefix) -> Option<InForce> {
