@@ -217,3 +217,23 @@ fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
     names.dedup();
     assert_eq!((names.len(), all > 15), (all, true));
 }
+
+#[test]
+fn a_message_is_taken_if_it_is_as_documented() {
+    let router = Router::start(&Config::new());
+    let document = document(&router);
+    let schema = &document["components"]["schemas"]["Message"];
+    for (message, status) in [
+        (json!({ "host": "127.0.0.1", "port": 1, "uris": ["a.test"] }), 200),
+        (json!({ "host": "127.0.0.1", "tls_port": 1, "uris": ["a.test"] }), 200),
+        (json!({ "host": "127.0.0.1", "port": 1, "tls_port": 2, "uris": ["a.test"] }), 200),
+        (json!({ "host": "127.0.0.1", "uris": ["a.test"] }), 400),
+        (json!({ "port": 1, "uris": ["a.test"] }), 400),
+        (json!({ "host": "127.0.0.1", "port": 1 }), 400),
+    ] {
+        let answer = send(router.admin(), "POST /register", "", &message.to_string());
+        assert_eq!(answer.status, status, "{message}: {}", answer.text());
+        let found = faults(&document, schema, &message);
+        assert_eq!(found.is_empty(), status == 200, "{message}: {found:?}");
+    }
+}

@@ -24,6 +24,11 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mut
         }
         return;
     }
+    if let Some(choices) = schema["anyOf"].as_array()
+        && choices.iter().all(|choice| !self::faults(document, choice, value).is_empty())
+    {
+        faults.push(format!("{at}: none of its choices: {value}"));
+    }
     let types: Vec<&str> = match &schema["type"] {
         Value::String(one) => vec![one],
         Value::Array(some) => some.iter().filter_map(Value::as_str).collect(),
