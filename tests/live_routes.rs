@@ -53,12 +53,7 @@ fn refresh(live: &LiveRoutes, source: Source, one: &Registration, now: Instant) 
     confirm(live, source, one, now).is_some()
 }
 
-fn confirm(
-    live: &LiveRoutes,
-    source: Source,
-    one: &Registration,
-    now: Instant,
-) -> Option<Outcome> {
+fn confirm(live: &LiveRoutes, source: Source, one: &Registration, now: Instant) -> Option<Outcome> {
     let tags: Vec<(&str, &str)> = one.tags.iter().map(|(n, v)| (&**n, &**v)).collect();
     live.refresh(source, &one.host.to_string(), "/", &one.heard(), &tags, now)
 }

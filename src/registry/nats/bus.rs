@@ -23,8 +23,9 @@ use crate::router::Shared;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A connection that does not answer within three of them is lost.
-const PING_EVERY: Duration = Duration::from_secs(10);
+/// A connection that is silent for three of them is lost; the client knows no
+/// other number. A busy one is not asked.
+const PING_EVERY: Duration = Duration::from_secs(2);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(1);
 
