@@ -85,7 +85,7 @@ pub(super) fn of_route(
         None => {}
         Some(item) if item.is("off") => adaptive.enabled = false,
         Some(item) => {
-            if let Some(section) = item.section(&ROUTE_ADAPTIVE, findings) {
+            if let Some(section) = item.section_or_off(&ROUTE_ADAPTIVE, findings) {
                 adaptive.enabled = true;
                 read(&section, &mut adaptive, findings);
             }

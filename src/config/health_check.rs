@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::findings::{Fault, Findings, quoted};
 use super::item::{Item, Section};
+use super::shape::HEALTH_CHECK;
 use crate::endpoint::{HealthCheck, StatusSet};
 
 /// Probes more often than that are a load test.
@@ -14,8 +15,16 @@ const IN_A_ROW: RangeInclusive<u64> = 1..=1_000;
 const LONGEST_BODY_TEXT: usize = 1_024;
 const LONGEST_PATH: usize = 8_192;
 
-/// Reads a health check over the defaults.
-pub(super) fn health_check(section: &Section<'_>, findings: &mut Findings<'_>) -> HealthCheck {
+/// Reads a health check over the defaults; `None` if it is no table.
+pub(super) fn health_check(item: &Item<'_>, findings: &mut Findings<'_>) -> Option<HealthCheck> {
+    if let Some(path) = item.starting("/") {
+        let fault = Fault::new("must be a table, not a string");
+        return item.refuse(fault.help(format!("write {{ path = {} }}", quoted(path))), findings);
+    }
+    item.section(&HEALTH_CHECK, findings).map(|section| read(&section, findings))
+}
+
+fn read(section: &Section<'_>, findings: &mut Findings<'_>) -> HealthCheck {
     let mut check = HealthCheck::default();
     if let Some(item) = section.item("path") {
         check.path = item.read(findings, path).unwrap_or(check.path);

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::findings::{Fault, Findings, Place, quoted};
 use super::shape::Shape;
-use super::suggest::nearest;
+use super::suggest::choose;
 use super::units::{
     LONGEST_DURATION, UnitError, format_duration, format_size, parse_duration, parse_rate,
     parse_size,
@@ -175,11 +175,15 @@ impl<'a> Item<'a> {
         };
         match parse_duration(text) {
             Ok(Duration::ZERO) if !zero => {
-                let fault = Fault::new("must be longer than 0s")
-                    .help("only drain_delay and linger may be 0s");
+                let fault =
+                    Fault::new("must be longer than 0s").help("write a longer one, such as \"1s\"");
                 self.refuse(fault, findings)
             }
             Ok(duration) => Some(duration),
+            Err(_) if zero && &**text == "off" => {
+                let fault = Fault::new("cannot be \"off\"").help("write \"0s\"");
+                self.refuse(fault, findings)
+            }
             Err(UnitError::TooLarge) => {
                 let longest = format_duration(LONGEST_DURATION);
                 let reason = format!("must be at most {longest}, not {}", quoted(text));
@@ -226,6 +230,18 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// A table with known keys, where the word "off" could stand too.
+    pub(super) fn section_or_off(
+        &self,
+        shape: &'static Shape,
+        findings: &mut Findings<'_>,
+    ) -> Option<Section<'a>> {
+        if !self.is_table() {
+            return self.wrong_type("a table or \"off\"", None, findings);
+        }
+        self.section(shape, findings)
+    }
+
     /// The tables of an array of tables; elements that are none are left out.
     pub(super) fn sections(
         &self,
@@ -264,6 +280,11 @@ impl<'a> Item<'a> {
     /// Whether the value is a string, and that one.
     pub(super) fn is(&self, word: &str) -> bool {
         self.value.as_str() == Some(word)
+    }
+
+    /// The value, if it is a string that starts with `start`.
+    pub(super) fn starting(&self, start: &str) -> Option<&'a str> {
+        self.value.as_str().filter(|text| text.starts_with(start))
     }
 
     /// Whether the value is an array.
@@ -351,19 +372,6 @@ impl<'a> Item<'a> {
         let number = self.integer()?;
         Some(format!("did you mean \"{number}{unit}\"?"))
     }
-}
-
-/// One of a few words, else the nearest and all of them.
-pub(super) fn choose<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, Fault> {
-    if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
-        return Ok(*value);
-    }
-    let names: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
-    let fault = Fault::new(format!("{} is not one of {}", quoted(text), names.join(", ")));
-    Err(match nearest(text, words.iter().map(|(word, _)| *word)) {
-        Some(near) => fault.help(format!("did you mean {near:?}?")),
-        None => fault,
-    })
 }
 
 fn kind(value: &DeValue<'_>) -> &'static str {

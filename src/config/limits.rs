@@ -132,8 +132,7 @@ pub(super) fn registry(
     read_ttl(&section, &mut registry, findings);
     registry.slow_start = outlier::slow_start(section.item("slow_start"), findings);
     let check = section.item("health_check");
-    let check = check.and_then(|item| item.section(&shape::HEALTH_CHECK, findings));
-    registry.health_check = check.map(|check| health_check(&check, findings));
+    registry.health_check = check.and_then(|item| health_check(&item, findings));
     let nats = section.item("nats").and_then(|item| item.section(&shape::NATS, findings));
     registry.nats = nats.map(|section| nats::nats(&section, findings));
     let mut number = Numbers { section, findings };

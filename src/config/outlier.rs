@@ -37,7 +37,7 @@ pub(super) fn of_route(
         None => {}
         Some(item) if item.is("off") => outlier.enabled = false,
         Some(item) => {
-            if let Some(section) = item.section(&ROUTE_OUTLIER, findings) {
+            if let Some(section) = item.section_or_off(&ROUTE_OUTLIER, findings) {
                 read(&section, &mut outlier, findings);
             }
         }
@@ -113,9 +113,5 @@ pub(super) fn zone_name(text: &str) -> Result<String, Fault> {
 
 /// Reads a route's `slow_start`; "0s" is none.
 pub(super) fn slow_start(item: Option<Item<'_>>, findings: &mut Findings<'_>) -> Duration {
-    let duration = item.and_then(|item| match item.is("0s") {
-        true => Some(Duration::ZERO),
-        false => item.duration(false, findings),
-    });
-    duration.unwrap_or_default()
+    item.and_then(|item| item.duration(true, findings)).unwrap_or_default()
 }

@@ -7,16 +7,17 @@ use super::findings::{Fault, Findings, quoted};
 use super::headers::edits;
 use super::health_check::health_check;
 use super::host::normalise_host;
-use super::item::{Item, Section, choose};
+use super::item::{Item, Section};
 use super::limits::QUEUE_REQUESTS;
 use super::path::normalise_prefix;
 use super::settings::{Balance, EndpointSettings, HeaderSettings, OutlierSettings};
 use super::settings::{RouteSettings, Timeouts, ZoneSettings};
-use super::shape::{ENDPOINT, HEALTH_CHECK, ROUTE_TIMEOUTS, STICKY};
+use super::shape::{ENDPOINT, ROUTE_TIMEOUTS, STICKY};
 use super::sticky::sticky;
+use super::suggest::none_of;
 use super::tls::endpoint_tls;
 use super::{AdaptiveSettings, adaptive, outlier, timeouts};
-use crate::endpoint::{EndpointAddress, HashOn};
+use crate::endpoint::EndpointAddress;
 
 /// The versions of the PROXY protocol that endpoints can be sent.
 const SEND_PROXY: &[(&str, bool)] = &[("v2", true)];
@@ -92,8 +93,7 @@ fn route(
     let request_headers = edits(section.item("request_headers"), request_id, findings);
     let response_headers = edits(section.item("response_headers"), request_id, findings);
     let metrics = section.item("metrics").and_then(|item| item.flag(findings));
-    let check = section.item("health_check").and_then(|i| i.section(&HEALTH_CHECK, findings));
-    let health_check = check.map(|check| health_check(&check, findings));
+    let health_check = section.item("health_check").and_then(|i| health_check(&i, findings));
     Some(RouteSettings {
         host: host?,
         path: path?,
@@ -209,10 +209,7 @@ pub(super) fn balance(text: &str) -> Result<Balance, Fault> {
         let help = "write \"hash:header:x-user\", \"hash:cookie:id\" or \"hash:source-ip\"";
         return Err(fault.help(help));
     }
-    let words = [
-        ("round-robin", Balance::RoundRobin),
-        ("least-requests", Balance::LeastRequests),
-        ("hash:source-ip", Balance::Hash(HashOn::SourceIp)),
-    ];
-    choose(text, &words.each_ref().map(|(word, balance)| (*word, balance))).cloned()
+    const WORDS: [&str; 5] =
+        ["round-robin", "least-requests", "hash:header:NAME", "hash:cookie:NAME", "hash:source-ip"];
+    Err(none_of(text, WORDS.into_iter()))
 }

@@ -1,5 +1,23 @@
 //! The nearest valid word to one that is not.
 
+use super::findings::{Fault, quoted};
+
+/// One of a few words, else the nearest and all of them.
+pub(super) fn choose<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, Fault> {
+    let found = words.iter().find(|(word, _)| *word == text);
+    found.map(|(_, value)| *value).ok_or_else(|| none_of(text, words.iter().map(|(word, _)| *word)))
+}
+
+/// That a text is none of the valid words: all of them, and the nearest.
+pub(super) fn none_of(text: &str, words: impl Iterator<Item = &'static str> + Clone) -> Fault {
+    let names: Vec<_> = words.clone().map(|word| format!("{word:?}")).collect();
+    let fault = Fault::new(format!("{} is not one of {}", quoted(text), names.join(", ")));
+    match nearest(text, words) {
+        Some(near) => fault.help(format!("did you mean {near:?}?")),
+        None => fault,
+    }
+}
+
 /// The candidate that `word` is most probably a slip of, if any is near enough.
 ///
 /// Near enough is one edit in a word of three, two in one of six, a third of

@@ -60,7 +60,7 @@ fn what_cannot_be_meant_is_refused_with_what_could() {
     refuse_in_route(&[
         (
             "adaptive_concurrency = \"on\"",
-            "p:5:24: route[0].adaptive_concurrency: must be a table, not a string",
+            r#"p:5:24: route[0].adaptive_concurrency: must be a table or "off", not a string"#,
         ),
         (
             "adaptive_concurrency = { min_limt = 1 }",

@@ -33,7 +33,11 @@ fn statuses_can_be_written_as_numbers_ranges_and_lists() {
 #[test]
 fn what_cannot_be_meant_is_refused_with_what_could() {
     refuse_in_route(&[
-        ("health_check = \"/up\"", "p:5:16: route[0].health_check: must be a table, not a string"),
+        (
+            "health_check = \"/up\"",
+            r#"p:5:16: route[0].health_check: must be a table, not a string; write { path = "/up" }"#,
+        ),
+        ("health_check = \"on\"", "p:5:16: route[0].health_check: must be a table, not a string"),
         (
             "health_check = { path = \"up\" }",
             r#"p:5:25: route[0].health_check.path: "up" does not start with "/"; write "/up""#,

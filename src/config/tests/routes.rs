@@ -212,11 +212,11 @@ path = "/%61pi/""#,
         ),
         (
             r#"balance = "round-robbin""#,
-            r#"p:5:11: route[0].balance: "round-robbin" is not one of "round-robin", "least-requests", "hash:source-ip"; did you mean "round-robin"?"#,
+            r#"p:5:11: route[0].balance: "round-robbin" is not one of "round-robin", "least-requests", "hash:header:NAME", "hash:cookie:NAME", "hash:source-ip"; did you mean "round-robin"?"#,
         ),
         (
             r#"balance = "random""#,
-            r#"p:5:11: route[0].balance: "random" is not one of "round-robin", "least-requests", "hash:source-ip""#,
+            r#"p:5:11: route[0].balance: "random" is not one of "round-robin", "least-requests", "hash:header:NAME", "hash:cookie:NAME", "hash:source-ip""#,
         ),
         (
             r#"balance = "hash:query:id""#,

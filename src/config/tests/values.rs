@@ -165,12 +165,12 @@ connect = "18446744073709551615d""#,
         (
             r#"[timeouts]
 connect = "0s""#,
-            "p:3:11: timeouts.connect: must be longer than 0s; only drain_delay and linger may be 0s",
+            "p:3:11: timeouts.connect: must be longer than 0s; write a longer one, such as \"1s\"",
         ),
         (
             r#"[timeouts]
 drain = "0s""#,
-            "p:3:9: timeouts.drain: must be longer than 0s; only drain_delay and linger may be 0s",
+            "p:3:9: timeouts.drain: must be longer than 0s; write a longer one, such as \"1s\"",
         ),
         (
             "[timeouts]\nconnect = -3",
@@ -360,5 +360,22 @@ request_body_min_rate = "fast""#,
             "[workers]\nthreads = 1025",
             "p:3:11: workers.threads: must be between 0 and 1024, not 1025",
         ),
+    ]);
+}
+
+#[test]
+fn what_can_be_off_says_how() {
+    refuse_in_route(&[
+        ("outlier = \"on\"", r#"p:5:11: route[0].outlier: must be a table or "off", not a string"#),
+        ("outlier = false", r#"p:5:11: route[0].outlier: must be a table or "off", not a boolean"#),
+        (
+            "adaptive_concurrency = true",
+            r#"p:5:24: route[0].adaptive_concurrency: must be a table or "off", not a boolean"#,
+        ),
+        (
+            "outlier = { retry_after_max = \"off\" }",
+            r#"p:5:31: route[0].outlier.retry_after_max: cannot be "off"; write "0s""#,
+        ),
+        ("slow_start = \"off\"", r#"p:5:14: route[0].slow_start: cannot be "off"; write "0s""#),
     ]);
 }
