@@ -66,7 +66,7 @@ pub struct NameView {
     /// The name.
     pub name: String,
     /// `resolved`, `stale` (it has an answer, and the last try failed) or
-    /// `unresolved`.
+    /// `unresolved` (it has none, or none any more).
     pub state: String,
     /// Its addresses, sorted.
     pub addresses: Vec<IpAddr>,

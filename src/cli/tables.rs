@@ -124,7 +124,8 @@ fn state(endpoint: &EndpointView) -> String {
         return format!("{} ({fault})", endpoint.state.as_str());
     }
     let state = endpoint.state.as_str();
-    if endpoint.state == EndpointState::Available {
+    // One that was never anything else has nothing to tell.
+    if endpoint.state == EndpointState::Available && matches!(&*endpoint.reason, "" | "new") {
         return state.to_owned();
     }
     let since = age(Duration::from_millis(endpoint.state_age_ms));
@@ -227,7 +228,7 @@ mod tests {
             age_ms: 61_000,
             since_unix_ms: 0,
             state_age_ms: 3_000,
-            reason: "connect-refused".into(),
+            reason: passed_over_for_ms.map_or("new", |_| "connect-refused").into(),
             for_ms: passed_over_for_ms,
             ttl_left_ms: passed_over_for_ms.map(|_| 90_000),
             instance_id: None,
@@ -275,6 +276,14 @@ live.example   /     admin (over nats)  10.0.0.1:80              1       availab
 gone.example   /     file               none (expired 3.0s ago)                                                                         4
 ";
         assert_eq!(routes(&list), expected);
+    }
+
+    #[test]
+    fn an_endpoint_that_came_back_says_since_when_and_why() {
+        let back = EndpointView { reason: "trial-passed".into(), ..endpoint(80, None) };
+        assert_eq!(state(&back), "available (trial-passed, for 3.0s)");
+        let from_an_older_router = EndpointView { reason: String::new(), ..back };
+        assert_eq!(state(&from_an_older_router), "available");
     }
 
     #[test]

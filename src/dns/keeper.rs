@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::config::{DnsSettings, Settings};
 use crate::dns::resolver::Resolver;
-use crate::endpoint::{EndpointAddress, Learnt, Name};
+use crate::endpoint::{EndpointAddress, Learnt, Name, Resolution};
 use crate::lifecycle::{Kept, Phase, TaskKind};
 use crate::router::Shared;
 use crate::sync::Mutex;
@@ -110,7 +110,8 @@ async fn ask(shared: &Shared, resolver: &Resolver, name: &Name, settings: &DnsSe
         // Once, however often it is asked for in vain.
         Some((_, fault)) if learnt.turned => {
             let why = &fault.detail;
-            tracing::warn!(%host, %why, "the name cannot be resolved; what was known of it stays");
+            let addresses = left_with(&resolution);
+            tracing::warn!(%host, %why, "the name cannot be resolved; {addresses}");
         }
         None if learnt.turned => tracing::info!(%host, "the name is resolved again"),
         _ => {}
@@ -120,6 +121,14 @@ async fn ask(shared: &Shared, resolver: &Resolver, name: &Name, settings: &DnsSe
         tracing::info!(%host, addresses = addresses.join(" "), "the name has other addresses");
     }
     learnt
+}
+
+/// What a name that cannot be resolved has nevertheless.
+fn left_with(resolution: &Resolution) -> &'static str {
+    match resolution.addresses().next() {
+        Some(_) => "what was known of it stays",
+        None => "it has no address",
+    }
 }
 
 /// Asks for the names of `settings` that are not known yet, so that routes do
@@ -158,4 +167,23 @@ async fn all(futures: impl Iterator<Item = impl Future<Output = ()>>) {
         if left.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::{FamilyAnswer, NameAnswer};
+
+    #[test]
+    fn a_name_never_resolved_is_not_said_to_keep_what_was_known() {
+        let (mut resolution, terms) = (Resolution::default(), DnsSettings::default().terms);
+        let both = |answer: FamilyAnswer| NameAnswer { v4: answer.clone(), v6: answer };
+        resolution.observe(both(FamilyAnswer::TimedOut), &terms, 0);
+        assert_eq!(left_with(&resolution), "it has no address");
+        let address = ([192, 0, 2, 1]).into();
+        let found = FamilyAnswer::Addresses(vec![address], Duration::from_secs(1));
+        resolution.observe(both(found), &terms, 1);
+        resolution.observe(both(FamilyAnswer::TimedOut), &terms, 2);
+        assert_eq!(left_with(&resolution), "what was known of it stays");
+    }
 }

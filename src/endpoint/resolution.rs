@@ -65,7 +65,7 @@ pub struct NameFault {
 pub struct Resolution {
     v4: Vec<IpAddr>,
     v6: Vec<IpAddr>,
-    /// When the answer in force came.
+    /// When the answer in force came, if there is one.
     resolved_at_ms: Option<u64>,
     /// When it is asked for again.
     next_at_ms: u64,
@@ -93,7 +93,7 @@ impl Resolution {
     }
 
     /// In a word: `resolved`; `stale` if it has an answer and its last try
-    /// failed; `unresolved` if it never had one.
+    /// failed; `unresolved` if it never had one, or has none any more.
     pub fn state(&self) -> &'static str {
         match (self.resolved_at_ms, &self.fault) {
             (None, _) => "unresolved",
@@ -149,6 +149,7 @@ impl Resolution {
         if holds {
             self.v4.clear();
             self.v6.clear();
+            self.resolved_at_ms = None;
         }
         holds && had_any
     }
@@ -275,9 +276,10 @@ mod tests {
         let nothing = both(FamilyAnswer::Nothing);
         assert!(!resolution.observe(nothing.clone(), &TERMS, 10_000).changed);
         assert!(!resolution.observe(nothing.clone(), &TERMS, 39_999).changed);
-        assert_eq!(known(&resolution), [ip(1)]);
+        assert_eq!((known(&resolution), resolution.state()), (vec![ip(1)], "stale"));
         assert!(resolution.observe(nothing.clone(), &TERMS, 40_000).changed);
         assert!(known(&resolution).is_empty());
+        assert_eq!((resolution.state(), resolution.resolved_at_ms()), ("unresolved", None));
         assert!(!resolution.observe(nothing, &TERMS, 50_000).changed);
         assert!(resolution.observe(v4(&[1], S), &TERMS, 60_000).changed);
     }
