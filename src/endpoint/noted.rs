@@ -183,6 +183,26 @@ mod tests {
     }
 
     #[test]
+    fn who_breaks_off_after_its_trial_too_is_out_again_at_once_and_for_longer() {
+        let states = states(2);
+        let set = set(&states, Some(policy()));
+        let break_off = |now_ms| set.note_broken_off(0, &asked(now_ms));
+        let ejected = Some(Change { to: Ejected, reason: Reason::FailuresInARow });
+        assert_eq!([break_off(0), break_off(0)], [None, ejected]);
+        let pass_trial = |now_ms| {
+            let trial = Trial::begin(&states[0], now_ms).expect("its time is up");
+            let passed = set.note(0, Some(trial), true, &asked(now_ms)).expect("it is news");
+            assert_eq!(passed.to, Available);
+        };
+        pass_trial(1_000);
+        assert_eq!(break_off(1_001), ejected);
+        assert_eq!(conditions(&set, 2_900)[0], Ejected, "twice as long");
+        pass_trial(3_001);
+        states[0].delivered();
+        assert_eq!(break_off(3_002), None, "one that came whole ended the row");
+    }
+
+    #[test]
     fn where_nobody_is_ejected_nothing_is_noted() {
         let set = set(&states(2), None);
         for _ in 0..9 {

@@ -111,9 +111,11 @@ impl Outlier {
     }
 
     /// It was ejected or has passed its trial: what was counted is answered for.
+    /// Not so the row of answers that broke off: a trial is passed with a head,
+    /// and whether its content comes whole shows later. If it breaks off too, the
+    /// row is long enough to eject at once; one that comes whole ends it.
     pub(super) fn forget(&self) {
         self.in_a_row.store(0, Relaxed);
-        self.broken_off.store(0, Relaxed);
         self.recent.clear();
     }
 }
@@ -177,6 +179,8 @@ mod tests {
         assert_eq!([broken_off(), broken_off()], [None; 2]);
         assert_eq!(broken_off(), Some(Reason::FailuresInARow));
         outlier.forget();
+        assert_eq!(broken_off(), Some(Reason::FailuresInARow), "it goes on breaking off");
+        outlier.delivered();
         assert!(!outlier.breaks_off());
     }
 
