@@ -94,3 +94,20 @@ fn an_interrupt_is_as_good_as_a_termination() {
     process.signal("INT");
     assert_eq!(process.exit().code(), Some(0));
 }
+
+/// Only in the clear: what stands between a client and a router under TLS may
+/// not have connected yet when the client has.
+#[test]
+fn what_was_sent_before_a_stop_is_answered() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    // So many that the router is told to stop while it still accepts.
+    router.suspend();
+    router.terminate();
+    let mut clients: Vec<_> = (0..300).map(|_| Connection::open(router.address())).collect();
+    clients.iter_mut().for_each(|client| client.send(GET));
+    router.resume();
+    for client in &mut clients {
+        assert_eq!(client.answer("GET").status, 200);
+    }
+}

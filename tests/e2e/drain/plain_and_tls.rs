@@ -152,25 +152,6 @@ fn a_drain_by_the_admin_side_is_as_good_as_a_signal(over: Over) {
     assert_eq!(site.router.exit().code(), Some(0));
 }
 
-fn what_was_sent_before_a_stop_is_answered(over: Over) {
-    let endpoint = ScriptedEndpoint::echo("one");
-    let site = Site::start(over, Config::new().route("a.test", &[endpoint.address()]));
-    // So many that the router is told to stop while it still accepts; and so few
-    // that even handshakes at once leave each time to bring its request.
-    let count = match over {
-        Over::Tcp => 300,
-        Over::Tls => 20,
-    };
-    site.router.suspend();
-    site.router.terminate();
-    let mut clients: Vec<_> = (0..count).map(|_| Connection::open(site.address())).collect();
-    clients.iter_mut().for_each(|client| client.send(GET));
-    site.router.resume();
-    for client in &mut clients {
-        assert_eq!(client.answer("GET").status, 200);
-    }
-}
-
 fn a_second_signal_cuts_at_once(over: Over) {
     let (endpoint, _gate) = held();
     let config = Config::new().set("timeouts.drain", "10m").route("a.test", &[endpoint.address()]);
@@ -211,6 +192,5 @@ suite! {
     a_request_without_an_answer_at_the_deadline_is_told_to_try_elsewhere,
     a_response_cut_at_the_deadline_does_not_look_whole_and_the_log_says_why,
     a_drain_by_the_admin_side_is_as_good_as_a_signal,
-    what_was_sent_before_a_stop_is_answered,
     a_second_signal_cuts_at_once,
 }
