@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pointsman::fuzzing::{Dial, Heard, Step};
+use pointsman::fuzzing::{Dial, Heard, Play, Step};
 
 use super::super::strict::{self, End, From, Message};
 use super::script::Script;
@@ -64,9 +64,14 @@ fn is_tunnel(script: &Script, requests: &[Message], first: &Message, behind: &[u
     if !first.whole || first.one("upgrade").is_none() || behind.is_empty() {
         return false;
     }
-    let switches = |step: &Step| match step {
-        Step::Send(bytes) => bytes.starts_with(b"HTTP/1.1 1"),
-        _ => false,
+    let switches = |play: &Play| {
+        let sends = |step: &Step| match step {
+            Step::Send(bytes) => bytes.to_vec(),
+            _ => Vec::new(),
+        };
+        let said: Vec<u8> = play.steps.iter().flat_map(sends).collect();
+        // A later minor version is read as 1.1: RFC 9110 §2.5.
+        said.windows(12).any(|w| w.starts_with(b"HTTP/1.") && w.ends_with(b" 101"))
     };
     let mut plays = script.dials.iter().filter_map(|dial| match dial {
         Dial::Accepted(play) => Some(play),
@@ -79,7 +84,7 @@ fn is_tunnel(script: &Script, requests: &[Message], first: &Message, behind: &[u
         at += rest.windows(raw.len()).position(|w| w == raw).unwrap_or(0) + raw.len();
         is_of(first, request) && asks(request) && script.sent[at..].starts_with(behind)
     });
-    plays.any(|play| play.steps.iter().any(switches)) && origins.next().is_some()
+    plays.any(switches) && origins.next().is_some()
 }
 
 /// Whether a client's request asks for another protocol.
