@@ -33,7 +33,7 @@ pub(crate) enum End {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum From {
     /// A client's: what RFC 9112 lets a server take, extensions of chunks and
-    /// empty lines before a request included.
+    /// an empty line before a request included.
     Client,
     /// The router's own: nothing but the plain form.
     Router,
@@ -75,17 +75,15 @@ impl Message {
 pub(crate) fn seen_method<'a>(bytes: &'a [u8], requests: &[Message]) -> &'a [u8] {
     let mut rest = bytes;
     for request in requests {
-        rest = strip_empty_lines(rest);
+        rest = strip_empty_line(rest);
         rest = rest.get(request.raw.len()..).unwrap_or_default();
     }
-    strip_empty_lines(rest).split(|byte| *byte == b' ').next().unwrap_or_default()
+    strip_empty_line(rest).split(|byte| matches!(byte, b' ' | b'\n')).next().unwrap_or_default()
 }
 
-fn strip_empty_lines(mut bytes: &[u8]) -> &[u8] {
-    while let Some(rest) = bytes.strip_prefix(b"\r\n") {
-        bytes = rest;
-    }
-    bytes
+/// Takes off the one empty line that may stand before a request (RFC 9112 §2.2).
+fn strip_empty_line(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\r\n").unwrap_or(bytes)
 }
 
 /// Reads a connection's requests.
@@ -94,7 +92,7 @@ pub(crate) fn requests(bytes: &[u8], from: From) -> (Vec<Message>, End) {
     let mut rest = bytes;
     loop {
         if from == From::Client {
-            rest = strip_empty_lines(rest);
+            rest = strip_empty_line(rest);
         }
         let start = rest;
         if rest.is_empty() {

@@ -49,10 +49,17 @@ impl SeenHead {
         Self { method, target, fields }
     }
 
-    /// Reads what can be read of a head that is still coming; `None` before its
-    /// request line is there, since half a target names something else.
+    /// Reads what can be read of a head that is still coming; `None` before a
+    /// space ends its method. The target comes with the whole request line, since
+    /// half of one names something else; the method before it, since an answer to
+    /// HEAD has no content (RFC 9110 section 9.3.2).
     pub fn of_unfinished(head: &[u8], limits: &HeadLimits) -> Option<Self> {
-        memchr::memchr(b'\n', head).map(|_| Self::salvage(head, limits))
+        if memchr::memchr(b'\n', head).is_some() {
+            return Some(Self::salvage(head, limits));
+        }
+        let end = memchr::memchr(b' ', head)?;
+        let method = Self::salvage(&head[..end], limits).method?;
+        Some(Self { method: Some(method), ..Self::default() })
     }
 }
 
@@ -94,7 +101,10 @@ mod tests {
     #[test]
     fn of_an_unfinished_head_whole_lines_are_seen_once_the_first_is_whole() {
         let seen = |head: &[u8]| SeenHead::of_unfinished(head, &LIMITS);
-        assert_eq!(seen(b"GET /acc"), None);
+        assert_eq!(seen(b"HEA"), None);
+        assert_eq!(seen(b"\x16\x03\x01 /x"), None);
+        let method_only = SeenHead { method: Some(Method::HEAD), ..SeenHead::default() };
+        assert_eq!(seen(b"HEAD /acc"), Some(method_only));
         let begun = seen(b"GET /account HTTP/1.1\r\nHost: a\r\nUser-Ag").unwrap();
         assert_eq!(begun.target.as_deref(), Some(b"/account".as_slice()));
         assert_eq!(names(&begun), ["host"]);

@@ -75,7 +75,8 @@ pub(crate) enum Difference {
     CloseBesideObsText,
 }
 
-/// Fields that RFC 9110 section 6.5.1 and the like keep out of trailers.
+/// Fields that RFC 9110 section 6.5.1 and the like keep out of trailers, besides
+/// [`STEERING_PREFIXES`].
 const STEERING: &[&str] = &[
     "age",
     "authorization",
@@ -90,11 +91,7 @@ const STEERING: &[&str] = &[
     "expires",
     "forwarded",
     "host",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
+    "http2-settings",
     "keep-alive",
     "location",
     "max-forwards",
@@ -113,10 +110,10 @@ const STEERING: &[&str] = &[
     "warning",
     "www-authenticate",
     "x-real-ip",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
 ];
+
+/// How others begin: conditions, and what proxies say of a request's origin.
+const STEERING_PREFIXES: &[&str] = &["if-", "x-forwarded-"];
 
 impl Difference {
     pub(crate) const ALL: [Self; 21] = [
@@ -225,9 +222,12 @@ fn compare_trailers<Head>(
     if our.trailers == their.trailers {
         return Ok(None);
     }
+    let steers = |name: &str| {
+        STEERING.contains(&name) || STEERING_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
     let mut rest = their.trailers.clone();
-    for name in STEERING {
-        rest.remove(*name);
+    for name in their.trailers.keys().filter(|name| steers(name.as_str())) {
+        rest.remove(name);
     }
     if our.trailers == rest {
         Ok(Some(Difference::SteeringTrailer))
