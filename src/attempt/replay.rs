@@ -45,6 +45,11 @@ impl ReplayBody {
         }
     }
 
+    /// The body of a request without content.
+    pub(crate) fn empty() -> Self {
+        Self::new(RequestBody::Empty, 0)
+    }
+
     /// Passes a trailer section through `clean` before anyone sees it.
     pub(crate) fn clean_trailers(&mut self, clean: CleanTrailers) {
         self.clean_trailers = Some(clean);

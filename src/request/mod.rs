@@ -28,6 +28,8 @@ mod record;
 mod scope;
 #[cfg(feature = "router")]
 mod subject;
+#[cfg(feature = "router")]
+mod tables;
 mod target;
 #[cfg(feature = "router")]
 mod trace;

@@ -15,9 +15,9 @@ use crate::http1::Version;
 use crate::lifecycle::{Task, TaskKind};
 use crate::listen::tls::TlsFacts;
 use crate::request::phase::Phase;
+use crate::request::tables::Tables;
 use crate::request::trace::trace_id;
 use crate::request::{ClientAddress, Subject};
-use crate::route::Pinned;
 use crate::router::{Route, RouteId, Snapshot, WorkerRouter};
 use crate::sync::Mutex;
 use crate::telemetry::access_log::AccessRecord;
@@ -30,7 +30,7 @@ static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// looks at it; the lock is held for a field at a time and not contended.
 pub(crate) struct Record {
     pub(super) worker: Arc<WorkerRouter>,
-    pub(super) snapshot: Pinned<Snapshot>,
+    pub(super) tables: Tables<Snapshot>,
     pub(super) started: Instant,
     pub(super) client: ClientAddress,
     pub(super) request_id: HeaderValue,
@@ -124,8 +124,10 @@ impl Record {
         self.live.lock().bytes_in += bytes;
     }
 
+    /// Its route; the table it is of changes only together with it, under the
+    /// lock that `live` is of.
     pub(super) fn route(&self, live: &Live) -> Option<Route<'_>> {
-        live.route.map(|id| self.snapshot.route(id))
+        live.route.map(|id| self.tables.current().route(id))
     }
 
     /// As the admin side shows it.

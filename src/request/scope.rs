@@ -18,6 +18,7 @@ use crate::listen::tls::TlsFacts;
 use crate::request::counted::Counted;
 use crate::request::phase::Phase;
 use crate::request::record::{Live, Record};
+use crate::request::tables::Tables;
 use crate::request::{ClientAddress, RequestBody, Subject};
 use crate::respond::fields::response_trailers;
 use crate::route::Pinned;
@@ -43,7 +44,7 @@ impl Scope {
         let in_flight = worker.clone();
         let record = in_flight.in_flight_records.insert(|slot| Record {
             worker,
-            snapshot,
+            tables: Tables::new(snapshot),
             started: now(),
             client,
             request_id,
@@ -53,8 +54,10 @@ impl Scope {
         Self { record }
     }
 
+    /// The table it works on: the one it began with, unless it
+    /// [moved](Self::move_to).
     pub(crate) fn snapshot(&self) -> &Pinned<Snapshot> {
-        &self.record.snapshot
+        self.record.tables.current()
     }
 
     pub(crate) fn worker(&self) -> &WorkerRouter {
@@ -87,6 +90,22 @@ impl Scope {
 
     pub(crate) fn set_route(&self, route: RouteId) {
         self.record.live.lock().route = Some(route);
+    }
+
+    /// Whether it may go on to a newer table once more.
+    pub(crate) fn may_move(&self) -> bool {
+        self.record.tables.may_move()
+    }
+
+    /// From now on it works on this table, where this is its route; whether it
+    /// [might](Self::may_move). Only before anything of it was sent.
+    pub(crate) fn move_to(&self, table: Pinned<Snapshot>, route: RouteId) -> bool {
+        let mut live = self.record.live.lock();
+        let moved = self.record.tables.move_to(table);
+        if moved {
+            live.route = Some(route);
+        }
+        moved
     }
 
     /// A response's trailer section as the route lets it through.

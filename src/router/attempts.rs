@@ -16,7 +16,7 @@ use crate::error::{AttemptOutcome, Code, RouterError};
 use crate::http1::{HeadLimits, ParsedResponse};
 use crate::proxy_protocol::Origin;
 use crate::request::{BodyFailure, ClientInfo, InterimSink, Phase, RequestHead, Scope};
-use crate::router::queue::{Queue, Refused};
+use crate::router::queue::{Queue, Refused, Turn};
 use crate::router::{NO_ADDRESS, Route, RouteId, Sender, WorkerRouter, affinity, verdict};
 use crate::upstream::{
     Answer, Answered, ConnectError, EndpointConnection, Hop, Reuse, RoundTripError, Terms,
@@ -51,9 +51,9 @@ pub(super) async fn run(
     scope: &Scope,
     id: RouteId,
     head: &RequestHead,
-    mut body: ReplayBody,
+    body: &mut ReplayBody,
     interim: Option<&dyn InterimSink>,
-    deadline: Option<Instant>,
+    (deadline, turn): (Option<Instant>, &mut Turn),
 ) -> Result<Winner, RouterError> {
     let snapshot = scope.snapshot();
     let (settings, route) = (&snapshot.settings, snapshot.route(id));
@@ -85,8 +85,7 @@ pub(super) async fn run(
         wait_ms: WAIT_MS,
     });
     let take_retry = |now_ms| shared.budget.take_retry(now_ms);
-    let patience = route.timeouts.queue;
-    let mut queue = Queue { worker, route, set: endpoints, deadline, patience, ticket: None };
+    let mut queue = Queue { worker, route, set: endpoints, deadline, head, turn };
     let mut action = planner.step(Event::Start, started_ms, take_retry);
     let key = affinity::key(&endpoints.choosing().balance, head, settings);
     let kept_with = endpoints.stay_with(head);
@@ -152,7 +151,7 @@ pub(super) async fn run(
                     now,
                     terms: &terms,
                 };
-                let (result, took) = attempt.run(scope, &mut body, interim, wait.as_mut()).await;
+                let (result, took) = attempt.run(scope, body, interim, wait.as_mut()).await;
                 let outlier = &route.settings.outlier;
                 // A place that a failure frees goes on only when the endpoint is
                 // marked: whoever gets it knows.
@@ -165,6 +164,7 @@ pub(super) async fn run(
                         }
                         let cookie = endpoints.new_cookie(kept_with, index, head);
                         let sender = Sender::new(id, index, endpoints);
+                        let body = std::mem::replace(body, ReplayBody::empty());
                         let winner = winner(answered, body, lease, worker, sender, &terms);
                         return Ok(Winner { cookie, ..winner });
                     }

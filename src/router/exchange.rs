@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::attempt::{ReplayBody, request_trailers, upgrade};
 use crate::error::{Code, RouterError};
 use crate::http1::Framing;
+use crate::listen::tls::TlsFacts;
 use crate::request::admission::{Admitted, Rules, admit};
 use crate::request::{Arrival, ClientAddress, ClientInfo, RequestBody, RequestHead};
 use crate::request::{Scope, Subject, id};
@@ -19,6 +20,7 @@ use crate::respond::fields::response_fields;
 use crate::respond::{Reply, ReplyBody};
 use crate::route::Pinned;
 use crate::router::attempts::{self, Winner};
+use crate::router::queue::Turn;
 use crate::router::{NO_ADDRESS, Route, Router, Snapshot, client_certificate, own, probe};
 
 /// What a request came to.
@@ -110,10 +112,7 @@ impl Router {
             Ok(Admitted::Request(head)) => Arc::new(head),
         };
         scope.set_subject(Subject::Head(head.clone()));
-        if tls.is_some_and(|tls| !snapshot.takes(&tls, head.host())) {
-            let detail = "the connection was made for another host; make one for this";
-            return Err(RouterError::new(Code::Misdirected, detail));
-        }
+        takes(snapshot, tls.as_deref(), &head)?;
         if crowded {
             let detail = "as many requests are in flight as the router takes";
             return Err(RouterError::new(Code::Overloaded, detail));
@@ -121,12 +120,24 @@ impl Router {
         let id = snapshot.lookup(head.host(), head.path()).ok_or_else(|| no_route(&head))?;
         scope.set_route(id);
         let route = snapshot.route(id);
-        let body = replayable(snapshot, &head, route, scope.counted(body));
+        let mut body = replayable(snapshot, &head, route, scope.counted(body));
         let deadline = route.timeouts.request.map(|all| Instant::from_std(scope.started()) + all);
         let interim = interim.as_deref();
-        attempts::run(self.worker(), scope, id, &head, body, interim, deadline)
-            .await
-            .map(Outcome::Answered)
+        let (mut id, mut turn) = (id, Turn::new(route.timeouts.queue));
+        loop {
+            let due = (deadline, &mut turn);
+            let ended = attempts::run(self.worker(), scope, id, &head, &mut body, interim, due);
+            let ended = ended.await;
+            // While it waited, the route was given others to choose from.
+            let Some((table, route)) = turn.moves_to.take() else {
+                return ended.map(Outcome::Answered);
+            };
+            takes(&table, tls.as_deref(), &head)?;
+            if !scope.move_to(table, route) {
+                return ended.map(Outcome::Answered);
+            }
+            id = route;
+        }
     }
 
     /// Whether the client is one of `headers.trusted_proxies`.
@@ -136,6 +147,20 @@ impl Router {
         client.peer != NO_ADDRESS
             && proxies.iter().any(|network| network.contains(client.peer.ip()))
     }
+}
+
+/// Whether a request for this host may come on its client's connection, by this
+/// table.
+fn takes(
+    snapshot: &Snapshot,
+    tls: Option<&TlsFacts>,
+    head: &RequestHead,
+) -> Result<(), RouterError> {
+    if tls.is_some_and(|tls| !snapshot.takes(tls, head.host())) {
+        let detail = "the connection was made for another host; make one for this";
+        return Err(RouterError::new(Code::Misdirected, detail));
+    }
+    Ok(())
 }
 
 /// Wraps the request's content so that it can be sent again; trailers are held

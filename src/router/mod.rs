@@ -8,6 +8,7 @@ mod attempts;
 mod before_request;
 mod client_certificate;
 mod exchange;
+mod newer;
 mod own;
 mod probe;
 mod queue;

@@ -5,9 +5,7 @@
 //! The place in the line is part of this future: a client that leaves drops
 //! it, at whatever point.
 
-use std::collections::HashSet;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -15,14 +13,13 @@ use tokio::time::Instant as TokioInstant;
 
 use crate::attempt::Planner;
 use crate::clock::Clock;
-use crate::endpoint::{
-    Asked, Choice, EndpointSet, EndpointState, Entrance, LOOK_AGAIN_MS, Lease, Queued, Ticket,
-};
+use crate::endpoint::{Asked, Choice, EndpointSet, Entrance, LOOK_AGAIN_MS, Lease, Queued, Ticket};
 use crate::error::{Code, RouterError};
 use crate::guard::{self, Guard};
-use crate::request::Scope;
+use crate::request::{RequestHead, Scope};
 use crate::route::Pinned;
-use crate::router::{Route, Snapshot, WorkerRouter};
+use crate::router::newer::Newer;
+use crate::router::{Route, RouteId, Snapshot, WorkerRouter};
 
 /// What a request's attempts need to find an endpoint each.
 pub(super) struct Queue<'a> {
@@ -31,15 +28,35 @@ pub(super) struct Queue<'a> {
     pub(super) set: &'a EndpointSet,
     /// When the whole request must be over.
     pub(super) deadline: Option<TokioInstant>,
+    /// As found by lookup.
+    pub(super) head: &'a RequestHead,
+    pub(super) turn: &'a mut Turn,
+}
+
+/// What a request keeps of its wait, from attempt to attempt and from table to
+/// table.
+pub(super) struct Turn {
     /// How much of `timeouts.queue` is left; all attempts share it.
-    pub(super) patience: Duration,
+    patience: Duration,
     /// Its turn, from its first wait on.
-    pub(super) ticket: Option<Ticket>,
+    ticket: Option<Ticket>,
+    /// Where it is to go on instead, after [`Refused::Moved`].
+    pub(super) moves_to: Option<(Pinned<Snapshot>, RouteId)>,
+}
+
+impl Turn {
+    /// It has not waited yet, and may for so long.
+    pub(super) fn new(patience: Duration) -> Self {
+        Self { patience, ticket: None, moves_to: None }
+    }
 }
 
 /// Why an attempt comes to no endpoint.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 pub(super) enum Refused {
+    /// There is more to choose from in a newer table.
+    #[error("the route has other endpoints by now")]
+    Moved,
     /// Nothing to go to, nor to wait for.
     #[error("every endpoint of the route has been tried, or taken out")]
     NoneLeft,
@@ -100,33 +117,45 @@ impl<'a> Queue<'a> {
         asked: &Asked,
         now: Instant,
     ) -> Result<(Choice<'a>, Lease, Instant), Refused> {
-        let Ok(queued) = Queued::join(self.set, self.worker.index, self.ticket) else {
+        let Ok(queued) = Queued::join(self.set, self.worker.index, self.turn.ticket) else {
             return Err(Refused::LineFull);
         };
-        self.ticket = Some(queued.ticket());
+        self.turn.ticket = Some(queued.ticket());
         let mut place = InLine(Some(queued));
         let begun = TokioInstant::from_std(now);
         scope.enter_queue(now);
         let _gauge = self.worker.metrics.queued();
-        let over = begun + self.patience;
+        let over = begun + self.turn.patience;
         let due = self.deadline.map_or(over, |deadline| deadline.min(over));
         let mut clock = Clock::default();
         let look_again = Duration::from_millis(LOOK_AGAIN_MS);
         let shared = &self.worker.shared;
-        let mut left = Left::of(self);
+        let mut newer = Newer::of(self, scope, planner);
         let entrance = poll_fn(|cx| {
             loop {
                 let now = TokioInstant::now();
                 let asked = Asked { now_ms: shared.now_ms(now.into_std()), ..*asked };
-                left.look(self);
-                let is_gone = |index| left.is_gone(index);
+                newer.look(self, scope, planner);
+                let is_gone = |index| newer.is_gone(index);
                 let queued = place.0.as_mut().expect("it is left below, and only there");
                 let polled = queued.poll(cx.waker(), planner.tried(), is_gone, &asked);
-                if let Poll::Ready(at) = polled {
-                    return Poll::Ready(Some(at));
+                if let Poll::Ready(Entrance::In(choice, lease)) = polled {
+                    return Poll::Ready(Ok((choice, lease)));
+                }
+                if let Some(moves_to) = newer.moves_to() {
+                    self.turn.moves_to = Some(moves_to);
+                    return Poll::Ready(Err(Refused::Moved));
+                }
+                if polled.is_ready() {
+                    return Poll::Ready(Err(Refused::NoneLeft));
                 }
                 if now >= due {
-                    return Poll::Ready(None);
+                    let own = due < over;
+                    return Poll::Ready(Err(if own {
+                        Refused::Deadline
+                    } else {
+                        Refused::TooLong
+                    }));
                 }
                 ready!(clock.poll_until_from(cx, now, (now + look_again).min(due)));
             }
@@ -134,14 +163,10 @@ impl<'a> Queue<'a> {
         .await;
         drop(place.0.take());
         let now = TokioInstant::now();
-        self.patience = over.saturating_duration_since(now);
+        self.turn.patience = over.saturating_duration_since(now);
         scope.leave_queue(now.into_std());
-        match entrance {
-            Some(Entrance::In(choice, lease)) => Ok((choice, lease, now.into_std())),
-            Some(_) => Err(Refused::NoneLeft),
-            None if due < over => Err(Refused::Deadline),
-            None => Err(Refused::TooLong),
-        }
+        let (choice, lease) = entrance?;
+        Ok((choice, lease, now.into_std()))
     }
 }
 
@@ -157,54 +182,10 @@ impl Drop for InLine<'_> {
     }
 }
 
-/// What a newer table has left of the endpoints that a request waits for. It
-/// works on the table it began with, but waits for nobody who is gone.
-struct Left {
-    seen: Pinned<Snapshot>,
-    /// By index; empty while nobody is.
-    gone: Vec<bool>,
-}
-
-impl Left {
-    fn of(queue: &Queue<'_>) -> Self {
-        let mut left = Self { seen: queue.worker.snapshots.pin(), gone: Vec::new() };
-        left.compare(queue);
-        left
-    }
-
-    /// Looks whether there is another table.
-    fn look(&mut self, queue: &Queue<'_>) {
-        let current = queue.worker.snapshots.pin();
-        if !std::ptr::eq(&*current, &*self.seen) {
-            self.seen = current;
-            self.compare(queue);
-        }
-    }
-
-    fn compare(&mut self, queue: &Queue<'_>) {
-        let own = queue.route.entry();
-        let (host, path) = own.host_and_path();
-        let now = self.seen.entries().get_text(host, path);
-        if now.is_some_and(|now| std::ptr::eq(&**now, own)) {
-            self.gone.clear();
-            return;
-        }
-        let addresses =
-            now.iter().flat_map(|now| &now.endpoints).map(|endpoint| endpoint.address());
-        let addresses: HashSet<_> = addresses.collect();
-        let gone = |state: &Arc<EndpointState>| !addresses.contains(&state.address());
-        self.gone = queue.set.endpoints().iter().map(gone).collect();
-    }
-
-    fn is_gone(&self, index: usize) -> bool {
-        self.gone.get(index).is_some_and(|gone| *gone)
-    }
-}
-
 impl From<Refused> for RouterError {
     fn from(refused: Refused) -> Self {
         let code = match refused {
-            Refused::NoneLeft => Code::NoEndpoint,
+            Refused::NoneLeft | Refused::Moved => Code::NoEndpoint,
             Refused::LineFull | Refused::TooLong => Code::EndpointsSaturated,
             Refused::Deadline => return Self::from(Code::DeadlineExceeded),
         };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{asking, held, json as page, limited, one_by_one, until_queued};
+use super::{asking, held, json as page, limited, logged, one_by_one, until_queued};
 use crate::admin_routes::put;
 use crate::harness::wait::eventually;
 use crate::harness::{Config, Connection, Gate, Router, ScriptedEndpoint};
@@ -69,17 +69,61 @@ fn who_waits_for_an_endpoint_that_is_taken_out_waits_for_those_that_are_left() {
 }
 
 #[test]
-fn who_waits_for_endpoints_that_are_all_taken_out_is_told_so() {
+fn who_waits_for_endpoints_that_are_all_replaced_goes_to_the_new_ones() {
     let ((gone, _shut), new) = (held("gone"), ScriptedEndpoint::echo("new"));
     let router = Router::start(&limited(1, &[&gone]));
     let _holding = asking(&router, "/");
     gone.request_head(0);
-    let mut waiting = asking(&router, "/");
+    let mut waiting = Connection::open(router.address());
+    waiting.send("POST /waits HTTP/1.1\r\nHost: a.test\r\nContent-Length: 7\r\n\r\ncontent");
     until_queued(&router, 1);
     router.reload(&limited(1, &[&new]));
-    let answer = waiting.answer("GET");
-    assert_eq!((answer.status, answer.code()), (503, Some("no-endpoint")));
-    assert_eq!(asking(&router, "/").answer("GET").field("x-endpoint"), "new");
+    let answer = waiting.answer("POST");
+    assert_eq!((answer.status, answer.field("x-endpoint")), (200, "new"), "{}", answer.text());
+    assert_eq!((new.request_head(0).line(), gone.count()), ("POST /waits HTTP/1.1", 1));
+    let line = logged(&router, "/waits");
+    assert_eq!((&line["status"], &line["endpoint"]), (&json!(200), &json!(new.address())));
+    assert!(line["queue_ms"].as_f64().is_some_and(|waited| waited > 0.0), "{line}");
+}
+
+#[test]
+fn who_waits_for_a_full_endpoint_goes_to_one_that_is_added() {
+    let ((full, _shut), added) = (held("full"), ScriptedEndpoint::echo("added"));
+    let router = Router::start(&limited(1, &[&full]));
+    let _holding = asking(&router, "/");
+    full.request_head(0);
+    let mut waiting = [asking(&router, "/1"), asking(&router, "/2")];
+    until_queued(&router, 2);
+    router.reload(&limited(1, &[&full, &added]));
+    for client in &mut waiting {
+        assert_eq!(client.answer("GET").field("x-endpoint"), "added");
+    }
+    assert_eq!(full.count(), 1);
+}
+
+#[test]
+fn who_waits_goes_on_waiting_where_the_new_endpoint_is_full_too() {
+    let ((gone, _shut), (full, gate)) = (held("gone"), held("full"));
+    let config = |endpoint| {
+        limited(1, &[endpoint]).route_with("b.test", &[full.address()], "max_requests = 1")
+    };
+    let router = Router::start(&config(&gone));
+    let _holding = asking(&router, "/");
+    gone.request_head(0);
+    let mut other = Connection::open(router.address());
+    other.send("GET / HTTP/1.1\r\nHost: b.test\r\n\r\n");
+    full.request_head(0);
+    let mut waiting = asking(&router, "/");
+    until_queued(&router, 1);
+    router.reload(&config(&full));
+    let mut behind = asking(&router, "/");
+    until_queued(&router, 2);
+    assert_eq!(full.count(), 1);
+    gate.open();
+    for client in [&mut other, &mut waiting, &mut behind] {
+        assert_eq!(client.answer("GET").text(), "full");
+    }
+    assert_eq!(gone.count(), 1);
 }
 
 #[test]
