@@ -79,18 +79,16 @@ impl Ledger {
             expired.table_changed = true;
             return;
         }
-        let Remaining { endpoints, next_ms } =
+        let Remaining { endpoints, gone, next_ms } =
             remaining(own, self.links[look.source as usize], now_ms);
-        if endpoints.len() == own.endpoints.len() {
+        if gone.is_empty() {
             if let Some(next_ms) = next_ms {
                 self.schedule(own, next_ms);
             }
             return;
         }
         let Some((host, path)) = own.key() else { return };
-        for gone in
-            own.endpoints.iter().filter(|one| !endpoints.iter().any(|left| Arc::ptr_eq(left, one)))
-        {
+        for gone in gone {
             let change = Change::Unregister {
                 host: host.clone(),
                 path: path.clone(),
@@ -143,13 +141,14 @@ impl Link {
 
 struct Remaining {
     endpoints: Vec<Arc<Endpoint>>,
-    /// When the first of them is due.
+    gone: Vec<Arc<Endpoint>>,
+    /// When the first of those that are left is due.
     next_ms: Option<u64>,
 }
 
 /// Ends what is due of a route; what is left of it.
 fn remaining(route: &Entry, link: Link, now_ms: u64) -> Remaining {
-    let mut left = Remaining { endpoints: Vec::new(), next_ms: None };
+    let mut left = Remaining { endpoints: Vec::new(), gone: Vec::new(), next_ms: None };
     for endpoint in &route.endpoints {
         let holds_until_ms = match endpoint.ttl_ms() {
             None => None,
@@ -157,7 +156,10 @@ fn remaining(route: &Entry, link: Link, now_ms: u64) -> Remaining {
             Some(ttl_ms) => {
                 let grace_ms = if link.returned_ms == 0 { 0 } else { link.returned_ms + ttl_ms };
                 match endpoint.term.expire(now_ms, grace_ms) {
-                    Verdict::Ended => continue,
+                    Verdict::Ended => {
+                        left.gone.push(Arc::clone(endpoint));
+                        continue;
+                    }
                     Verdict::Holds(until_ms) => Some(until_ms),
                 }
             }

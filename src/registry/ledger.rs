@@ -11,10 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::calendar::Calendar;
-use super::endpoint::{self, Endpoint};
 use super::entry::{self, Entry, with_layer};
 use super::tombstones::{Memory, Tombstones};
-use super::{Change, Outcome, Registration, Source};
+use super::{Registration, Source};
 use crate::config::RegistrySettings;
 use crate::route::{HostPattern, PathPrefix, RouteTable};
 use crate::router::Makings;
@@ -56,6 +55,9 @@ pub(crate) struct Ledger {
     pub(super) file: Vec<(HostPattern, PathPrefix)>,
     /// The different addresses in it.
     pub(super) file_addresses: usize,
+    /// Endpoints that were put into new versions of routes.
+    #[cfg(test)]
+    pub(super) copied: usize,
 }
 
 /// How a source stands.
@@ -78,6 +80,8 @@ impl Ledger {
             labelled: HashSet::new(),
             file: Vec::new(),
             file_addresses: 0,
+            #[cfg(test)]
+            copied: 0,
         }
     }
 
@@ -85,125 +89,6 @@ impl Ledger {
     /// those of the file.
     pub(crate) fn endpoints(&self) -> usize {
         self.endpoints + self.file_addresses
-    }
-
-    /// Makes changes in an order that is right whatever their times are:
-    /// nothing of it is late, and nothing that goes is remembered.
-    pub(crate) fn without_memory<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> T {
-        let memory = std::mem::replace(&mut self.bounds.memory, Memory { most: 0, for_ms: 0 });
-        let tombstones = std::mem::take(&mut self.tombstones);
-        let made = make(self);
-        (self.bounds.memory, self.tombstones) = (memory, tombstones);
-        made
-    }
-
-    /// Makes a change; what became of it.
-    pub(crate) fn change(
-        &mut self,
-        source: Source,
-        change: &Change,
-        now_ms: u64,
-        makings: Makings<'_>,
-    ) -> Outcome {
-        match change {
-            Change::Register(said) => self.register(source, said, now_ms, makings),
-            Change::Unregister { host, path, endpoint, instance_id, updated_at_ns } => {
-                let top = self.table.get(host, path).cloned();
-                let own = top.as_ref().and_then(|top| top.layer(source));
-                let at = own.map(|own| own.position(*endpoint));
-                let (Some(own), Some(Ok(at))) = (own, at) else {
-                    if let Some(time) = updated_at_ns {
-                        let who = (source, entry::name(host, path), *endpoint);
-                        self.tombstones.bury(who, *time, now_ms, self.bounds.memory);
-                    }
-                    return Outcome::Unknown;
-                };
-                let leaving = &own.endpoints[at];
-                if let (Some(named), Some(there)) = (instance_id, leaving.instance_id())
-                    && **named != *there
-                {
-                    return Outcome::Unknown;
-                }
-                if leaving.outdates(*updated_at_ns) {
-                    return Outcome::Stale;
-                }
-                leaving.term.end();
-                if let Some(time) = leaving.updated_at_ns().max(*updated_at_ns) {
-                    let who = (source, Arc::clone(&own.name), *endpoint);
-                    self.tombstones.bury(who, time, now_ms, self.bounds.memory);
-                }
-                let mut left = own.endpoints.to_vec();
-                left.remove(at);
-                let next = (!left.is_empty()).then(|| own.with_endpoints(left));
-                self.put((host, path), top.as_ref(), source, next, makings);
-                Outcome::Removed
-            }
-            Change::RemoveRoute { host, path } => {
-                let top = self.table.get(host, path).cloned();
-                let Some(own) = top.as_ref().and_then(|top| top.layer(source)) else {
-                    return Outcome::Unknown;
-                };
-                own.endpoints.iter().for_each(|endpoint| endpoint.term.end());
-                self.put((host, path), top.as_ref(), source, None, makings);
-                Outcome::Removed
-            }
-        }
-    }
-
-    fn register(
-        &mut self,
-        source: Source,
-        said: &Registration,
-        now_ms: u64,
-        makings: Makings<'_>,
-    ) -> Outcome {
-        let top = self.table.get(&said.host, &said.path).cloned();
-        let own = top.as_ref().and_then(|top| top.layer(source));
-        let mut endpoints = own.map(|own| own.endpoints.to_vec()).unwrap_or_default();
-        let balance_is_new = said.balance.is_some()
-            && own.is_none_or(|own| own.balance.as_deref() != said.balance.as_ref());
-        let outcome = match own.map_or(Err(0), |own| own.position(said.endpoint)) {
-            Ok(at) => {
-                let known = &endpoints[at];
-                if known.outdates(said.updated_at_ns) {
-                    return Outcome::Stale;
-                }
-                let same = !balance_is_new && known.is_said(said);
-                if same && known.refresh(said.updated_at_ns, now_ms) {
-                    return Outcome::Refreshed;
-                }
-                known.term.end();
-                endpoints[at] = Arc::new(Endpoint::new(said, now_ms, Some(known)));
-                Outcome::Updated
-            }
-            Err(_) if self.has_left_since(source, said, now_ms) => return Outcome::Stale,
-            Err(_) if self.endpoints >= self.bounds.endpoints => return Outcome::Full,
-            Err(at) => {
-                endpoints.insert(at, Arc::new(Endpoint::new(said, now_ms, None)));
-                Outcome::Added
-            }
-        };
-        let mut next = match own {
-            Some(own) => own.with_endpoints(endpoints),
-            None => {
-                let name = entry::name(&said.host, &said.path);
-                let label = self.label(&name, makings.metrics);
-                let mut next = Entry::new(name, label, source);
-                next.endpoints = endpoints.into();
-                next
-            }
-        };
-        next.empty_since_ms = None;
-        if balance_is_new {
-            next.balance = said.balance.clone().map(Box::new);
-        }
-        if said.ttl.is_some() {
-            // By the time to live that is kept, or its end would be missed.
-            let ttl_ms = u64::from(endpoint::ttl_ms(said.ttl));
-            self.schedule(&next, now_ms.saturating_add(ttl_ms));
-        }
-        self.put((&said.host, &said.path), top.as_ref(), source, Some(next), makings);
-        outcome
     }
 
     /// Whether what is said is older than the word by which the endpoint left.
@@ -252,7 +137,7 @@ impl Ledger {
     }
 
     /// The label of a live route.
-    fn label(&mut self, name: &Arc<str>, metrics: &Metrics) -> RouteLabel {
+    pub(super) fn label(&mut self, name: &Arc<str>, metrics: &Metrics) -> RouteLabel {
         let label = metrics.add_route(name);
         if label != RouteLabel::OTHER {
             self.labelled.insert(Arc::clone(name));

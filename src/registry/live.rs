@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::entry::Entry;
 use super::ledger::Ledger;
-use super::{Change, Heard, Outcome, Registration, Source};
+use super::{Change, Heard, Order, Outcome, Registration, Source};
 use crate::route::{HostPattern, PathPrefix, RouteTable};
 use crate::router::{Shared, Snapshot};
 
@@ -117,14 +117,11 @@ impl LiveRoutes {
         why: Why,
     ) -> Vec<Outcome> {
         let (now_ms, makings) = (self.shared.now_ms(now), self.shared.makings());
-        let make = |ledger: &mut Ledger| -> Vec<Outcome> {
-            let one = |change| ledger.change(source, change, now_ms, makings);
-            changes.iter().map(one).collect()
+        let order = match why {
+            Why::Said | Why::Imported => Order::Heard,
+            Why::Restored => Order::Made,
         };
-        match why {
-            Why::Said | Why::Imported => make(&mut live.ledger),
-            Why::Restored => live.ledger.without_memory(make),
-        }
+        live.ledger.make(source, changes, order, now_ms, makings)
     }
 
     fn make(&self, source: Source, changes: Vec<Change>, now: Instant, why: Why) -> Vec<Outcome> {

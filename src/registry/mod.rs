@@ -6,6 +6,7 @@
 
 mod calendar;
 mod details;
+mod draft;
 mod endpoint;
 mod entry;
 mod expiry;
@@ -31,6 +32,7 @@ pub use nats::{Intake, Subject};
 pub use registration::{Change, Heard, Outcome, Registration, Tags};
 pub use source::Source;
 
+pub(crate) use draft::Order;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use entry::Entry;
 pub(crate) use expiry::LOOKS_AT_ONCE;

@@ -69,6 +69,12 @@ impl Tombstones {
         })
     }
 
+    /// Forgets that an endpoint left.
+    pub(crate) fn unearth(&mut self, who: &Who) {
+        // What stands in the order for it is void now.
+        self.left.remove(who);
+    }
+
     /// Forgets what is too old or too much; to be called now and then.
     pub(crate) fn forget(&mut self, now_ms: u64, memory: Memory) {
         while let Some((at_ms, _)) = self.order.front()
