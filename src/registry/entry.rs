@@ -50,6 +50,12 @@ pub(crate) fn split(name: &str) -> (&str, &str) {
     name.split_at(name.find('/').unwrap_or(name.len()))
 }
 
+/// The host and the path of a name, to be looked for in a table.
+pub(crate) fn key(name: &str) -> Option<(HostPattern, PathPrefix)> {
+    let (host, path) = split(name);
+    Some((host.parse().ok()?, if path.is_empty() { PathPrefix::ROOT } else { path.parse().ok()? }))
+}
+
 impl Entry {
     /// A route without endpoints or options.
     pub(crate) fn new(name: Arc<str>, label: RouteLabel, source: Source) -> Self {
@@ -102,8 +108,7 @@ impl Entry {
 
     /// Its host and path, to be looked for in a table.
     pub(crate) fn key(&self) -> Option<(HostPattern, PathPrefix)> {
-        let (host, path) = self.host_and_path();
-        Some((host.parse().ok()?, path.parse().ok()?))
+        key(&self.name)
     }
 
     /// What to look at when something of it is due.

@@ -139,10 +139,12 @@ impl LiveRoutes {
         let outcomes = self.change(live, source, &changes, now, why);
         if outcomes.iter().any(|outcome| outcome.is_change()) {
             self.publish(live);
-            if why == Why::Said {
-                let mut kept = outcomes.iter().map(|outcome| outcome.is_change());
-                let mut changes = changes;
-                changes.retain(|_| kept.next().unwrap_or(false));
+        }
+        if why == Why::Said {
+            let mut left = outcomes.iter();
+            let mut changes = changes;
+            changes.retain(|change| left.next().is_some_and(|outcome| is_told(change, *outcome)));
+            if !changes.is_empty() {
                 live.tell(source, &changes);
             }
         }
@@ -232,7 +234,8 @@ impl LiveRoutes {
 
     /// Has `journal` told of every change that comes into force from now on,
     /// in their order, with the [`version`](Self::version) they make. What
-    /// expires is told as unregistered. It is called under the lock of the
+    /// expires is told as unregistered; that an endpoint left at a time is told
+    /// even if nobody knew it, since it is remembered. It is called under the lock of the
     /// routes: it must be quick, and not call back.
     pub fn journal(&self, journal: impl FnMut(Source, &[Change], u64) + Send + 'static) {
         self.shared.live.lock().journal = Some(Box::new(journal));
@@ -262,6 +265,10 @@ impl LiveRoutes {
         self.shared.snapshots.current()
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     fn publish(&self, live: &mut Live) {
         live.version += 1;
         self.shared.publish_table(&live.ledger.table);
@@ -286,6 +293,12 @@ fn of_layer(layer: Option<&Arc<Entry>>) -> Vec<Registration> {
         said
     });
     of.collect()
+}
+
+/// Whether something is new by a change: the table, or what is remembered.
+fn is_told(change: &Change, outcome: Outcome) -> bool {
+    let has_time = matches!(change, Change::Unregister { updated_at_ns: Some(_), .. });
+    outcome.is_change() || outcome == Outcome::Unknown && has_time
 }
 
 /// The routes of all sources, by host and path.

@@ -14,6 +14,7 @@ mod file;
 mod file_routes;
 mod in_force;
 mod ledger;
+mod left;
 mod live;
 pub mod message;
 mod nats;

@@ -12,12 +12,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Source;
 
 /// Which endpoint of which route, by host and path, of which source.
-type Who = (Source, Arc<str>, SocketAddr);
+pub(crate) type Who = (Source, Arc<str>, SocketAddr);
 
 /// What is remembered at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub(crate) struct Tombstones {
     /// In the order in which they left; one that came back and left again
     /// stands here twice, and the first is void.
     order: VecDeque<(u64, Who)>,
+    /// How many have gone from the front of the order.
+    gone: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,10 +84,32 @@ impl Tombstones {
             && (now_ms >= at_ms.saturating_add(memory.for_ms) || self.order.len() > memory.most)
         {
             let Some((at_ms, who)) = self.order.pop_front() else { return };
+            self.gone += 1;
             if self.left.get(&who).is_some_and(|left| left.at_ms == at_ms) {
                 self.left.remove(&who);
             }
         }
+    }
+
+    /// At most `most` of those that left, by the number of their leaving, with
+    /// the time of the word by which they did; the first of `numbers` is moved
+    /// on to what comes next. There are no more when it is empty.
+    pub(crate) fn left(&self, numbers: &mut Range<u64>, most: usize) -> Vec<(Who, i64)> {
+        numbers.start = numbers.start.max(self.gone);
+        let at = |number: u64| usize::try_from(number - self.gone).unwrap_or(usize::MAX);
+        let end = numbers.end.min(numbers.start.saturating_add(most as u64)).max(numbers.start);
+        let piece = self.order.iter().skip(at(numbers.start)).take(at(end) - at(numbers.start));
+        numbers.start = end;
+        let of = |(at_ms, who): &(u64, Who)| {
+            let left = self.left.get(who).filter(|left| left.at_ms == *at_ms)?;
+            Some((who.clone(), left.updated_at_ns))
+        };
+        piece.filter_map(of).collect()
+    }
+
+    /// The numbers of those that are remembered.
+    pub(crate) fn numbers(&self) -> Range<u64> {
+        self.gone..self.gone + self.order.len() as u64
     }
 
     /// How many are remembered; a word without a time is outdated by none.
@@ -132,6 +157,29 @@ mod tests {
         assert!(outdated(&tombstones, "a", 1, 149), "its last leaving counts");
         tombstones.forget(150, MEMORY);
         assert_eq!((tombstones.len(), tombstones.order.len()), (0, 0));
+    }
+
+    #[test]
+    fn those_that_left_are_given_in_pieces_and_none_is_left_out() {
+        let mut tombstones = Tombstones::default();
+        let many = Memory { most: 5, for_ms: 100 };
+        for (at_ms, name) in ["a", "b", "a", "c", "d", "e"].into_iter().enumerate() {
+            tombstones.bury(who(name), 20 + at_ms as i64, at_ms as u64, many);
+        }
+        tombstones.unearth(&who("d"));
+        let mut numbers = tombstones.numbers();
+        let mut given = Vec::new();
+        while !numbers.is_empty() {
+            let piece = tombstones.left(&mut numbers, 2);
+            assert!(piece.len() <= 2);
+            given.extend(piece.into_iter().map(|((_, name, _), at_ns)| (name.to_string(), at_ns)));
+            // What leaves meanwhile is somebody else's to note, and may push out the first.
+            tombstones.bury(who("f"), 99, 10, many);
+        }
+        let given: Vec<_> = given.iter().map(|(name, at_ns)| (&**name, *at_ns)).collect();
+        assert_eq!(given, [("b", 21), ("a", 22), ("c", 23), ("e", 25)]);
+        let mut beyond = 0..tombstones.numbers().start;
+        assert!(tombstones.left(&mut beyond, 9).is_empty() && beyond.is_empty());
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod headers;
 mod health;
 mod informational;
 mod leaks;
+mod late_words;
 mod lifecycle;
 mod limits;
 mod live_options;

@@ -67,7 +67,7 @@ pub(crate) fn is_kept(snapshot: &Value, asked: Instant, since: Instant) -> bool 
 }
 
 /// Ends it at once, in the middle of whatever it does.
-fn kill(mut router: Router) {
+pub(crate) fn kill(mut router: Router) {
     router.signal("KILL");
     router.exit();
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::lifecycle::{TaskKind, Tasks};
-use crate::registry::{Registration, Source};
+use crate::registry::{Change, Source};
 
 use super::journal::Journal;
 use super::record;
@@ -42,16 +42,14 @@ const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The table as the keeper sees it.
 pub trait Exported: Send + Sync + 'static {
-    /// Gives every registration in force that did not come from the file. What
-    /// changes meanwhile may or may not be among them, as long as it is
+    /// Gives the changes that lead to what is in force and did not come from the
+    /// file, and to what is remembered of endpoints that left. What changes
+    /// meanwhile may or may not be among them, as long as it is
     /// [recorded](Journal::record) too.
     ///
     /// # Errors
     /// The first one of `each`, with which it ends.
-    fn export(
-        &self,
-        each: &mut dyn FnMut(Source, &Registration) -> io::Result<()>,
-    ) -> io::Result<()>;
+    fn export(&self, each: &mut dyn FnMut(Source, &Change) -> io::Result<()>) -> io::Result<()>;
 }
 
 /// The keeper of a running router; dropping it stops it without a last write.
@@ -309,8 +307,6 @@ impl Rewrite {
 
 fn write_table(store: &Store, table: &dyn Exported) -> io::Result<Live> {
     let mut base = store.begin()?;
-    table.export(&mut |source, registration| {
-        base.add(|out| record::encode_registration(source, registration, out))
-    })?;
+    table.export(&mut |source, change| base.add(|out| record::encode(source, change, out)))?;
     base.end()
 }

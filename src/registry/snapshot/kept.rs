@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::lifecycle::Tasks;
-use crate::registry::{Change, LiveRoutes, Registration, Source};
+use crate::registry::{Change, LiveRoutes, Source};
 
 use super::{Exported, Restored, restore};
 
@@ -47,13 +47,12 @@ impl Piece<'_> {
 }
 
 impl Exported for LiveRoutes {
-    fn export(
-        &self,
-        each: &mut dyn FnMut(Source, &Registration) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn export(&self, each: &mut dyn FnMut(Source, &Change) -> io::Result<()>) -> io::Result<()> {
+        // Before what is there: what came back after it had left is to stay.
+        self.each_left(|source, change| each(source, change))?;
         for source in Source::ALL.into_iter().filter(|source| *source != Source::File) {
             for registration in LiveRoutes::export(self, source) {
-                each(source, &registration)?;
+                each(source, &Change::Register(registration))?;
             }
         }
         Ok(())

@@ -4,7 +4,9 @@
 //! before the first request is taken: every endpoint in it serves, and has the
 //! whole of its time to live to be confirmed in. That a registration was
 //! confirmed is not written, since nearly all traffic of a bus is that, and a
-//! restart gives the time anew anyway.
+//! restart gives the time anew anyway. What left with a time stands there too,
+//! as one more change that takes away what is not there: it is remembered from
+//! the restart on for as long as if it had left just then.
 //!
 //! - `record`: a change as bytes
 //! - `frame`: the file's bytes, and what damage does to them

@@ -56,7 +56,7 @@ pub fn encode(source: Source, change: &Change, out: &mut Vec<u8>) {
 }
 
 /// Appends a registration to `out`, as [`encode`] does a change.
-pub fn encode_registration(source: Source, registration: &Registration, out: &mut Vec<u8>) {
+fn encode_registration(source: Source, registration: &Registration, out: &mut Vec<u8>) {
     let it = registration;
     begin(REGISTER, source, &it.host, &it.path, out);
     encode_address(it.endpoint, out);
