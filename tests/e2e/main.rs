@@ -45,6 +45,7 @@ mod metrics;
 mod names;
 mod nats;
 mod nats_flood;
+mod nats_hanging;
 mod nats_secured;
 mod openapi;
 mod outliers;

@@ -49,6 +49,16 @@ impl NatsServer {
         drop(self.process.child.wait());
     }
 
+    /// Holds it still: its connections stand, and nothing comes out of them.
+    pub(crate) fn suspend(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
     /// Starts it again after a kill.
     #[track_caller]
     pub(crate) fn revive(&mut self) {
