@@ -5,16 +5,24 @@
 //! letter means the plain one, and one with dot segments could never match.
 
 use super::findings::{Fault, quoted};
+use crate::route::PathPrefix;
 
 /// A prefix of whole segments: `/api/` and `/api` are the same, `/` is all.
+/// What the table takes has the last word, so that nothing accepted here is
+/// refused there.
 pub(super) fn normalise_prefix(text: &str) -> Result<String, Fault> {
     let path = check_path(text)?;
-    if path.ends_with("//") {
-        return Err(Fault::new(format!("{} ends with an empty segment", quoted(text))));
+    if path.contains("//") {
+        let mut single = path;
+        while single.contains("//") {
+            single = single.replace("//", "/");
+        }
+        let fault = Fault::new(format!("{} has an empty segment", quoted(text)));
+        return Err(fault.help(format!("write {}", quoted(&single))));
     }
-    match path.strip_suffix('/') {
-        Some(shorter) if !shorter.is_empty() => Ok(shorter.to_owned()),
-        _ => Ok(path),
+    match path.parse::<PathPrefix>() {
+        Ok(prefix) => Ok(prefix.to_string()),
+        Err(error) => Err(Fault::new(format!("{}: {error}", quoted(text)))),
     }
 }
 

@@ -18,6 +18,7 @@ use super::suggest::none_of;
 use super::tls::endpoint_tls;
 use super::{AdaptiveSettings, adaptive, outlier, timeouts};
 use crate::endpoint::EndpointAddress;
+use crate::route::HostPattern;
 
 /// The versions of the PROXY protocol that endpoints can be sent.
 const SEND_PROXY: &[(&str, bool)] = &[("v2", true)];
@@ -120,7 +121,13 @@ fn host(section: &Section<'_>, findings: &mut Findings<'_>) -> Option<String> {
         findings.report(&section.place, fault.help(help));
         return None;
     };
-    item.read(findings, normalise_host)
+    item.read(findings, pattern)
+}
+
+/// A host as lookups take it: the table has the last word, as in [`normalise_prefix`].
+fn pattern(text: &str) -> Result<String, Fault> {
+    let pattern = normalise_host(text)?.parse::<HostPattern>();
+    pattern.map(|host| host.to_string()).map_err(|e| Fault::new(format!("{}: {e}", quoted(text))))
 }
 
 /// How many requests an endpoint takes, if the table says so; 0 is no limit.

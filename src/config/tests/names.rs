@@ -215,7 +215,22 @@ user_agents = [""]"#,
             r#"path = "/%4""#,
             r#"p:5:8: route[0].path: "/%4" has a "%" that is not followed by two hexadecimal digits; a percent sign itself is written "%25""#,
         ),
-        (r#"path = "/api//""#, r#"p:5:8: route[0].path: "/api//" ends with an empty segment"#),
+        (
+            r#"path = "/api//""#,
+            r#"p:5:8: route[0].path: "/api//" has an empty segment; write "/api/""#,
+        ),
+        (
+            r#"path = "/a///b//c""#,
+            r#"p:5:8: route[0].path: "/a///b//c" has an empty segment; write "/a/b/c""#,
+        ),
+        (
+            r#"path = "/a|b""#,
+            r#"p:5:8: route[0].path: "/a|b": a path holds the byte | only percent-encoded"#,
+        ),
+        (
+            r#"path = "/a/..;x""#,
+            r#"p:5:8: route[0].path: "/a/..;x": a path prefix has no dot segments, plain or hidden"#,
+        ),
         (
             r#"path = "http://a.example/api""#,
             r#"p:5:8: route[0].path: "http://a.example/api" does not start with "/"; write the path alone, and the host beside it"#,
