@@ -24,6 +24,7 @@ pub(crate) mod router;
 pub(crate) mod script;
 pub(crate) mod servers;
 pub(crate) mod tls;
+pub(crate) mod tls_endpoint;
 pub(crate) mod tls_peer;
 pub(crate) mod wait;
 pub(crate) mod wire;

@@ -1,19 +1,16 @@
-//! Peers that decide for themselves how TLS begins and how it ends: with
+//! A client that decides for itself how TLS begins and how it ends: with
 //! `close_notify`, without, or with half a record.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind};
 use socket2::SockRef;
 
-use super::tls::{Authority, Pair, provider};
+use super::tls::{Authority, provider};
 use super::wait::PATIENCE;
 
 /// How the other side ended.
@@ -171,105 +168,4 @@ impl TlsClient {
         let (came, end) = self.read_until(|_| false);
         (String::from_utf8_lossy(&came).into_owned(), end.expect("nothing is enough"))
     }
-}
-
-/// What one handshake with an endpoint came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Agreed {
-    /// Whether the router proved nothing and asked for no proof.
-    pub(crate) resumed: bool,
-    /// The protocol, if one was agreed on.
-    pub(crate) alpn: Option<Vec<u8>>,
-}
-
-/// An endpoint that gives each connection's first request one answer, and
-/// then ends the connection in its way.
-pub(crate) struct TlsEndpoint {
-    address: SocketAddr,
-    stop: Arc<AtomicBool>,
-    agreed: Arc<Mutex<Vec<Agreed>>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl TlsEndpoint {
-    /// Answers with `answer`; ends with `close_notify`, or without.
-    pub(crate) fn start(pair: &Pair, answer: &str, end: TlsEnd) -> Self {
-        let (chain, key) = pair.read();
-        let config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("the provider has them")
-            .with_no_client_auth()
-            .with_single_cert(chain, key);
-        let mut config = config.expect("they belong together");
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let config = Arc::new(config);
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a port");
-        let address = listener.local_addr().expect("a bound socket has an address");
-        let (stop, answer) = (Arc::new(AtomicBool::new(false)), answer.to_owned());
-        let stopped = stop.clone();
-        let agreed = Arc::new(Mutex::new(Vec::new()));
-        let seen = agreed.clone();
-        let thread = std::thread::spawn(move || {
-            while let Ok((tcp, _)) = listener.accept() {
-                if stopped.load(Ordering::Acquire) {
-                    return;
-                }
-                // One that goes wrong has its answer in the test.
-                drop(serve(tcp, &config, &answer, end, &seen));
-            }
-        });
-        Self { address, stop, agreed, thread: Some(thread) }
-    }
-
-    /// Where it is.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// What its handshakes came to, in their order.
-    pub(crate) fn agreed(&self) -> Vec<Agreed> {
-        self.agreed.lock().clone()
-    }
-}
-
-impl Drop for TlsEndpoint {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        drop(TcpStream::connect(self.address));
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-fn serve(
-    mut tcp: TcpStream,
-    config: &Arc<ServerConfig>,
-    answer: &str,
-    end: TlsEnd,
-    agreed: &Mutex<Vec<Agreed>>,
-) -> io::Result<()> {
-    tcp.set_read_timeout(Some(PATIENCE))?;
-    let mut tls = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
-    let mut asked = Vec::new();
-    while !asked.ends_with(b"\r\n\r\n") {
-        let mut block = [0; 4096];
-        match rustls::Stream::new(&mut tls, &mut tcp).read(&mut block)? {
-            0 => return Ok(()),
-            read => asked.extend_from_slice(&block[..read]),
-        }
-    }
-    let resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
-    let alpn = tls.alpn_protocol().map(<[u8]>::to_vec);
-    agreed.lock().push(Agreed { resumed, alpn });
-    tls.writer().write_all(answer.as_bytes())?;
-    if end == TlsEnd::Said {
-        tls.send_close_notify();
-    }
-    while tls.wants_write() {
-        tls.write_tls(&mut tcp)?;
-    }
-    tcp.shutdown(Shutdown::Write)?;
-    // Until the router has gone too: a close with input unread is a reset.
-    tcp.read_to_end(&mut Vec::new()).map(drop)
 }

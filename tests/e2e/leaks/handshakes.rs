@@ -3,17 +3,15 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::ClientConfig;
 
 use crate::harness::held::{ask, sum};
-use crate::harness::router::binary;
 use crate::harness::tls::{Authority, listener_tls};
 use crate::harness::tls_peer::{TlsClient, client_config};
-use crate::harness::{Config, Held, Router, ScriptedEndpoint};
+use crate::harness::{Config, Router, ScriptedEndpoint};
 
-use super::{CLIENTS, memory_again};
+use super::budget;
 
 /// Connections in all, after those that warm the router up.
 const HANDSHAKES: usize = 2_000;
@@ -93,24 +91,6 @@ impl Client<'_> {
     }
 }
 
-fn handshakes(client: &Client<'_>, count: usize) {
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..CLIENTS {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= count {
-                        return;
-                    }
-                    // Who is refused has nothing to tell here.
-                    drop(WAYS[number % WAYS.len()](client));
-                }
-            });
-        }
-    });
-}
-
 #[test]
 fn handshakes_of_every_kind_leave_nothing_behind() {
     let authority = Authority::new();
@@ -121,18 +101,13 @@ fn handshakes_of_every_kind_leave_nothing_behind() {
         .set("timeouts.upstream_keep_alive", "300ms")
         .listener_with(&listener_tls(&authority.issue(&["a.test"])))
         .route("a.test", &[endpoint.address()]);
-    let mut command = binary();
-    command.env("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0,thp:never");
-    let router = Router::start_as(command, &config);
+    let router = budget::router(&config);
     let regular = client_config(&authority);
     let client = Client { router: &router, authority: &authority, regular: &regular };
-    let rest = Held::at_rest(&router);
-    handshakes(&client, WARM_UP);
-    rest.again(&router);
-    let before_kib = router.own_memory_kib();
-    handshakes(&client, HANDSHAKES);
-    rest.again(&router);
-    memory_again(&router, before_kib);
+    budget::come_and_go(&router, [WARM_UP, HANDSHAKES], |number| {
+        // Who is refused has nothing to tell here.
+        drop(WAYS[number % WAYS.len()](&client));
+    });
     let metrics = ask(&router, "/metrics");
     let failed = sum(&metrics, "pointsman_errors_total{code=\"tls-handshake-failed\"") as usize;
     assert!(failed > HANDSHAKES / 4, "{failed} failed");

@@ -5,35 +5,28 @@
 //! An exchange is a client behaviour ([`clients`]) meeting an endpoint
 //! behaviour ([`endpoints`]); a protocol more is an entry more in these tables.
 
+mod budget;
 mod clients;
+mod encrypted_tunnels;
 mod endpoints;
 mod handshakes;
 mod tables;
 mod tunnels;
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use serde_json::json;
 
 use crate::admin_routes::put;
 use crate::harness::held::{ask, sum};
-use crate::harness::router::binary;
-use crate::harness::wait::{PACE, PATIENCE, eventually};
+use crate::harness::wait::eventually;
 use crate::harness::{Config, Held, RefusingEndpoint, Router, ScriptedEndpoint};
 
 /// Exchanges in all, after those that warm the router up.
 const EXCHANGES: usize = 20_000;
 const WARM_UP: usize = 4_000;
-/// Clients at a time.
-const CLIENTS: usize = 32;
 /// New route tables while they are at it.
 const SWAPS: usize = 200;
-/// What its memory may be larger by, in KiB: 200 bytes for each exchange, far
-/// less than the least record of one.
-const ROOM_KIB: u64 = 4_000;
 
 /// The endpoints, and the configurations that take turns.
 struct Stage {
@@ -70,26 +63,8 @@ impl Stage {
     }
 }
 
-/// Runs `count` exchanges: a third whole, a third that the client leaves, a
-/// third that the endpoint fails.
-fn exchanges(router: &Router, count: usize) {
-    let next = AtomicUsize::new(0);
-    let address = router.address();
-    std::thread::scope(|scope| {
-        for _ in 0..CLIENTS {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= count {
-                        return;
-                    }
-                    exchange(address, number);
-                }
-            });
-        }
-    });
-}
-
+/// One exchange: a third are whole, a third the client leaves, a third the
+/// endpoint fails.
 fn exchange(router: SocketAddr, number: usize) {
     let (kind, number) = (number % 3, number / 3);
     let (client, target) = match kind {
@@ -127,39 +102,21 @@ fn swap(router: &Router, stage: &Stage) {
 #[test]
 fn exchanges_that_end_in_every_way_leave_nothing_behind() {
     let stage = Stage::set();
-    // The allocator gives back at once what it is given back: what is still
-    // resident is in use.
-    let mut command = binary();
-    command.env("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0,thp:never");
-    let router = Router::start_as(command, &stage.config(0));
+    let router = budget::router(&stage.config(0));
     // The limit of its address counts for a route that was registered, too.
     let endpoints = json!({ "endpoints": [stage.limited.address()] });
     let given = put(&router, "live.test", &endpoints);
     assert_eq!(given.status, 201, "{}", given.text());
     let rest = Held::at_rest(&router);
-    exchanges(&router, WARM_UP);
-    rest.again(&router);
-    let before_kib = router.own_memory_kib();
-    std::thread::scope(|scope| {
-        scope.spawn(|| swap(&router, &stage));
-        exchanges(&router, EXCHANGES);
+    let client = |number| exchange(router.address(), number);
+    budget::clients(WARM_UP, client);
+    budget::keeps_to(&router, &rest, budget::ROOM_KIB, || {
+        std::thread::scope(|scope| {
+            scope.spawn(|| swap(&router, &stage));
+            budget::clients(EXCHANGES, client);
+        });
     });
-    rest.again(&router);
-    memory_again(&router, before_kib);
     every_way_was_taken(&router);
-    let after_kib = router.own_memory_kib();
-    let line = format!("{before_kib} KiB before, {after_kib} KiB after {EXCHANGES} exchanges\n");
-    std::io::stderr().write_all(line.as_bytes()).expect("stderr takes a line");
-}
-
-/// Waits until `router` has no more memory than before, but for [`ROOM_KIB`].
-fn memory_again(router: &Router, before_kib: u64) {
-    let deadline = Instant::now() + PATIENCE;
-    while router.own_memory_kib() > before_kib + ROOM_KIB {
-        let now_kib = router.own_memory_kib();
-        assert!(Instant::now() < deadline, "{before_kib} KiB became {now_kib} KiB");
-        std::thread::sleep(PACE);
-    }
 }
 
 /// The exchanges were what they were meant to be.

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use crate::harness::router::binary;
 use crate::harness::wait::eventually;
 use crate::harness::{Config, Connection, Held, Router, ScriptedEndpoint, get};
+
+use super::budget;
 
 /// Tables before the first look at memory, and those that count.
 const WARM_UP: usize = 1_000;
@@ -69,29 +70,25 @@ fn swap(router: &Router, app: &ScriptedEndpoint, count: usize) {
 #[test]
 fn ten_thousand_tables_fail_no_request_and_leave_tasks_and_memory_where_they_were() {
     let app = ScriptedEndpoint::echo("app");
-    let mut command = binary();
-    command.env("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0,thp:never");
     let config = Config::new()
         .set("workers.threads", 2)
         .set("timeouts.upstream_keep_alive", "300ms")
         .route_with("kept.test", &[app.address()], "");
-    let router = Router::start_as(command, &config);
+    let router = budget::router(&config);
     let rest = Held::at_rest(&router);
     swap(&router, &app, WARM_UP);
     eventually("the host to be served", || {
         (get(router.address(), "stays.test", "/").status == 200).then_some(())
     });
-    rest.again(&router);
-    let before_kib = router.own_memory_kib();
     let (done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| ask(&router, &done, &asked));
-        }
-        let _last = Last(&done);
-        swap(&router, &app, SWAPS);
+    budget::keeps_to(&router, &rest, budget::ROOM_KIB, || {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| ask(&router, &done, &asked));
+            }
+            let _last = Last(&done);
+            swap(&router, &app, SWAPS);
+        });
     });
-    rest.again(&router);
-    super::memory_again(&router, before_kib);
     assert!(asked.into_inner() > 4, "requests flowed meanwhile");
 }

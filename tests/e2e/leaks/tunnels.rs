@@ -1,13 +1,9 @@
 //! Thousands of tunnels, opened and dropped in every way.
 
-use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use crate::harness::held::{ask, sum};
-use crate::harness::router::binary;
-use crate::harness::{Config, Connection, Held, Router, Script, ScriptedEndpoint, Step};
+use crate::harness::{Config, Connection, Router, Script, ScriptedEndpoint, Step};
 
-use super::{CLIENTS, memory_again};
+use super::budget;
 
 /// Tunnels in all, after those that warm the router up.
 const TUNNELS: usize = 5_000;
@@ -73,23 +69,6 @@ fn tunnel(router: &Router, way: &str) {
     }
 }
 
-fn tunnels(router: &Router, count: usize) {
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..CLIENTS {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= count {
-                        return;
-                    }
-                    tunnel(router, WAYS[number % WAYS.len()]);
-                }
-            });
-        }
-    });
-}
-
 #[test]
 fn tunnels_opened_and_dropped_leave_nothing_behind() {
     let endpoint = || ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::ByTarget(answer)]);
@@ -99,19 +78,8 @@ fn tunnels_opened_and_dropped_leave_nothing_behind() {
         .set("timeouts.linger", "300ms")
         .set("timeouts.upstream_keep_alive", "300ms")
         .route("a.test", &[one.address(), other.address()]);
-    let mut command = binary();
-    command.env("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0,thp:never");
-    let router = Router::start_as(command, &config);
-    let rest = Held::at_rest(&router);
-    tunnels(&router, WARM_UP);
-    rest.again(&router);
-    let before_kib = router.own_memory_kib();
-    tunnels(&router, TUNNELS);
-    rest.again(&router);
-    memory_again(&router, before_kib);
-    let after_kib = router.own_memory_kib();
-    let line = format!("{before_kib} KiB before, {after_kib} KiB after {TUNNELS} tunnels\n");
-    std::io::stderr().write_all(line.as_bytes()).expect("stderr takes a line");
+    let router = budget::router(&config);
+    budget::come_and_go(&router, [WARM_UP, TUNNELS], |n| tunnel(&router, WAYS[n % WAYS.len()]));
     let metrics = ask(&router, "/metrics");
     let switched = sum(&metrics, "pointsman_requests_total{route=\"a.test\",status_class=\"1xx\"");
     assert!(switched as usize > TUNNELS / 2, "{switched} were switched");

@@ -9,7 +9,8 @@ use super::{App, entry, router, trusting};
 use crate::harness::held::{ask, sum};
 use crate::harness::router::Process;
 use crate::harness::tls::{Authority, Pair};
-use crate::harness::tls_peer::{TlsEnd, TlsEndpoint};
+use crate::harness::tls_endpoint::TlsEndpoint;
+use crate::harness::tls_peer::TlsEnd;
 use crate::harness::wait::eventually;
 use crate::harness::{Connection, Router, ScriptedEndpoint, Step, get, script};
 

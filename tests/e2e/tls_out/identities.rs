@@ -5,7 +5,8 @@ use super::{App, config_with, router, trusting};
 use crate::harness::held::{ask, sum};
 use crate::harness::servers::{Nginx, TlsNginx};
 use crate::harness::tls::Authority;
-use crate::harness::tls_peer::{Agreed, TlsEnd, TlsEndpoint};
+use crate::harness::tls_endpoint::{Agreed, TlsEndpoint};
+use crate::harness::tls_peer::TlsEnd;
 use crate::harness::wait::eventually;
 use crate::harness::{Config, Gate, Router, ScriptedEndpoint, Step, get, script};
 
