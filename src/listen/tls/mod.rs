@@ -6,6 +6,7 @@ mod context;
 mod facts;
 mod handshake;
 mod policy;
+mod tickets;
 
 pub(crate) use context::ListenerTls;
 pub(crate) use facts::TlsFacts;

@@ -5,23 +5,25 @@
 //! was. So tickets are good only under the policy they were given under. A
 //! policy is the mode and the authorities, by content; each has its own ticket
 //! keys, which all workers share and which outlive reloads that do not change
-//! it. Keys are replaced every 6 hours, and a ticket opens nothing after 12.
+//! it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use rustls::RootCertStore;
+use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ProducesTickets, WebPkiClientVerifier};
 
 use crate::config::{ClientAuth, ClientAuthSettings};
+use crate::listen::tls::tickets::Tickets;
 use crate::sync::Mutex;
 use crate::tls::{FileFault, certificates, provider};
 
 /// What is asked of a client. Two with the same content are one.
 pub(crate) struct Policy {
     verifier: Arc<dyn ClientCertVerifier>,
-    pub(super) tickets: Arc<dyn ProducesTickets>,
+    pub(super) tickets: Arc<Tickets>,
 }
 
 impl std::fmt::Debug for Policy {
@@ -65,7 +67,7 @@ impl Policies {
             return Ok(policy);
         }
         known.retain(|_, policy| policy.strong_count() > 0);
-        let tickets = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(PolicyFault::Tickets)?;
+        let tickets = Tickets::new(Instant::now()).map_err(PolicyFault::Tickets)?;
         let verifier = match &settings.ca {
             Some(file) if settings.mode != ClientAuth::None => {
                 let mut roots = RootCertStore::empty();
@@ -84,7 +86,7 @@ impl Policies {
             }
             _ => WebPkiClientVerifier::no_client_auth(),
         };
-        let policy = Arc::new(Policy { verifier, tickets });
+        let policy = Arc::new(Policy { verifier, tickets: Arc::new(tickets) });
         known.insert(key, Arc::downgrade(&policy));
         Ok(policy)
     }

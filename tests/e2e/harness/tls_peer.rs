@@ -6,11 +6,12 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::client::WantsClientCert;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, HandshakeKind};
+use rustls::{ClientConfig, ClientConnection, ConfigBuilder, HandshakeKind};
 use socket2::SockRef;
 
-use super::tls::{Authority, provider};
+use super::tls::{Authority, Pair, provider};
 use super::wait::PATIENCE;
 
 /// How the other side ended.
@@ -28,12 +29,21 @@ pub(crate) enum TlsEnd {
 
 /// What clients have in common: who they trust, and their tickets.
 pub(crate) fn client_config(authority: &Authority) -> Arc<ClientConfig> {
-    let config = ClientConfig::builder_with_provider(provider())
+    Arc::new(trusting(authority).with_no_client_auth())
+}
+
+/// The same for clients that show `own` when they are asked.
+pub(crate) fn client_config_as(authority: &Authority, own: &Pair) -> Arc<ClientConfig> {
+    let (chain, key) = own.read();
+    let config = trusting(authority).with_client_auth_cert(chain, key);
+    Arc::new(config.expect("they belong together"))
+}
+
+fn trusting(authority: &Authority) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("the provider has them")
         .with_root_certificates(authority.roots())
-        .with_no_client_auth();
-    Arc::new(config)
 }
 
 /// A client.

@@ -2,7 +2,7 @@
 
 use super::{Site, certificate_shown, s_client, text};
 use crate::harness::tls::{Authority, Pair};
-use crate::harness::tls_peer::{TlsClient, client_config};
+use crate::harness::tls_peer::TlsClient;
 use crate::harness::wait::eventually;
 use crate::harness::{Config, Router, ScriptedEndpoint};
 
@@ -75,55 +75,6 @@ fn only_a_protocol_that_is_offered_is_agreed_on() {
     eventually("the refusal to be counted", || {
         (site.count("tls-handshake-failed") == 1).then_some(())
     });
-}
-
-/// What tickets of sessions with `before` are good for after a reload to
-/// `after`.
-fn resumed_after(before: impl Fn(&Pair) -> String, after: impl Fn(&Pair) -> String) -> bool {
-    let authority = Authority::new();
-    let pair = authority.issue(&["a.test"]);
-    let endpoint = ScriptedEndpoint::echo("app");
-    let with = |tls: String, host: &str| {
-        Config::new().listener_with(&tls).route(host, &[endpoint.address()])
-    };
-    let router = Router::start(&with(before(&pair), "a.test"));
-    let config = client_config(&authority);
-    let ask = || {
-        let client = TlsClient::connect(router.address(), &config, "a.test");
-        let mut client = client.expect("it listens");
-        client.shake_hands().expect("a handshake");
-        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").expect("it reads");
-        // With the answer the tickets have come.
-        let (came, _) = client.read_until(|came| came.ends_with(b"\r\n\r\n"));
-        (client.resumed(), String::from_utf8_lossy(&came).starts_with("HTTP/1.1 200 "))
-    };
-    assert_eq!(ask(), (false, true));
-    assert_eq!(ask(), (true, true));
-    // The new route tells when the new settings are in force.
-    router.reload(&with(after(&pair), "*"));
-    eventually("the reload", || {
-        let routes = crate::harness::held::ask(&router, "/routes");
-        routes.contains("\"host\":\"*\"").then_some(())
-    });
-    let (resumed, served) = ask();
-    assert!(served);
-    resumed
-}
-
-#[test]
-fn tickets_outlive_a_reload_but_no_change_of_what_clients_are_asked() {
-    let plain = |pair: &Pair| format!("tls = {{ certificates = [{}] }}", pair.toml());
-    assert!(resumed_after(plain, plain));
-    let other = Authority::new();
-    let asking = |pair: &Pair| {
-        let ca = other.ca();
-        let certificates = pair.toml();
-        format!(
-            "tls = {{ certificates = [{certificates}], client_auth = \"request\", client_ca = {ca:?} }}"
-        )
-    };
-    assert!(!resumed_after(plain, asking));
-    assert!(!resumed_after(asking, plain));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use super::{Site, s_client, s_client_command, text};
+use super::{Site, s_client_command, text};
 use crate::harness::tls::{Authority, Bridge, Pair};
 use crate::harness::wait::eventually;
 use crate::harness::{Config, Connection, Router, ScriptedEndpoint, get, try_get};
@@ -150,37 +150,4 @@ fn without_a_certificate_nobody_gets_in_where_one_is_required() {
     let own = site.authority.issue(&["client"]);
     let bridge = Bridge::to_as(site.router.address(), &site.authority, "a.test", Some(&own));
     assert_eq!(get(bridge.address(), "a.test", "/").status, 200);
-}
-
-#[test]
-fn a_ticket_saves_a_handshake_on_its_own_listener_and_opens_no_stricter_one() {
-    let authority = Authority::new();
-    let endpoint = ScriptedEndpoint::echo("app");
-    let pair = authority.issue(&["a.test"]).toml();
-    let ca = authority.ca();
-    let config = Config::new()
-        .listener_with(&format!("tls = {{ certificates = [{pair}] }}"))
-        .route("*", &[endpoint.address()])
-        .and(&format!(
-            "[[listener]]\naddress = \"127.0.0.1:0\"\ntls = {{ certificates = [{pair}], \
-             client_auth = \"require\", client_ca = {ca:?} }}"
-        ));
-    let router = Router::start(&config.set("workers.threads", 2));
-    let [open, strict] = router.addresses() else { panic!("there are two") };
-    let directory = tempfile::tempdir().expect("a directory can be made");
-    let ticket = directory.path().join("ticket");
-    let ticket = ticket.to_str().expect("temporary paths are text");
-    for version in ["-tls1_3", "-tls1_2"] {
-        let name = ["-servername", "a.test", version];
-        let out = [&name[..], &["-sess_out", ticket]].concat();
-        assert!(text(&s_client(*open, &authority, &out)).contains("200 OK"));
-        let back = [&name[..], &["-sess_in", ticket]].concat();
-        // Any worker may take it.
-        for _ in 0..4 {
-            let said = text(&s_client(*open, &authority, &back));
-            assert!(said.contains("Reused, TLS"), "{version}: {said}");
-        }
-        let said = text(&s_client(*strict, &authority, &back));
-        assert!(!said.contains("200 OK"), "{version}: {said}");
-    }
 }

@@ -9,6 +9,7 @@ mod exchanges;
 mod files;
 mod handshakes;
 mod log;
+mod resumption;
 
 use std::io::Write;
 use std::net::SocketAddr;
