@@ -35,9 +35,8 @@ pub(super) async fn bytes(fields: &HeaderMap, body: Body) -> Result<bytes::Bytes
 }
 
 /// Reads a content as JSON in which no key stands twice.
-pub(super) async fn json(fields: &HeaderMap, body: Body) -> Result<Value, Problem> {
-    let bytes = bytes(fields, body).await?;
-    serde_json::from_slice::<Once>(&bytes).map(|Once(value)| value).map_err(|error| {
+pub(super) fn json(bytes: &[u8]) -> Result<Value, Problem> {
+    serde_json::from_slice::<Once>(bytes).map(|Once(value)| value).map_err(|error| {
         let mistake = Mistake { reason: format!("not JSON: {error}"), help: None };
         Problem::wrong_content(vec![KeyMistake { key: String::new(), mistake }])
     })

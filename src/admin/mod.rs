@@ -10,6 +10,7 @@ mod changes;
 mod content;
 mod control;
 mod debug;
+mod endpoint_body;
 mod guard;
 mod lists;
 mod one_route;

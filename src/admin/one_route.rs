@@ -14,13 +14,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::config::checks::{self, Mistake};
-use crate::config::format_duration;
 use crate::registry::{Change, InForce, Registration, Source};
 use crate::route::{HostPattern, PathPrefix};
 
 use super::guard::AdminState;
 use super::problem::{KeyMistake, Problem};
-use super::{content, preconditions, route_body};
+use super::{content, endpoint_body, preconditions, route_body};
 
 /// Host and path of a request's target.
 struct Place {
@@ -52,7 +51,8 @@ pub(super) async fn put(
     body: Body,
 ) -> Result<Response, Problem> {
     let place = Place::of(&uri)?;
-    let body = content::json(&fields, body).await?;
+    let content = content::bytes(&fields, body).await?;
+    let body = content::json(&content)?;
     let wanted =
         route_body::read(&body, &place.host, &place.path).map_err(Problem::wrong_content)?;
     let live = state.control().live();
@@ -69,8 +69,12 @@ pub(super) async fn put(
         return Err(place.unknown());
     };
     let (shown, tag) = place.shown(&route);
-    let status = if had.is_empty() { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(tagged((status, axum::Json(shown)).into_response(), &tag))
+    let status = if seen.is_none() { StatusCode::CREATED } else { StatusCode::OK };
+    let is_as_sent = *content == *shown.to_string().as_bytes();
+    let response = (status, axum::Json(shown)).into_response();
+    // Of anything else a tag would say that this is what the writer has (RFC
+    // 9110 section 9.3.4).
+    Ok(if is_as_sent { tagged(response, &tag) } else { response })
 }
 
 pub(super) async fn delete(
@@ -119,9 +123,7 @@ impl Place {
             Problem::wrong_content(vec![KeyMistake { key, mistake }])
         };
         let plain = |reason: String| Mistake { reason, help: None };
-        let host = decoded(host).ok_or_else(|| {
-            mistaken("host", plain("a % needs two hexadecimal digits after it".into()))
-        })?;
+        let host = decoded(host).map_err(|reason| mistaken("host", plain(reason.into())))?;
         let host = checks::route_host(&host).map_err(|mistake| mistaken("host", mistake))?;
         let path = if path.is_empty() { "/" } else { path };
         let path = checks::route_path(path).map_err(|mistake| mistaken("path", mistake))?;
@@ -136,19 +138,12 @@ impl Place {
     fn shown(&self, route: &InForce) -> (Value, String) {
         let mut endpoints: Vec<&Registration> = route.endpoints.iter().collect();
         endpoints.sort_unstable_by_key(|endpoint| endpoint.endpoint);
-        let endpoint = |it: &&Registration| {
-            json!({
-                "address": it.endpoint.to_string(),
-                "weight": it.weight,
-                "ttl": it.ttl.map(format_duration),
-            })
-        };
         let shown = json!({
             "host": self.host.to_string(),
             "path": self.path.to_string(),
             "source": route.source.as_str(),
             "balance": route.balance.to_string(),
-            "endpoints": endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+            "endpoints": endpoints.into_iter().map(endpoint_body::shown).collect::<Vec<_>>(),
         });
         use std::hash::BuildHasher;
         // The same in every process, so that a restart invalidates no tag.
@@ -218,7 +213,8 @@ fn tagged(mut response: Response, tag: &str) -> Response {
     response
 }
 
-fn decoded(text: &str) -> Option<String> {
+/// A percent-decoded host (RFC 3986 section 2.1), or why there is none.
+fn decoded(text: &str) -> Result<String, &'static str> {
     let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
     while let [first, after @ ..] = rest {
         rest = after;
@@ -226,10 +222,30 @@ fn decoded(text: &str) -> Option<String> {
             bytes.push(*first);
             continue;
         }
-        let [high, low, after @ ..] = rest else { return None };
         let digit = |byte: &u8| char::from(*byte).to_digit(16);
-        bytes.push(u8::try_from(digit(high)? * 16 + digit(low)?).ok()?);
-        rest = after;
+        let byte = match rest {
+            [high, low, ..] => digit(high).zip(digit(low)).map(|(high, low)| high * 16 + low),
+            _ => None,
+        };
+        let byte = byte.and_then(|byte| u8::try_from(byte).ok());
+        bytes.push(byte.ok_or("a % needs two hexadecimal digits after it")?);
+        rest = &rest[2..];
     }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(bytes).map_err(|_| "what is percent-encoded in it is not UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_decoded_or_it_is_said_why_not() {
+        assert_eq!(decoded("%2A.a%2Etest"), Ok("*.a.test".into()));
+        for wrong in ["%", "a%2", "%zz", "%+1"] {
+            assert!(decoded(wrong).is_err_and(|why| why.contains("hexadecimal")), "{wrong}");
+        }
+        for wrong in ["%FF", "a%C3.test"] {
+            assert!(decoded(wrong).is_err_and(|why| why.contains("UTF-8")), "{wrong}");
+        }
+    }
 }

@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 use crate::config::checks::{self, Mistake};
 use crate::config::format_duration;
 use crate::endpoint::Balance;
-use crate::registry::Registration;
+use crate::registry::{Registration, Source};
 use crate::route::{HostPattern, PathPrefix};
 
+use super::endpoint_body;
 use super::problem::KeyMistake;
 
 const ROUTE_KEYS: &[&str] = &["host", "path", "source", "balance", "ttl", "endpoints"];
-const ENDPOINT_KEYS: &[&str] = &["address", "weight", "ttl"];
 /// As in the configuration file.
 const WEIGHTS: std::ops::RangeInclusive<u64> = 1..=256;
 /// What a registration can hold (see [`Registration::ttl`]).
@@ -58,13 +58,14 @@ impl Reader {
         // What a GET gave may be put back.
         self.same(route, "host", &host.to_string());
         self.same(route, "path", &path.to_string());
-        self.same(route, "source", "admin");
+        self.source(route);
         let balance = self.parsed(route, "balance", "balance", checks::balance);
         let ttl = self.ttl(route, "ttl");
         let endpoints = match route.get("endpoints") {
             Some(Value::Array(endpoints)) if !endpoints.is_empty() => endpoints,
             Some(Value::Array(_)) => {
-                let help = "name at least one, or DELETE the route";
+                let help = "name at least one, or DELETE the route; a GET shows none of a route \
+                            whose endpoints have all expired";
                 self.wrong("endpoints", "there is none", help);
                 return Vec::new();
             }
@@ -81,18 +82,19 @@ impl Reader {
         let mut seen = std::collections::HashMap::new();
         for (index, endpoint) in endpoints.iter().enumerate() {
             let key = format!("endpoints[{index}]");
-            let Some((address, weight, own_ttl)) = self.endpoint(endpoint, &key) else { continue };
-            if let Some(first) = seen.insert(address, index) {
-                let reason = format!("{address} stands here twice: first as endpoints[{first}]");
-                self.wrong(&key, reason, "give one of them a weight instead");
-            }
-            registrations.push(Registration {
-                weight,
-                ttl: own_ttl.or(ttl),
+            let new = |address| Registration {
+                ttl,
                 // Said each time: what is put does not depend on what was there.
                 balance: Some(balance.clone().unwrap_or(Balance::RoundRobin)),
                 ..Registration::new(host.clone(), path.clone(), address)
-            });
+            };
+            let Some(endpoint) = self.endpoint(endpoint, &key, new) else { continue };
+            if let Some(first) = seen.insert(endpoint.endpoint, index) {
+                let address = endpoint.endpoint;
+                let reason = format!("{address} stands here twice: first as endpoints[{first}]");
+                self.wrong(&key, reason, "give one of them a weight instead");
+            }
+            registrations.push(endpoint);
         }
         registrations
     }
@@ -101,16 +103,17 @@ impl Reader {
         &mut self,
         value: &Value,
         key: &str,
-    ) -> Option<(SocketAddr, u16, Option<Duration>)> {
+        new: impl Fn(SocketAddr) -> Registration,
+    ) -> Option<Registration> {
         match value {
-            Value::String(text) => Some((self.address(text, key)?, 1, None)),
+            Value::String(text) => Some(new(self.address(text, key)?)),
             Value::Object(endpoint) => {
-                self.only(endpoint, key, ENDPOINT_KEYS);
+                self.only(endpoint, key, endpoint_body::KEYS);
                 let weight = self.weight(endpoint, &format!("{key}.weight"));
                 let ttl = self.ttl(endpoint, &format!("{key}.ttl"));
                 let below = format!("{key}.address");
-                match endpoint.get("address") {
-                    Some(Value::String(text)) => Some((self.address(text, &below)?, weight, ttl)),
+                let address = match endpoint.get("address") {
+                    Some(Value::String(text)) => self.address(text, &below),
                     Some(other) => {
                         self.wrong(&below, format!("{} is no text", kind(other)), ADDRESS);
                         None
@@ -119,7 +122,14 @@ impl Reader {
                         self.wrong(&below, "it is missing", ADDRESS);
                         None
                     }
+                };
+                let nowhere = ([0, 0, 0, 0], 0).into();
+                let mut it = new(address.unwrap_or(nowhere));
+                (it.weight, it.ttl) = (weight, ttl.or(it.ttl));
+                for (name, reason, help) in endpoint_body::read_details(endpoint, &mut it) {
+                    self.wrong(&format!("{key}.{name}"), reason, help);
                 }
+                address.map(|_| it)
             }
             other => {
                 self.wrong(key, format!("{} is no endpoint", kind(other)), ADDRESS);
@@ -168,6 +178,15 @@ impl Reader {
                 self.report(key, Mistake { reason, help: check("").err().and_then(|m| m.help) });
                 None
             }
+        }
+    }
+
+    /// What a GET gave of another's route may be given as one's own.
+    fn source(&mut self, route: &Map<String, Value>) {
+        let named = |source: &Value| source.as_str().and_then(Source::named).is_some();
+        if route.get("source").is_some_and(|source| !named(source)) {
+            let help = "leave it out: what is put here is the admin API's";
+            self.wrong("source", "it is no source of routes", help);
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::findings::{Fault, quoted};
 use super::settings::Network;
-use crate::endpoint::EndpointAddress;
+use crate::endpoint::{EndpointAddress, is_of_one};
 
 /// What an address is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +74,14 @@ fn connectable(address: SocketAddr) -> Result<SocketAddr, Fault> {
         return Err(Fault::new(format!("{:?} has port 0", address.to_string()))
             .help("an endpoint's port is between 1 and 65535"));
     }
-    if address.ip().is_unspecified() {
+    if address.ip().to_canonical().is_unspecified() {
         let fault = Fault::new(format!("{} is no address to connect to", address.ip()));
         let here = SocketAddr::new(loopback(address.ip()), address.port());
         return Err(fault.help(format!("did you mean \"{here}\"?")));
+    }
+    if !is_of_one(address.ip()) {
+        return Err(Fault::new(format!("{} is the address of many", address.ip()))
+            .help("write that of the endpoint"));
     }
     Ok(address)
 }

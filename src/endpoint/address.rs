@@ -2,8 +2,18 @@
 //! knows the addresses of.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+
+/// Whether an endpoint can be at an address: it is that of one interface, and
+/// not of all of a machine's, of a group's or of everybody's (RFC 1122 section
+/// 3.2.1.3, RFC 4291 section 2.5.2). One that is IPv4's in IPv6's form is
+/// judged as IPv4's.
+pub fn is_of_one(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    let is_everybodys = ip == IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+    !(ip.is_unspecified() || ip.is_multicast() || is_everybodys)
+}
 
 /// An address, or a name and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +51,23 @@ impl fmt::Display for EndpointAddress {
         match self {
             Self::Ip(address) => write!(f, "{address}"),
             Self::Name { host, port } => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_at_the_address_of_one() {
+        for one in ["10.0.0.1", "127.0.0.1", "255.255.255.254", "223.255.255.255", "::1", "fe80::1"]
+        {
+            assert!(is_of_one(one.parse().unwrap()), "{one}");
+        }
+        let others = ["0.0.0.0", "::", "224.0.0.1", "239.1.2.3", "ff02::1", "255.255.255.255"];
+        for other in others.into_iter().chain(["::ffff:0.0.0.0", "::ffff:224.0.0.1"]) {
+            assert!(!is_of_one(other.parse().unwrap()), "{other}");
         }
     }
 }

@@ -55,7 +55,7 @@ mod wait;
 mod weights;
 
 pub use adaptive::{AdaptiveTerms, Door, DoorSeen, Permit};
-pub use address::EndpointAddress;
+pub use address::{EndpointAddress, is_of_one};
 pub use balance::{Balance, CookieName, HashOn, UnknownBalance};
 pub use check::{HealthCheck, StatusSet};
 pub use choice::{Asked, Choice};

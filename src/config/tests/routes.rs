@@ -50,6 +50,18 @@ endpoints = [":8080"]"#,
         (
             r#"[[route]]
 host = "a.example"
+endpoints = ["255.255.255.255:80"]"#,
+            r#"p:4:14: route[0].endpoints[0]: 255.255.255.255 is the address of many; write that of the endpoint"#,
+        ),
+        (
+            r#"[[route]]
+host = "a.example"
+endpoints = ["[ff02::1]:80"]"#,
+            r#"p:4:14: route[0].endpoints[0]: ff02::1 is the address of many; write that of the endpoint"#,
+        ),
+        (
+            r#"[[route]]
+host = "a.example"
 endpoints = ["10.0.0.1:0"]"#,
             r#"p:4:14: route[0].endpoints[0]: "10.0.0.1:0" has port 0; an endpoint's port is between 1 and 65535"#,
         ),

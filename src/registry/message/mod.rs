@@ -33,7 +33,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Change, Heard, Registration, Tags};
-use crate::endpoint::Balance;
+use crate::endpoint::{Balance, is_of_one};
 use crate::route::{HostPattern, PathPrefix};
 
 pub use error::MessageError;
@@ -122,7 +122,7 @@ impl<'a> Message<'a> {
         }
         let (port, tls) = port(&wire)?;
         let endpoint = SocketAddr::new(ip(wire.host.as_str())?, port);
-        if endpoint.ip().is_unspecified() || endpoint.ip().is_multicast() {
+        if !is_of_one(endpoint.ip()) {
             return Err(MessageError::Host(error::shortened(wire.host.as_str())));
         }
         let (balance, ignored) = options::balance(&wire.options);
