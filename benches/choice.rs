@@ -45,6 +45,7 @@ fn set(count: u16, kind: Kind, balance: Balance) -> EndpointSet {
         min_requests: 20,
         window_ms: 10_000,
         ejection: EjectionTerms { base_ms: 10_000, max_ms: 300_000 },
+        silence_ms: 1_000,
     };
     let slow_start_ms = if kind == Kind::Growing { 1_000 } else { 0 };
     let choosing = Choosing { outlier: Some(outlier), slow_start_ms, ..Choosing::by(balance, 2) };

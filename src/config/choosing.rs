@@ -24,6 +24,9 @@ pub struct OutlierSettings {
     pub ejection_max: Duration,
     /// For how long a `Retry-After` is heeded at most; zero does not at all.
     pub retry_after_max: Duration,
+    /// After so long without a word an endpoint may hang, or a client keep
+    /// others from trying one.
+    pub silence: Duration,
 }
 
 impl Default for OutlierSettings {
@@ -38,6 +41,7 @@ impl Default for OutlierSettings {
             ejection: Duration::from_secs(10),
             ejection_max: Duration::from_secs(300),
             retry_after_max: Duration::from_secs(30),
+            silence: Duration::from_secs(1),
         }
     }
 }

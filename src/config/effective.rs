@@ -253,6 +253,7 @@ fn outlier(outlier: &OutlierSettings) -> Value {
         "ejection": format_duration(outlier.ejection),
         "ejection_max": format_duration(outlier.ejection_max),
         "retry_after_max": format_duration(outlier.retry_after_max),
+        "silence": format_duration(outlier.silence),
     })
 }
 

@@ -60,6 +60,7 @@ fn read(section: &Section<'_>, outlier: &mut OutlierSettings, findings: &mut Fin
             "ejection" => set(&mut outlier.ejection, item.duration(false, findings)),
             "ejection_max" => set(&mut outlier.ejection_max, item.duration(false, findings)),
             "retry_after_max" => set(&mut outlier.retry_after_max, item.duration(true, findings)),
+            "silence" => set(&mut outlier.silence, item.duration(false, findings)),
             _ => {}
         }
     }

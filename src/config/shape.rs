@@ -90,11 +90,11 @@ shapes! {
     ] later [];
     OUTLIER = "[outlier]" [
         "enabled", "failures_in_a_row", "statuses", "success_percent", "min_requests", "window",
-        "ejection", "ejection_max", "retry_after_max",
+        "ejection", "ejection_max", "retry_after_max", "silence",
     ] later [];
     ROUTE_OUTLIER = "outlier" [
         "enabled", "failures_in_a_row", "statuses", "success_percent", "min_requests", "window",
-        "ejection", "ejection_max", "retry_after_max",
+        "ejection", "ejection_max", "retry_after_max", "silence",
     ] later [];
     ADAPTIVE = "[adaptive_concurrency]" [
         "enabled", "min_limit", "max_limit", "initial_limit", "tolerance_percent", "window",

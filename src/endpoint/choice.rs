@@ -78,7 +78,7 @@ impl EndpointSet {
         } else if asked.key.is_none() || self.slots.is_none() {
             // A key waits for the trial of its own endpoint; others take any.
             for index in outlook.due.iter().copied().filter(|index| open(*index)) {
-                if let Some(trial) = Trial::begin(&self.endpoints[index], asked.now_ms) {
+                if let Some(trial) = self.begin_trial(index, asked.now_ms) {
                     return Some(self.chosen(index, Some(trial)));
                 }
             }
@@ -103,7 +103,7 @@ impl EndpointSet {
         let outlook = self.outlook(self.views(asked).of(asked.worker), asked);
         let due = outlook.due.iter().copied().filter(|index| may(*index));
         due.filter(|index| self.endpoints[*index].has_room()).find_map(|index| {
-            let trial = Trial::begin(&self.endpoints[index], asked.now_ms)?;
+            let trial = self.begin_trial(index, asked.now_ms)?;
             let lease = self.endpoints[index].try_lease(asked.worker)?;
             Some((self.chosen(index, Some(trial)), lease))
         })
@@ -140,9 +140,14 @@ impl EndpointSet {
         whole.walk(view, open)
     }
 
+    fn begin_trial(&self, index: usize, now_ms: u64) -> Option<Trial<'_>> {
+        let policy = self.choosing.outlier.as_ref()?;
+        Trial::begin(&self.endpoints[index], now_ms, policy.silence_ms)
+    }
+
     fn trial_of(&self, index: usize, outlook: &Outlook, now_ms: u64) -> Option<Trial<'_>> {
         let due = !outlook.due.is_empty() && outlook.due.contains(&index);
-        due.then(|| Trial::begin(&self.endpoints[index], now_ms)).flatten()
+        due.then(|| self.begin_trial(index, now_ms)).flatten()
     }
 
     /// By the balance, among those that are fit.

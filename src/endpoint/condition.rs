@@ -64,6 +64,8 @@ pub enum Reason {
     FailuresInARow,
     /// Too few successes among its recent requests.
     SuccessRate,
+    /// Clients left that it had nothing to say to, nor to anybody.
+    ClientsLeft,
     /// The time of its ejection is up.
     EjectionEnded,
     /// The request that tried it worked.
@@ -84,6 +86,7 @@ impl Reason {
             Self::PassOverEnded => "pass-over-ended",
             Self::FailuresInARow => "failures-in-a-row",
             Self::SuccessRate => "success-rate",
+            Self::ClientsLeft => "clients-left",
             Self::EjectionEnded => "ejection-ended",
             Self::TrialPassed => "trial-passed",
             Self::TrialFailed => "trial-failed",

@@ -3,7 +3,20 @@
 //! The state is one word, changed by compare-and-swap alone: an ejection that
 //! two workers find due happens once and grows once, and of all requests that
 //! come when its time is up exactly one becomes the trial. What ends well while
-//! the endpoint is out says nothing: it began before. Only the trial speaks.
+//! the endpoint is out says nothing: it began before. Only a trial speaks.
+//!
+//! A trial ends when the endpoint answers, fails, or runs into a clock. It must
+//! not last for as long as a client likes to take over its content: one that is
+//! kept waiting by its client may be taken over by the next request after a
+//! while (Polly's circuit breaker lends its trial for a time likewise). Who was
+//! taken over still speaks, should the endpoint answer it after all, but it no
+//! longer keeps others from trying.
+//!
+//! There is a suspicion besides: clients left an endpoint that had nothing to
+//! say to anybody. That may be the endpoint, or the clients, who must not be able
+//! to do it harm. So it is not out: it is tried at once, by one request after
+//! the other, each of which may be taken over, and whatever it answers to anyone
+//! clears it.
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,14 +41,16 @@ pub(super) enum Standing {
     Due { since_ms: u64 },
     /// A request tries it now.
     OnTrial,
+    /// A request tries it now that another may take over from then on.
+    OnLentTrial { until_ms: u64 },
 }
 
 /// One endpoint's ejection.
 #[derive(Debug)]
 pub(super) struct Ejection {
-    /// Phase in the lowest 2 bits, ejections in a row in the next 6, above them
-    /// a time in milliseconds: of its return while in, else of the end of its
-    /// ejection.
+    /// Phase in the lowest 3 bits, ejections in a row in the next 5, above them
+    /// a time in milliseconds: of its return while in, of the end of its ejection
+    /// while out, of the beginning of the last trial after that.
     word: AtomicU64,
 }
 
@@ -44,7 +59,14 @@ const OUT: u64 = 1;
 const TRIAL: u64 = 2;
 /// Its time is up, and a trial of it ended without a verdict.
 const AGAIN: u64 = 3;
-const MOST_IN_A_ROW: u64 = 63;
+/// On a trial that may be taken over.
+const LENT: u64 = 4;
+/// Under suspicion, and not on trial.
+const SUSPECT: u64 = 5;
+/// On a trial for a suspicion; it may be taken over.
+const SUSPECT_TRIAL: u64 = 6;
+const PHASES: u64 = 7;
+const MOST_IN_A_ROW: u64 = 31;
 
 #[derive(Clone, Copy)]
 struct Word {
@@ -55,11 +77,20 @@ struct Word {
 
 impl Word {
     fn unpack(word: u64) -> Self {
-        Self { phase: word & 3, in_a_row: word >> 2 & MOST_IN_A_ROW, at_ms: word >> 8 }
+        Self { phase: word & PHASES, in_a_row: word >> 3 & MOST_IN_A_ROW, at_ms: word >> 8 }
     }
 
     fn pack(self) -> u64 {
-        self.phase | self.in_a_row.min(MOST_IN_A_ROW) << 2 | self.at_ms << 8
+        self.phase | self.in_a_row.min(MOST_IN_A_ROW) << 3 | self.at_ms << 8
+    }
+
+    fn is_suspect(self) -> bool {
+        matches!(self.phase, SUSPECT | SUSPECT_TRIAL)
+    }
+
+    /// Whether it is tried, or may be after a first trial.
+    fn is_half_open(self) -> bool {
+        matches!(self.phase, TRIAL | AGAIN | LENT | SUSPECT | SUSPECT_TRIAL)
     }
 
     /// Out from `now_ms` on, for longer than the last time. Up to a tenth is
@@ -74,20 +105,42 @@ impl Word {
     }
 }
 
+/// A trial, so that who was taken over is told from who took over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Begun {
+    at_ms: u64,
+    /// Whether none was tried before since its ejection.
+    pub(super) is_first: bool,
+}
+
+impl Begun {
+    /// Whether this is the trial under way. Another one began a while later.
+    fn holds(self, word: Word) -> bool {
+        matches!(word.phase, TRIAL | LENT | SUSPECT_TRIAL) && word.at_ms == self.at_ms
+    }
+}
+
 impl Ejection {
     pub(super) fn new() -> Self {
         Self { word: AtomicU64::new(0) }
     }
 
-    /// Where it stands at `now_ms`.
-    pub(super) fn standing(&self, now_ms: u64) -> Standing {
+    /// Where it stands at `now_ms`, where trials are lent for so long.
+    pub(super) fn standing(&self, now_ms: u64, lent_ms: u64) -> Standing {
         let Word { phase, at_ms, .. } = Word::unpack(self.word.load(Ordering::Acquire));
         match phase {
             IN => Standing::In,
             OUT if now_ms < at_ms => Standing::Out { until_ms: at_ms },
-            OUT | AGAIN => Standing::Due { since_ms: at_ms },
-            _ => Standing::OnTrial,
+            OUT | AGAIN | SUSPECT => Standing::Due { since_ms: at_ms },
+            TRIAL => Standing::OnTrial,
+            _ if now_ms < at_ms + lent_ms => Standing::OnLentTrial { until_ms: at_ms + lent_ms },
+            _ => Standing::Due { since_ms: at_ms },
         }
+    }
+
+    /// Whether it is in: nothing is held against it.
+    pub(super) fn is_in(&self) -> bool {
+        Word::unpack(self.word.load(Ordering::Acquire)).phase == IN
     }
 
     /// Ejects it if it is in; whether this call did.
@@ -100,35 +153,71 @@ impl Ejection {
         before.is_some()
     }
 
-    /// Makes the caller's request its trial, if its time is up and no other is;
-    /// says whether it is the first since its ejection. Whoever gets an answer
-    /// ends it with one of the three calls below.
-    pub(super) fn begin_trial(&self, now_ms: u64) -> Option<bool> {
+    /// Suspects it if it is in; whether this call did.
+    pub(super) fn suspect(&self, now_ms: u64) -> bool {
+        let word = |word: Word| Word { phase: SUSPECT, at_ms: now_ms, ..word };
+        self.change(|before| (before.phase == IN).then(|| word(before))).is_some()
+    }
+
+    /// It has answered somebody: it is no longer suspected, if it was.
+    pub(super) fn clear(&self, now_ms: u64) -> bool {
+        let word = |word: Word| Word { phase: IN, at_ms: now_ms, ..word };
+        self.change(|before| before.is_suspect().then(|| word(before))).is_some()
+    }
+
+    /// Makes the caller's request its trial, if its time is up and no other is,
+    /// or none that was lent for longer than `lent_ms`.
+    pub(super) fn begin_trial(&self, now_ms: u64, lent_ms: u64) -> Option<Begun> {
         let before = self.change(|word| {
-            let due = word.phase == AGAIN || word.phase == OUT && now_ms >= word.at_ms;
-            due.then_some(Word { phase: TRIAL, ..word })
+            let phase = match word.phase {
+                OUT if now_ms >= word.at_ms => TRIAL,
+                AGAIN => TRIAL,
+                LENT if now_ms >= word.at_ms + lent_ms => TRIAL,
+                SUSPECT => SUSPECT_TRIAL,
+                SUSPECT_TRIAL if now_ms >= word.at_ms + lent_ms => SUSPECT_TRIAL,
+                _ => return None,
+            };
+            Some(Word { phase, at_ms: now_ms, ..word })
+        })?;
+        Some(Begun { at_ms: now_ms, is_first: before.phase == OUT })
+    }
+
+    /// The trial that began then waits for its client: it is lent from now on,
+    /// unless it was taken over. Whether that is news.
+    pub(super) fn lend(&self, begun: Begun) -> bool {
+        let lent = |word: Word| Word { phase: LENT, ..word };
+        self.change(|word| (begun.holds(word) && word.phase == TRIAL).then(|| lent(word))).is_some()
+    }
+
+    /// The trial that began then has all of its request: nobody takes it over
+    /// any more. Whether that is news.
+    pub(super) fn keep(&self, begun: Begun) -> bool {
+        let kept = |word: Word| Word { phase: TRIAL, ..word };
+        self.change(|word| (begun.holds(word) && word.phase == LENT).then(|| kept(word))).is_some()
+    }
+
+    /// A trial worked, be it one that was taken over: it is in. Whether it was
+    /// out before, and not under suspicion; `None` if it is not half open any more.
+    pub(super) fn pass(&self, now_ms: u64) -> Option<bool> {
+        let word = |word: Word| Word { phase: IN, at_ms: now_ms, ..word };
+        let before = self.change(|before| before.is_half_open().then(|| word(before)))?;
+        Some(!before.is_suspect())
+    }
+
+    /// A trial failed, be it one that was taken over: it is out for longer than
+    /// before. Whether it was half open.
+    pub(super) fn fail(&self, now_ms: u64, terms: EjectionTerms, random: u64) -> bool {
+        let word = |word: Word| word.ejected(now_ms, terms, random);
+        self.change(|before| before.is_half_open().then(|| word(before))).is_some()
+    }
+
+    /// The trial that began then ended without a verdict: the next request is
+    /// one, unless one has taken it over.
+    pub(super) fn abandon(&self, begun: Begun) {
+        self.change(|word| {
+            let phase = if word.is_suspect() { SUSPECT } else { AGAIN };
+            begun.holds(word).then_some(Word { phase, ..word })
         });
-        before.map(|word| word.phase == OUT)
-    }
-
-    /// The trial worked: it is in.
-    pub(super) fn pass(&self, now_ms: u64) {
-        self.end_trial(|word| Word { phase: IN, at_ms: now_ms, ..word });
-    }
-
-    /// The trial failed: it is out for longer than before.
-    pub(super) fn fail(&self, now_ms: u64, terms: EjectionTerms, random: u64) {
-        self.end_trial(|word| word.ejected(now_ms, terms, random));
-    }
-
-    /// The trial ended without a verdict: the next request is one.
-    pub(super) fn abandon(&self) {
-        self.end_trial(|word| Word { phase: AGAIN, ..word });
-    }
-
-    fn end_trial(&self, next: impl Fn(Word) -> Word) {
-        let ended = self.change(|word| (word.phase == TRIAL).then(|| next(word)));
-        debug_assert!(ended.is_some(), "a trial ends once, by the one who began it");
     }
 
     /// What it was before, if it was changed.
@@ -148,71 +237,5 @@ impl Ejection {
 }
 
 #[cfg(all(test, not(pointsman_loom)))]
-mod tests {
-    use super::*;
-
-    const TERMS: EjectionTerms = EjectionTerms { base_ms: 1_000, max_ms: 5_000 };
-
-    fn out_until(ejection: &Ejection, now_ms: u64) -> u64 {
-        match ejection.standing(now_ms) {
-            Standing::Out { until_ms } => until_ms,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn it_is_out_for_its_time_then_tried_by_one_request_at_a_time() {
-        let ejection = Ejection::new();
-        assert_eq!(ejection.begin_trial(0), None, "who is in needs no trial");
-        assert!(ejection.eject(100, TERMS, 0));
-        assert!(!ejection.eject(101, TERMS, 0), "it is out already");
-        assert_eq!(out_until(&ejection, 1_099), 1_100);
-        assert_eq!(ejection.begin_trial(1_099), None);
-        assert_eq!(ejection.standing(1_100), Standing::Due { since_ms: 1_100 });
-        assert_eq!([1_100, 1_100].map(|at| ejection.begin_trial(at)), [Some(true), None]);
-        assert!(!ejection.eject(1_100, TERMS, 0), "older news does not end a trial");
-        ejection.abandon();
-        assert_eq!(ejection.standing(1_101), Standing::Due { since_ms: 1_100 });
-        assert_eq!(ejection.begin_trial(1_101), Some(false), "the second");
-        ejection.pass(1_102);
-        assert_eq!(ejection.standing(1_102), Standing::In);
-    }
-
-    #[test]
-    fn each_ejection_in_a_row_is_twice_as_long_up_to_the_cap() {
-        let ejection = Ejection::new();
-        assert!(ejection.eject(0, TERMS, 0));
-        let mut now_ms = 1_000;
-        for length_ms in [2_000, 4_000, 5_000, 5_000] {
-            assert!(ejection.begin_trial(now_ms).is_some());
-            ejection.fail(now_ms, TERMS, 0);
-            assert_eq!(out_until(&ejection, now_ms), now_ms + length_ms);
-            now_ms += length_ms;
-        }
-        assert!(ejection.begin_trial(now_ms).is_some());
-        // It is in since its trial passed, which took its time.
-        now_ms += 2_000;
-        ejection.pass(now_ms);
-        assert!(ejection.eject(now_ms + 4_999, TERMS, 0));
-        assert_eq!(out_until(&ejection, now_ms + 4_999), now_ms + 9_999, "not forgiven yet");
-    }
-
-    #[test]
-    fn who_stayed_in_for_the_longest_time_starts_again_with_the_first() {
-        let ejection = Ejection::new();
-        assert!(ejection.eject(0, TERMS, 0) && ejection.begin_trial(1_000).is_some());
-        ejection.pass(1_000);
-        assert!(ejection.eject(6_000, TERMS, 0));
-        assert_eq!(out_until(&ejection, 6_000), 7_000);
-    }
-
-    #[test]
-    fn chance_takes_off_a_tenth_at_most() {
-        let until = |random| {
-            let ejection = Ejection::new();
-            assert!(ejection.eject(0, TERMS, random));
-            out_until(&ejection, 0)
-        };
-        assert_eq!((until(0), until(u64::MAX)), (1_000, 900));
-    }
-}
+#[path = "ejection_tests.rs"]
+mod tests;

@@ -47,6 +47,7 @@ mod round_robin;
 mod set;
 mod slots;
 mod state;
+mod tally;
 mod trial;
 mod tried;
 mod verdict;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::endpoint::choice::Asked;
 use crate::endpoint::condition::{Change, Condition, Reason, Seen};
-use crate::endpoint::ejection::Standing;
 use crate::endpoint::set::EndpointSet;
 use crate::endpoint::state::{EndpointState, SeenOn};
 use crate::endpoint::trial::Trial;
@@ -23,14 +22,14 @@ impl EndpointSet {
         let on = SeenOn {
             slow_start_ms: self.choosing().slow_start_ms,
             brought_back_ms: probed.and_then(|probed| probed.returned_ms()),
-            ejection_counts: self.heeds_ejection(index, now_ms),
+            ejection_counts: self.heeds_ejection(index),
         };
         Some(endpoint.seen(now_ms, on))
     }
 
     /// Whether an ejection of this endpoint, on whatever route, counts here: not
     /// where endpoints are not ejected, nor beyond half of them.
-    fn heeds_ejection(&self, index: usize, now_ms: u64) -> bool {
+    fn heeds_ejection(&self, index: usize) -> bool {
         if self.choosing().outlier.is_none() {
             return false;
         }
@@ -39,9 +38,8 @@ impl EndpointSet {
             probes_speak && self.probed().get(index).is_some_and(|probed| probed.is_down())
         };
         let before = self.endpoints().iter().enumerate().take(index);
-        let is_out = |(index, other): &(usize, &Arc<EndpointState>)| {
-            !is_down(*index) && other.standing(now_ms) != Standing::In
-        };
+        let is_out =
+            |(index, other): &(usize, &Arc<EndpointState>)| !is_down(*index) && !other.is_in();
         before.filter(is_out).count() < self.len() / 2
     }
 
@@ -56,15 +54,16 @@ impl EndpointSet {
     ) -> Option<Change> {
         let policy = self.choosing().outlier.as_ref()?;
         let Asked { worker, now_ms, random, .. } = *asked;
-        if let Some(endpoint) = trial.and_then(Trial::into_verdict) {
-            return endpoint.end_trial(Some(worked), now_ms, random, policy);
+        if let Some(endpoint) = trial.and_then(Trial::into_verdict)
+            && let Some(change) = endpoint.end_trial(worked, now_ms, random, policy)
+        {
+            return Some(change);
         }
         let endpoint = self.endpoints().get(index)?;
         if worked {
-            endpoint.worked(worker, now_ms, policy);
-            return None;
+            return endpoint.worked(worker, now_ms, policy);
         }
-        endpoint.failed(worker, now_ms, random, policy, || self.may_eject(now_ms))
+        endpoint.failed(worker, now_ms, random, policy, || self.may_eject())
     }
 
     /// Notes that an answer's head came, and its content did not come whole;
@@ -73,12 +72,22 @@ impl EndpointSet {
         let policy = self.choosing().outlier.as_ref()?;
         let Asked { worker, now_ms, random, .. } = *asked;
         let endpoint = self.endpoints().get(index)?;
-        endpoint.broke_off(worker, now_ms, random, policy, || self.may_eject(now_ms))
+        endpoint.broke_off(worker, now_ms, random, policy, || self.may_eject())
+    }
+
+    /// Notes that a client left that had waited for this endpoint's answer for so
+    /// long; what the endpoint is now, if that is news.
+    pub fn note_left(&self, index: usize, waited_ms: u64, now_ms: u64) -> Option<Change> {
+        let policy = self.choosing().outlier.as_ref()?;
+        if waited_ms < policy.silence_ms {
+            return None;
+        }
+        self.endpoints().get(index)?.left(now_ms, policy, || self.may_eject())
     }
 
     /// Whether another one may be ejected: never more than half are.
-    fn may_eject(&self, now_ms: u64) -> bool {
-        let is_out = |other: &&Arc<EndpointState>| other.standing(now_ms) != Standing::In;
+    fn may_eject(&self) -> bool {
+        let is_out = |other: &&Arc<EndpointState>| !other.is_in();
         self.endpoints().iter().filter(is_out).count() < self.len() / 2
     }
 }
@@ -99,6 +108,7 @@ mod tests {
             min_requests: 1,
             window_ms: 1_000,
             ejection: EjectionTerms { base_ms: 1_000, max_ms: 9_000 },
+            silence_ms: 500,
         }
     }
 
@@ -190,7 +200,7 @@ mod tests {
         let ejected = Some(Change { to: Ejected, reason: Reason::FailuresInARow });
         assert_eq!([break_off(0), break_off(0)], [None, ejected]);
         let pass_trial = |now_ms| {
-            let trial = Trial::begin(&states[0], now_ms).expect("its time is up");
+            let trial = Trial::begin(&states[0], now_ms, 500).expect("its time is up");
             let passed = set.note(0, Some(trial), true, &asked(now_ms)).expect("it is news");
             assert_eq!(passed.to, Available);
         };
@@ -200,6 +210,21 @@ mod tests {
         pass_trial(3_001);
         states[0].delivered();
         assert_eq!(break_off(3_002), None, "one that came whole ended the row");
+    }
+
+    #[test]
+    fn clients_that_leave_early_say_nothing_and_the_others_make_suspects_of_up_to_half() {
+        let set = set(&states(2), Some(policy()));
+        let leave = |index, waited_ms, now_ms| set.note_left(index, waited_ms, now_ms);
+        assert!((0..9).all(|n| leave(0, 499, 1_000 * n).is_none()), "too early to tell");
+        assert_eq!([leave(0, 500, 1_000), leave(1, 500, 1_000)], [None; 2]);
+        let suspected = Change { to: Condition::HalfOpen, reason: Reason::ClientsLeft };
+        assert_eq!(leave(0, 500, 1_500), Some(suspected));
+        assert_eq!(leave(1, 500, 1_500), None, "half is");
+        let back = Change { to: Available, reason: Reason::TrialPassed };
+        assert_eq!(set.note(0, None, true, &asked(1_600)), Some(back), "it has answered");
+        assert_eq!(conditions(&set, 1_600), [Available; 2]);
+        assert_eq!(leave(1, 500, 1_600), Some(suspected));
     }
 
     #[test]

@@ -25,7 +25,13 @@ pub struct OutlierPolicy {
     pub window_ms: u64,
     /// How long an ejection lasts.
     pub ejection: EjectionTerms,
+    /// After so long without a word an endpoint may hang, in milliseconds: who
+    /// leaves then counts, and a trial may be taken over. Not 0.
+    pub silence_ms: u64,
 }
+
+/// The part of a word that counts.
+const COUNT: u64 = 0xff;
 
 /// What is held against one endpoint.
 #[derive(Debug)]
@@ -34,6 +40,9 @@ pub(super) struct Outlier {
     /// Answers in a row whose content broke off. A row of its own: the heads
     /// came, and each ended the other row.
     broken_off: AtomicU64,
+    /// Clients that left in a row, in the lowest 8 bits; above them when the
+    /// first of them did, in milliseconds.
+    left: AtomicU64,
     recent: Recent,
     pub(super) ejection: Ejection,
 }
@@ -43,19 +52,43 @@ impl Outlier {
         Self {
             in_a_row: AtomicU64::new(0),
             broken_off: AtomicU64::new(0),
+            left: AtomicU64::new(0),
             recent: Recent::new(workers),
             ejection: Ejection::new(),
         }
     }
 
-    /// A request of this worker worked.
-    pub(super) fn worked(&self, worker: usize, now_ms: u64, policy: &OutlierPolicy) {
+    /// A request of this worker worked; whether that ends a row of clients that
+    /// left.
+    pub(super) fn worked(&self, worker: usize, now_ms: u64, policy: &OutlierPolicy) -> bool {
         if self.in_a_row.load(Relaxed) != 0 {
             self.in_a_row.store(0, Relaxed);
         }
         if policy.success_percent > 0 {
             self.recent.count(worker, now_ms, policy.window_ms, true);
         }
+        let was_left = self.left.load(Relaxed) != 0;
+        if was_left {
+            self.left.store(0, Relaxed);
+        }
+        was_left
+    }
+
+    /// A client left that had waited for its answer; whether as many have in a
+    /// row as failures are too many, and nobody was answered between them, for
+    /// so long that the endpoint itself may be the cause. Those that leave all at
+    /// once are no sign: clients may do that at will.
+    pub(super) fn left(&self, now_ms: u64, policy: &OutlierPolicy) -> bool {
+        let one_more = |seen: u64| {
+            let first_ms = if seen == 0 { now_ms } else { seen >> 8 };
+            Some(first_ms << 8 | ((seen & COUNT) + 1).min(COUNT))
+        };
+        let before = self.left.fetch_update(Relaxed, Relaxed, one_more);
+        let seen = before.ok().and_then(one_more).unwrap_or(0);
+        let (first_ms, count) = (seen >> 8, seen & COUNT);
+        policy.failures_in_a_row > 0
+            && count >= policy.failures_in_a_row.min(COUNT)
+            && now_ms.saturating_sub(first_ms) >= policy.silence_ms
     }
 
     /// A request of this worker failed; why it is one too many, if it is.
@@ -116,6 +149,7 @@ impl Outlier {
     /// row is long enough to eject at once; one that comes whole ends it.
     pub(super) fn forget(&self) {
         self.in_a_row.store(0, Relaxed);
+        self.left.store(0, Relaxed);
         self.recent.clear();
     }
 }
@@ -131,6 +165,7 @@ mod tests {
             min_requests: 10,
             window_ms: 1_000,
             ejection: EjectionTerms { base_ms: 1_000, max_ms: 5_000 },
+            silence_ms: 500,
         }
     }
 
@@ -211,5 +246,18 @@ mod tests {
         let off = OutlierPolicy { failures_in_a_row: 0, success_percent: 0, ..policy() };
         let outlier = Outlier::new(1);
         assert!((0..100).all(|_| outlier.failed(0, 0, &off).is_none()));
+    }
+
+    #[test]
+    fn clients_that_leave_are_a_sign_when_nobody_is_answered_for_a_while() {
+        let outlier = Outlier::new(1);
+        assert!((0..300).all(|_| !outlier.left(1_000, &policy())), "all at once are none");
+        assert!(!outlier.left(1_499, &policy()) && outlier.left(1_500, &policy()));
+        assert!(outlier.worked(0, 1_500, &policy()), "it is no longer silent");
+        assert!(!outlier.worked(0, 1_500, &policy()));
+        assert!(!outlier.left(2_000, &policy()) && !outlier.left(2_500, &policy()), "too few");
+        assert!(outlier.left(2_500, &policy()));
+        let off = OutlierPolicy { failures_in_a_row: 0, ..policy() };
+        assert!(!outlier.left(9_000, &off));
     }
 }

@@ -137,13 +137,15 @@ impl Outlook {
                 self.stale_at_ms = self.stale_at_ms.min(passed_until_ms);
                 fitness = Fitness::PassedOver;
             }
-            let standing = match choosing.outlier {
-                Some(_) => endpoint.standing(now_ms),
+            let standing = match &choosing.outlier {
+                Some(policy) => endpoint.standing(now_ms, policy.silence_ms),
                 None => Standing::In,
             };
             match standing {
                 Standing::In => {}
-                Standing::Out { until_ms } => self.stale_at_ms = self.stale_at_ms.min(until_ms),
+                Standing::Out { until_ms } | Standing::OnLentTrial { until_ms } => {
+                    self.stale_at_ms = self.stale_at_ms.min(until_ms);
+                }
                 Standing::Due { .. } if fitness == Fitness::Fit => self.due.push(index),
                 Standing::Due { .. } | Standing::OnTrial => {}
             }

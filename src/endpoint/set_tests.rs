@@ -150,6 +150,7 @@ fn policy() -> OutlierPolicy {
         min_requests: 1,
         window_ms: 1_000,
         ejection: crate::endpoint::EjectionTerms { base_ms: 1_000, max_ms: 9_000 },
+        silence_ms: 100,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::endpoint::ejection::Standing;
 use crate::endpoint::gate::{Gate, Permit};
 use crate::endpoint::in_flight::{InFlight, Load};
 use crate::endpoint::lease::Lease;
-use crate::endpoint::outlier::{Outlier, OutlierPolicy};
+use crate::endpoint::outlier::Outlier;
 use crate::endpoint::pass_over::{PASS_OVER_MS, PassOver};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
@@ -21,11 +21,11 @@ pub struct EndpointState {
     address: SocketAddr,
     pass_over: PassOver,
     in_flight: InFlight,
-    outlier: Outlier,
+    pub(super) outlier: Outlier,
     /// When it came or came back; [`UNSEEN`] before it is in a table.
     came_ms: AtomicU64,
     /// For the operator; locked when something changes, not when nothing does.
-    noted: Mutex<Noted>,
+    pub(super) noted: Mutex<Noted>,
     /// Whether a source has registered it, or ever had.
     registered: AtomicBool,
     gate: Arc<Gate>,
@@ -35,9 +35,9 @@ pub struct EndpointState {
 
 /// Since when, and why.
 #[derive(Debug)]
-struct Noted {
+pub(super) struct Noted {
     passed_over: (u64, Reason),
-    ejected: (u64, Reason),
+    pub(super) ejected: (u64, Reason),
     came: Reason,
 }
 
@@ -215,117 +215,6 @@ impl EndpointState {
         Some(self.came_ms.load(Ordering::Relaxed)).filter(|at| *at != UNSEEN).unwrap_or(0)
     }
 
-    /// Where its ejection stands.
-    pub(super) fn standing(&self, now_ms: u64) -> Standing {
-        self.outlier.ejection.standing(now_ms)
-    }
-
-    /// A request of this worker worked.
-    pub(super) fn worked(&self, worker: usize, now_ms: u64, policy: &OutlierPolicy) {
-        self.outlier.worked(worker, now_ms, policy);
-    }
-
-    /// A request of this worker failed. It is ejected if that is one too many
-    /// and `there_is_room`; what it is now, if that is news.
-    pub(super) fn failed(
-        &self,
-        worker: usize,
-        now_ms: u64,
-        random: u64,
-        policy: &OutlierPolicy,
-        there_is_room: impl FnOnce() -> bool,
-    ) -> Option<Change> {
-        let why = self.outlier.failed(worker, now_ms, policy)?;
-        self.eject(now_ms, why, random, policy, there_is_room)
-    }
-
-    /// An answer of this worker's broke off, after its head had been taken for
-    /// one that worked. Otherwise as [`failed`](Self::failed).
-    pub(super) fn broke_off(
-        &self,
-        worker: usize,
-        now_ms: u64,
-        random: u64,
-        policy: &OutlierPolicy,
-        there_is_room: impl FnOnce() -> bool,
-    ) -> Option<Change> {
-        let why = self.outlier.broke_off(worker, now_ms, policy)?;
-        self.eject(now_ms, why, random, policy, there_is_room)
-    }
-
-    /// Whether its last answers broke off, so that it matters if one comes
-    /// whole.
-    pub fn breaks_off(&self) -> bool {
-        self.outlier.breaks_off()
-    }
-
-    /// An answer came whole that began while its last ones
-    /// [broke off](Self::breaks_off).
-    pub fn delivered(&self) {
-        self.outlier.delivered();
-    }
-
-    fn eject(
-        &self,
-        now_ms: u64,
-        why: Reason,
-        random: u64,
-        policy: &OutlierPolicy,
-        there_is_room: impl FnOnce() -> bool,
-    ) -> Option<Change> {
-        if self.standing(now_ms) != Standing::In || !there_is_room() {
-            return None;
-        }
-        let news = self.outlier.ejection.eject(now_ms, policy.ejection, random);
-        news.then(|| {
-            self.outlier.forget();
-            self.eject_noted(now_ms, why)
-        })
-    }
-
-    /// Makes the caller's request its trial; see [`Trial`](super::Trial).
-    pub(super) fn begin_trial(&self, now_ms: u64) -> Option<bool> {
-        let begun = self.outlier.ejection.begin_trial(now_ms);
-        if begun.is_some() {
-            changes::note();
-        }
-        begun
-    }
-
-    /// Its trial ended; `None` without a verdict.
-    pub(super) fn end_trial(
-        &self,
-        worked: Option<bool>,
-        now_ms: u64,
-        random: u64,
-        policy: &OutlierPolicy,
-    ) -> Option<Change> {
-        match worked {
-            None => self.abandon_trial(),
-            Some(true) => {
-                self.outlier.forget();
-                self.outlier.ejection.pass(now_ms);
-                return Some(self.come_back(now_ms, Reason::TrialPassed));
-            }
-            Some(false) => {
-                self.outlier.ejection.fail(now_ms, policy.ejection, random);
-                return Some(self.eject_noted(now_ms, Reason::TrialFailed));
-            }
-        }
-        None
-    }
-
-    /// Its trial ended without a verdict.
-    pub(super) fn abandon_trial(&self) {
-        self.outlier.ejection.abandon();
-        changes::note();
-    }
-
-    fn eject_noted(&self, now_ms: u64, why: Reason) -> Change {
-        self.noted.lock().ejected = (now_ms, why);
-        changed(Condition::Ejected, why)
-    }
-
     /// Its condition as an operator sees it on a route.
     pub fn seen(&self, now_ms: u64, on: SeenOn) -> Seen {
         let noted = self.noted.lock();
@@ -336,14 +225,17 @@ impl EndpointState {
             Some(back_ms) if back_ms > came.0 => (back_ms, Reason::Probes),
             _ => came,
         };
-        let standing = if on.ejection_counts { self.standing(now_ms) } else { Standing::In };
+        let standing = if on.ejection_counts { self.standing(now_ms, 0) } else { Standing::In };
         let (condition, (since_ms, reason), until_ms) = match standing {
+            Standing::In => self.seen_in(now_ms, on.slow_start_ms, passed_over, came),
             Standing::Out { until_ms } => (Condition::Ejected, ejected, Some(until_ms)),
+            _ if ejected.1 == Reason::ClientsLeft => (Condition::HalfOpen, ejected, None),
             Standing::Due { since_ms } => {
                 (Condition::HalfOpen, (since_ms, Reason::EjectionEnded), None)
             }
-            Standing::OnTrial => (Condition::HalfOpen, (ejected.0, Reason::EjectionEnded), None),
-            Standing::In => self.seen_in(now_ms, on.slow_start_ms, passed_over, came),
+            Standing::OnTrial | Standing::OnLentTrial { .. } => {
+                (Condition::HalfOpen, (ejected.0, Reason::EjectionEnded), None)
+            }
         };
         Seen { condition, since_ms, reason, until_ms }
     }
@@ -370,7 +262,7 @@ impl EndpointState {
     }
 }
 
-fn changed(to: Condition, reason: Reason) -> Change {
+pub(super) fn changed(to: Condition, reason: Reason) -> Change {
     changes::note();
     Change { to, reason }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::endpoint::ejection::EjectionTerms;
+use crate::endpoint::outlier::OutlierPolicy;
 use crate::error::Code;
 
 const REFUSED: Reason = Reason::Attempt(Code::ConnectRefused);
@@ -29,6 +30,7 @@ fn an_operator_sees_since_when_and_why() {
         min_requests: 1,
         window_ms: 1_000,
         ejection: EjectionTerms { base_ms: 1_000, max_ms: 5_000 },
+        silence_ms: 100,
     };
     let state = state();
     let seen = |now_ms| {
@@ -48,10 +50,21 @@ fn an_operator_sees_since_when_and_why() {
     let out = (Condition::Ejected, 6_000, Reason::FailuresInARow, Some(7_000));
     assert_eq!(seen(6_999), out);
     assert_eq!(seen(7_001), (Condition::HalfOpen, 7_000, Reason::EjectionEnded, None));
-    assert!(state.begin_trial(7_001).is_some());
-    assert_eq!(state.end_trial(None, 7_001, 0, &policy), None);
-    assert!(state.begin_trial(7_002).is_some());
+    let trial = state.begin_trial(7_001, 100).expect("its time is up");
+    state.abandon_trial(trial);
+    assert!(state.begin_trial(7_002, 100).is_some());
     let back = Change { to: Condition::Available, reason: Reason::TrialPassed };
-    assert_eq!(state.end_trial(Some(true), 7_003, 0, &policy), Some(back));
+    assert_eq!(state.end_trial(true, 7_003, 0, &policy), Some(back));
     assert_eq!(seen(7_103), (Condition::Available, 7_003, Reason::TrialPassed, None));
+    assert_eq!(state.end_trial(true, 7_003, 0, &policy), None, "that is no news");
+    assert_eq!(state.left(8_000, &policy, || true), None);
+    assert_eq!(state.left(8_100, &policy, || false), None);
+    let suspected = Change { to: Condition::HalfOpen, reason: Reason::ClientsLeft };
+    assert_eq!(state.left(8_100, &policy, || true), Some(suspected));
+    assert_eq!(seen(8_200), (Condition::HalfOpen, 8_100, Reason::ClientsLeft, None));
+    assert!(state.begin_trial(8_200, 100).is_some());
+    assert_eq!(seen(8_200), (Condition::HalfOpen, 8_100, Reason::ClientsLeft, None));
+    assert_eq!(state.worked(0, 8_300, &policy), Some(back), "whoever is answered");
+    let since = (Condition::Available, 7_003, Reason::TrialPassed, None);
+    assert_eq!(seen(8_300), since, "its share was never another's");
 }

@@ -17,10 +17,11 @@ use crate::http1::{HeadLimits, ParsedResponse};
 use crate::proxy_protocol::Origin;
 use crate::request::{BodyFailure, ClientInfo, InterimSink, Phase, RequestHead, Scope};
 use crate::router::queue::{Queue, Refused, Turn};
+use crate::router::verdict::Attended;
 use crate::router::{NO_ADDRESS, Route, RouteId, Sender, WorkerRouter, affinity, verdict};
 use crate::upstream::{
     Answer, Answered, ConnectError, EndpointConnection, Hop, Reuse, RoundTripError, Terms,
-    TlsFailure, Tunnel, Wait,
+    TlsFailure, Tunnel, Wait, Watch,
 };
 use crate::upstream::{connect, round_trip};
 
@@ -151,7 +152,10 @@ pub(super) async fn run(
                     now,
                     terms: &terms,
                 };
-                let (result, took) = attempt.run(scope, body, interim, wait.as_mut()).await;
+                let watch = Watch::new(wait.as_mut(), trial.as_ref());
+                let mut attended = Attended::new(worker, endpoints, index, watch);
+                let (result, took) = attempt.run(scope, body, interim, attended.watch()).await;
+                attended.end();
                 let outlier = &route.settings.outlier;
                 // A place that a failure frees goes on only when the endpoint is
                 // marked: whoever gets it knows.
@@ -269,12 +273,12 @@ impl Attempt<'_> {
         scope: &Scope,
         body: &mut ReplayBody,
         interim: Option<&dyn InterimSink>,
-        wait: Option<&mut Wait<'_>>,
+        watch: &mut Watch<'_, '_>,
     ) -> (Result<Answered, RoundTripError>, Duration) {
         let begun = Instant::from_std(self.now);
         let endpoint = self.endpoint;
         scope.attempting(self.number, endpoint.address());
-        let result = self.round_trip(begun, scope, body, interim, wait).await;
+        let result = self.round_trip(begun, scope, body, interim, watch).await;
         let (outcome, ended) = match &result {
             Ok(answered) => (AttemptOutcome::Answered, answered.at),
             Err(error) => (AttemptOutcome::Failed(error.code()), Instant::now()),
@@ -300,7 +304,7 @@ impl Attempt<'_> {
         scope: &Scope,
         body: &mut ReplayBody,
         interim: Option<&dyn InterimSink>,
-        wait: Option<&mut Wait<'_>>,
+        watch: &mut Watch<'_, '_>,
     ) -> Result<Answered, RoundTripError> {
         let address = self.endpoint.address();
         let timeouts = self.terms.timeouts;
@@ -325,7 +329,7 @@ impl Attempt<'_> {
         };
         scope.set_phase(Phase::Waiting);
         let head = derive(self.head, &self.route.request, address, self.number);
-        round_trip((connection, now), head, body, interim, self.terms, wait).await
+        round_trip((connection, now), head, body, interim, self.terms, watch).await
     }
 
     async fn connect(

@@ -156,6 +156,7 @@ fn choosing(route: &RouteSettings, balance: Balance, workers: usize) -> Choosing
                 base_ms: ms(outlier.ejection),
                 max_ms: ms(outlier.ejection_max),
             },
+            silence_ms: ms(outlier.silence).max(1),
         }),
     }
 }

@@ -11,12 +11,58 @@ use crate::endpoint::{Asked, Balance, Change, EndpointSet, Reason, Trial};
 use crate::http1::ParsedResponse;
 use crate::request::Scope;
 use crate::router::{RouteId, WorkerRouter};
-use crate::upstream::{Answered, RoundTripError};
+use crate::upstream::{Answered, RoundTripError, Watch};
 
 /// Counts that an endpoint is tried again.
 pub(super) fn begun(worker: &WorkerRouter, trial: Option<&Trial<'_>>) {
     if let Some(change) = trial.and_then(Trial::change) {
         worker.shared.metrics.endpoint_changed(change);
+    }
+}
+
+/// An attempt on an endpoint while it lasts. Dropped before its end, its client
+/// has left, and how long the endpoint had said nothing by then is noted.
+pub(super) struct Attended<'a, 'd> {
+    worker: &'a WorkerRouter,
+    endpoints: &'a EndpointSet,
+    index: usize,
+    watch: Watch<'a, 'd>,
+    ended: bool,
+}
+
+impl<'a, 'd> Attended<'a, 'd> {
+    pub(super) fn new(
+        worker: &'a WorkerRouter,
+        endpoints: &'a EndpointSet,
+        index: usize,
+        watch: Watch<'a, 'd>,
+    ) -> Self {
+        Self { worker, endpoints, index, watch, ended: false }
+    }
+
+    pub(super) fn watch(&mut self) -> &mut Watch<'a, 'd> {
+        &mut self.watch
+    }
+
+    /// It came to an end of its own.
+    pub(super) fn end(mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for Attended<'_, '_> {
+    fn drop(&mut self) {
+        // At the end of a drain it is the router that leaves.
+        let Some(since) = self.watch.silent_since().filter(|_| !self.ended) else { return };
+        let (shared, now) = (&self.worker.shared, tokio::time::Instant::now());
+        if self.worker.is_cut() {
+            return;
+        }
+        let waited_ms = now.saturating_duration_since(since).as_millis() as u64;
+        let now_ms = shared.now_ms(now.into_std());
+        if let Some(change) = self.endpoints.note_left(self.index, waited_ms, now_ms) {
+            shared.metrics.endpoint_changed(change);
+        }
     }
 }
 

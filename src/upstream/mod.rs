@@ -11,6 +11,7 @@ mod tls;
 mod tunnel;
 mod upload;
 mod wait;
+mod watch;
 
 pub(crate) use answer::Answer;
 pub use answer::AnswerFailure;
@@ -23,3 +24,4 @@ pub(crate) use round_trip::{Answered, RoundTripError, Terms, round_trip};
 pub(crate) use tls::{EndpointTls, Identities, IdentityFault, RegisteredTls, TlsFailure};
 pub(crate) use tunnel::Tunnel;
 pub(crate) use wait::Wait;
+pub(crate) use watch::Watch;

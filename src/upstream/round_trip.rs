@@ -24,7 +24,7 @@ use crate::telemetry::metrics::{InformationalDrop, WorkerMetrics};
 use crate::upstream::connection::EndpointConnection;
 use crate::upstream::tls;
 use crate::upstream::upload::{Upload, UploadFailure};
-use crate::upstream::wait::Wait;
+use crate::upstream::watch::Watch;
 
 /// What an attempt must keep to.
 pub(crate) struct Terms<'a> {
@@ -65,7 +65,7 @@ pub(crate) async fn round_trip(
     body: &mut ReplayBody,
     interim: Option<&dyn InterimSink>,
     terms: &Terms<'_>,
-    mut wait: Option<&mut Wait<'_>>,
+    watch: &mut Watch<'_, '_>,
 ) -> Result<Answered, RoundTripError> {
     let parts = head.into_parts();
     connection.mid_request = true;
@@ -91,7 +91,7 @@ pub(crate) async fn round_trip(
         just_now: Some(now),
         waiting_since: None,
     };
-    let head = poll_fn(|cx| trip.poll(cx, body, interim, terms, wait.as_deref_mut())).await?;
+    let head = poll_fn(|cx| trip.poll(cx, body, interim, terms, watch)).await?;
     Ok(Answered { head, at: Instant::now(), connection: trip.connection, upload: trip.upload })
 }
 
@@ -125,7 +125,7 @@ impl Trip {
         body: &mut ReplayBody,
         interim: Option<&dyn InterimSink>,
         terms: &Terms<'_>,
-        wait: Option<&mut Wait<'_>>,
+        watch: &mut Watch<'_, '_>,
     ) -> Poll<Result<ParsedResponse, RoundTripError>> {
         if !self.sent {
             let idle = terms.timeouts.request_write_idle;
@@ -143,7 +143,7 @@ impl Trip {
         loop {
             let held_back = self.awaits_continue;
             if self.switched.is_some() {
-                return self.poll_switched(cx, terms, wait);
+                return self.poll_switched(cx, terms, watch);
             }
             match self.read_head(interim, terms)? {
                 Some(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
@@ -163,7 +163,7 @@ impl Trip {
                 Poll::Ready(Ok(0)) => return self.fail(Failure::reset),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.failed(&error))),
                 Poll::Ready(Ok(bytes)) => self.received_bytes += bytes as u64,
-                Poll::Pending => return self.poll_clocks(cx, terms, wait),
+                Poll::Pending => return self.poll_clocks(cx, terms, watch),
             }
         }
     }
@@ -225,10 +225,10 @@ impl Trip {
         &mut self,
         cx: &mut Context<'_>,
         terms: &Terms<'_>,
-        wait: Option<&mut Wait<'_>>,
+        watch: &mut Watch<'_, '_>,
     ) -> Poll<Result<ParsedResponse, RoundTripError>> {
         if !self.sent {
-            return self.poll_clocks(cx, terms, wait);
+            return self.poll_clocks(cx, terms, watch);
         }
         let detail = "the endpoint switched protocols but took no more of the request";
         let failed = RoundTripError::Attempt(Failure::upgrade_failed(detail));
@@ -278,7 +278,7 @@ impl Trip {
         &mut self,
         cx: &mut Context<'_>,
         terms: &Terms<'_>,
-        wait: Option<&mut Wait<'_>>,
+        watch: &mut Watch<'_, '_>,
     ) -> Poll<Result<ParsedResponse, RoundTripError>> {
         let now = self.just_now.take().unwrap_or_else(Instant::now);
         if self.sent || self.awaits_continue && !self.upload.content_came() {
@@ -286,13 +286,12 @@ impl Trip {
         } else {
             self.waiting_since = None;
         }
-        if let Some(wait) = wait {
-            if self.upload.is_done() {
-                wait.for_endpoint(now.into_std());
-            } else if self.waiting_since.is_none() && self.upload.lacks_content(&self.connection) {
-                wait.for_client();
-            }
+        if self.upload.is_done() {
+            watch.for_endpoint(now);
+        } else if self.waiting_since.is_none() && self.upload.lacks_content(&self.connection) {
+            watch.for_client();
         }
+        watch.note_silence(self.waiting_since.filter(|_| self.received_bytes == 0));
         let head_due = self.waiting_since.map(|since| since + terms.timeouts.attempt_head);
         let Some(due) = earliest(head_due, terms.deadline) else { return Poll::Pending };
         if self.connection.clock.poll_until_from(cx, now, due).is_pending() {

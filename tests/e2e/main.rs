@@ -35,6 +35,7 @@ mod hanging;
 mod harness_itself;
 mod headers;
 mod health;
+mod impatient;
 mod informational;
 mod late_words;
 mod leaks;
