@@ -43,6 +43,13 @@ pub(super) fn pair(one: u64, other: u64) -> u64 {
     spin(step(one, other))
 }
 
+/// One number of a spun one and another, from half as much mixing: its lower
+/// half is good for a lot, and for no more.
+pub(super) fn stir(spun: u64, other: u64) -> u64 {
+    let mixed = (spun ^ other.wrapping_mul(ODD)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    mixed >> 32
+}
+
 fn step(hash: u64, word: u64) -> u64 {
     let mixed = (hash ^ word).wrapping_mul(0xd6e8_feb8_6659_fd93);
     mixed ^ mixed >> 32

@@ -22,6 +22,9 @@ const WHOLE: u64 = 1 << 16;
 /// The least share of an endpoint in its slow start: without requests at all
 /// nothing in it would get warm.
 const LEAST_RAMP: u64 = WHOLE / 10;
+/// Shares that differ by so little are the same: endpoints that came together
+/// did so within a moment.
+const ALIKE: u64 = WHOLE / 32;
 /// How often a growing share is looked at again, in milliseconds.
 const RAMP_STEP_MS: u64 = 50;
 
@@ -167,27 +170,35 @@ impl Outlook {
         }
     }
 
-    /// The shares of endpoints that came a short while ago, or came back. Where
-    /// all that are fit are new there is nobody to spare them, and none is.
+    /// The shares of endpoints that came a short while ago, or came back, beside
+    /// what the oldest of their zone has: where all that are fit are new there is
+    /// nobody to spare them, and those that came together share alike.
     fn ramp(&mut self, all: All<'_>, now_ms: u64) {
         self.ramp.clear();
         let slow_start_ms = all.choosing.slow_start_ms;
         if slow_start_ms == 0 {
             return;
         }
-        let share = |index: usize| {
+        let grown = |index: usize| {
             let returned_ms = all.probed.get(index).and_then(|probed| probed.returned_ms());
             let came_ms = all.endpoints[index].came_ms().max(returned_ms.unwrap_or(0));
             let age_ms = now_ms.saturating_sub(came_ms);
             (age_ms.saturating_mul(WHOLE) / slow_start_ms).clamp(LEAST_RAMP, WHOLE)
         };
-        let indices = 0..all.endpoints.len();
-        let fit = || indices.clone().filter(|index| self.fitness[*index] == Fitness::Fit);
-        if fit().any(|index| share(index) < WHOLE) {
+        let (mut least, mut most) = ([WHOLE; 2], [LEAST_RAMP; 2]);
+        for index in (0..all.endpoints.len()).filter(|i| self.fitness[*i] == Fitness::Fit) {
+            let (zone, grown) = (usize::from(!all.places[index].near), grown(index));
+            (least[zone], most[zone]) = (least[zone].min(grown), most[zone].max(grown));
+        }
+        if least.iter().any(|least| *least < WHOLE) {
             self.stale_at_ms = self.stale_at_ms.min(now_ms + RAMP_STEP_MS);
-            if fit().any(|index| share(index) == WHOLE) {
-                self.ramp.extend(indices.map(share));
-            }
+        }
+        if [0, 1].iter().any(|zone| least[*zone] + ALIKE < most[*zone]) {
+            let share = |index: usize| {
+                let most = most[usize::from(!all.places[index].near)];
+                (grown(index) * WHOLE / most).min(WHOLE)
+            };
+            self.ramp.extend((0..all.endpoints.len()).map(share));
         }
     }
 
@@ -250,7 +261,8 @@ impl Outlook {
     /// start is given.
     pub(super) fn lets_through(&self, index: usize, lot: u64) -> bool {
         let Some(share) = self.ramp.get(index) else { return true };
-        *share == WHOLE || key::pair(lot, index as u64) % WHOLE < *share
+        // One multiplication is mixing enough: the lot is spun.
+        *share == WHOLE || key::stir(lot, index as u64) % WHOLE < *share
     }
 
     /// A load as it weighs for an endpoint that is given less than its share.

@@ -159,31 +159,8 @@ fn all_balances() -> [(Balance, Option<u64>); 3] {
     [(Balance::RoundRobin, None), (Balance::LeastRequests, None), (hash, Some(7))]
 }
 
-#[test]
-fn a_new_endpoint_has_a_growing_share_unless_all_are_new() {
-    for (balance, key) in all_balances() {
-        let mut members = members(4);
-        members[3].since_ms = 10_000;
-        let choosing = Choosing { slow_start_ms: 1_000, ..Choosing::by(balance, 1) };
-        let set = EndpointSet::new(members, choosing);
-        let share = |now_ms| {
-            let asked =
-                |n: u64| Asked { key: key.map(|_| key::spin(n)), ..asked(now_ms, key::spin(n)) };
-            let chosen = (0..4_000).filter_map(|n| set.choose(&asked(n), &Tried::new()));
-            chosen.filter(|choice| choice.index == 3).count()
-        };
-        let (early, late, full) = (share(10_000), share(10_500), share(11_000));
-        assert!((20..250).contains(&early), "{early}");
-        assert!((early + 100..900).contains(&late), "{late}");
-        assert!((850..1_150).contains(&full), "{full}");
-        let new = EndpointSet::new(
-            self::members(2),
-            Choosing { slow_start_ms: 1_000, ..Choosing::by(Balance::RoundRobin, 1) },
-        );
-        let chosen = (0..100).filter_map(|n| new.choose(&asked(1, n), &Tried::new()));
-        assert_eq!(chosen.filter(|choice| choice.index == 0).count(), 50);
-    }
-}
+#[path = "slow_start_tests.rs"]
+mod slow_start;
 
 #[test]
 fn a_request_stays_with_its_endpoint_while_that_is_fit() {
