@@ -3,18 +3,25 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, NamedSource, SourceSpan};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode,
+    SourceSpan,
+};
 
-use crate::config::{Diagnostic, Diagnostics, LoadError, NEEDS_RESTART, Settings, load};
+use crate::config::{
+    Diagnostic, Diagnostics, LoadError, NEEDS_RESTART, Settings, load_with_warnings,
+};
 
 /// Mistakes shown with their lines of the file; the rest get one line each.
 const SNIPPETS: usize = 20;
 
-/// Validates the file at `path`: what to print, and the exit code, which is 0
-/// or 1.
+/// Validates the file at `path`: what to print, and the exit code, which is 0,
+/// also where there are warnings, or 1.
 pub fn run(path: &Path) -> (String, u8) {
-    match load(path) {
-        Ok(settings) => (summary(path, &settings), 0),
+    match load_with_warnings(path) {
+        Ok((settings, warnings)) => {
+            (snippets(&warnings, Severity::Warning) + &summary(path, &settings, &warnings), 0)
+        }
         Err(error) => (report(&error), 1),
     }
 }
@@ -28,11 +35,15 @@ pub fn report(error: &LoadError) -> String {
     }
 }
 
-fn summary(path: &Path, settings: &Settings) -> String {
+fn summary(path: &Path, settings: &Settings, warnings: &Diagnostics) -> String {
     let endpoints = settings.routes.iter().map(|route| route.endpoints.len()).sum();
     format!(
-        "{}: ok\n  {}, {}, {}\n  a restart is needed to change {}; everything else is reloaded\n",
+        "{}: ok{}\n  {}, {}, {}\n  a restart is needed to change {}; everything else is reloaded\n",
         path.display(),
+        match warnings.entries().len() {
+            0 => String::new(),
+            n => format!(", with {}", count(n, "warning")),
+        },
         count(settings.listeners.len(), "listener"),
         count(settings.routes.len(), "route"),
         count(endpoints, "endpoint"),
@@ -51,46 +62,68 @@ fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{plural}")
 }
 
-/// Each mistake with the lines of the file it is about.
+/// Each mistake, and how many there are.
 fn render(diagnostics: &Diagnostics) -> String {
+    let file = diagnostics.entries().first().map_or("", |entry| &entry.file);
+    let errors = count(diagnostics.entries().len(), "error");
+    format!("{}{file}: {errors}\n", snippets(diagnostics, Severity::Error))
+}
+
+/// Each with the lines of the file it is about.
+fn snippets(diagnostics: &Diagnostics, severity: Severity) -> String {
     // No colours: the text is the same in a terminal, a pipe and a test.
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
         .with_wrap_lines(false)
         .with_context_lines(1);
     let mut out = String::new();
     for (n, entry) in diagnostics.entries().iter().enumerate() {
-        let snippet = Snippet::new(entry, diagnostics.text());
+        let snippet = Snippet::new(entry, diagnostics.text(), severity);
         if n >= SNIPPETS || handler.render_report(&mut out, &snippet).is_err() {
             out.push_str(&entry.to_string());
         }
         out.push('\n');
     }
-    let file = diagnostics.entries().first().map_or("", |entry| &entry.file);
-    out.push_str(&format!("{file}: {}\n", count(diagnostics.entries().len(), "error")));
     out
 }
 
-/// A mistake as miette wants it.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+/// A mistake or a warning as miette wants it.
+#[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 struct Snippet {
     message: String,
-    #[help]
     help: Option<String>,
-    #[source_code]
+    severity: Severity,
     source_code: NamedSource<Arc<str>>,
-    #[label]
     span: SourceSpan,
 }
 
 impl Snippet {
-    fn new(entry: &Diagnostic, text: &Arc<str>) -> Self {
+    fn new(entry: &Diagnostic, text: &Arc<str>, severity: Severity) -> Self {
         Self {
             message: entry.message(),
             help: entry.help.clone(),
+            severity,
             source_code: NamedSource::new(&entry.file, Arc::clone(text)),
             span: entry.span.clone().into(),
         }
+    }
+}
+
+impl miette::Diagnostic for Snippet {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn std::fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source_code)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(std::iter::once(LabeledSpan::underline(self.span))))
     }
 }
 
@@ -145,6 +178,27 @@ mod tests {
         FILE: 2 errors
         "#);
         assert_eq!(code, 1);
+    }
+
+    #[test]
+    fn what_is_hardly_meant_so_is_shown_and_no_mistake() {
+        let text = "[[listener]]\naddress = \"127.0.0.1:8080\"\n\
+                    proxy_protocol = { from = [\"10.0.0.1/8\"] }\n";
+        let (out, code) = run_on(text);
+        insta::assert_snapshot!(out, @r#"
+          ⚠ listener[0].proxy_protocol.from[0]: 10.0.0.1/8 is the whole network 10.0.0.0/8
+           ╭─[FILE:3:28]
+         2 │ address = "127.0.0.1:8080"
+         3 │ proxy_protocol = { from = ["10.0.0.1/8"] }
+           ·                            ────────────
+           ╰────
+          help: write "10.0.0.0/8", or "10.0.0.1" for the one address
+
+        FILE: ok, with 1 warning
+          1 listener, 0 routes, 0 endpoints
+          a restart is needed to change listener (all but what its tls says), admin, workers, access_log, registry.nats, registry.snapshot; everything else is reloaded
+        "#);
+        assert_eq!(code, 0);
     }
 
     #[test]

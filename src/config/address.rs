@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use super::findings::{Fault, quoted};
+use super::findings::{Fault, Findings, quoted};
+use super::item::Item;
 use super::settings::Network;
 use crate::endpoint::{EndpointAddress, is_of_one};
 
@@ -150,8 +151,30 @@ fn no_ip(host: &str, port: &str, role: Role) -> Fault {
     if host == "localhost" { fault.help(format!("write \"127.0.0.1:{port}\"")) } else { fault }
 }
 
+/// Reads IP addresses and CIDR networks; a warning for each that says more of
+/// its address than counts.
+pub(super) fn networks(items: &[Item<'_>], findings: &mut Findings<'_>) -> Vec<Network> {
+    let mut networks = Vec::new();
+    for item in items {
+        let Some(as_written) = item.read(findings, network) else { continue };
+        let network = as_written.masked();
+        if network != as_written {
+            let fault = Fault::new(format!("{as_written} is the whole network {network}"));
+            findings.warn(
+                &item.place,
+                fault.help(format!(
+                    "write \"{network}\", or \"{}\" for the one address",
+                    as_written.address()
+                )),
+            );
+        }
+        networks.push(network);
+    }
+    networks
+}
+
 /// Reads an IP address or a CIDR network.
-pub(super) fn network(text: &str) -> Result<Network, Fault> {
+fn network(text: &str) -> Result<Network, Fault> {
     let (address, prefix) = match text.split_once('/') {
         Some((address, prefix)) => (address, Some(prefix)),
         None => (text, None),

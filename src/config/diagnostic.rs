@@ -51,7 +51,8 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Every mistake found in one file, in its order; at least one.
+/// Every mistake found in one file, in its order; at least one, except where
+/// warnings are gathered.
 ///
 /// The text it was read from is kept, because the file may have changed by the
 /// time somebody looks at the message.

@@ -2,7 +2,7 @@
 //!
 //! Readers never stop at the first mistake: they report it here, go on with the
 //! default, and the whole result is thrown away at the end if anything was
-//! reported.
+//! reported. What works and is hardly meant so is a warning beside the result.
 
 use std::ops::Range;
 
@@ -52,18 +52,25 @@ pub(super) struct Findings<'t> {
     origin: &'t str,
     line_starts: Vec<usize>,
     found: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl<'t> Findings<'t> {
     pub(super) fn new(text: &'t str, origin: &'t str) -> Self {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let line_starts = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
-        Self { text, origin, line_starts, found: Vec::new() }
+        Self { text, origin, line_starts, found: Vec::new(), warnings: Vec::new() }
     }
 
     pub(super) fn report(&mut self, place: &Place, fault: Fault) {
         let diagnostic = self.diagnostic(place, fault);
         self.found.push(diagnostic);
+    }
+
+    /// Reports what works, and is hardly what was meant.
+    pub(super) fn warn(&mut self, place: &Place, fault: Fault) {
+        let diagnostic = self.diagnostic(place, fault);
+        self.warnings.push(diagnostic);
     }
 
     /// A fault at its place, not reported.
@@ -97,9 +104,13 @@ impl<'t> Findings<'t> {
         (line, 1 + before.iter().filter(|byte| **byte & 0xC0 != 0x80).count())
     }
 
-    /// `value` if nothing was reported, else everything that was.
-    pub(super) fn conclude<T>(self, value: T) -> Result<T, Diagnostics> {
-        if self.found.is_empty() { Ok(value) } else { Err(self.into_diagnostics()) }
+    /// `value` and the warnings if no mistake was reported, else all of those.
+    pub(super) fn conclude<T>(self, value: T) -> Result<(T, Vec<Diagnostic>), Diagnostics> {
+        if self.found.is_empty() {
+            Ok((value, self.warnings))
+        } else {
+            Err(self.into_diagnostics())
+        }
     }
 
     pub(super) fn into_diagnostics(self) -> Diagnostics {

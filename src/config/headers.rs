@@ -2,7 +2,7 @@
 
 use http::header::{self, HeaderName, HeaderValue};
 
-use super::address::network;
+use super::address::networks;
 use super::findings::{Fault, Findings, quoted};
 use super::item::{Item, Section};
 use super::settings::{Forwarded, ForwardedClientCert, HeaderEdits, HeaderSettings};
@@ -30,8 +30,7 @@ pub(super) fn headers(section: Option<Section<'_>>, findings: &mut Findings<'_>)
     }
     if let Some(item) = section.item("trusted_proxies") {
         let items = item.elements(findings).unwrap_or_default();
-        let networks = items.iter().filter_map(|item| item.read(findings, network));
-        headers.trusted_proxies = networks.collect();
+        headers.trusted_proxies = networks(&items, findings);
     }
     if let Some(item) = section.item("forwarded_client_cert") {
         let word = item.word(CLIENT_CERT, findings);

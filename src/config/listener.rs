@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::address::{Role, network, socket_address};
+use super::address::{Role, networks, socket_address};
 use super::findings::{Fault, Findings};
 use super::item::{Item, Section};
 use super::settings::{ListenerSettings, Network};
@@ -68,5 +68,5 @@ fn proxies(item: &Item<'_>, findings: &mut Findings<'_>) -> Vec<Network> {
     if items.is_empty() {
         findings.report(&from.place, Fault::new("at least one network is needed").help(example));
     }
-    items.iter().filter_map(|item| item.read(findings, network)).collect()
+    networks(&items, findings)
 }

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use super::{Diagnostics, Settings, parse};
+use super::{Diagnostics, Settings};
 
 /// The largest configuration file, in bytes: room for some 300,000 routes, and
 /// an end for a device or pipe named by mistake.
@@ -43,12 +44,25 @@ pub enum LoadError {
     Invalid(#[from] Diagnostics),
 }
 
-/// Reads and validates the file at `path`, and the files it names for TLS.
+/// Reads and validates the file at `path`, and the files it names for TLS. What
+/// works and is hardly meant so is logged.
 ///
 /// # Errors
 /// [`LoadError`] tells apart what went wrong; [`LoadError::Invalid`] holds every
 /// mistake of the file.
 pub fn load(path: &Path) -> Result<Settings, LoadError> {
+    let (settings, warnings) = load_with_warnings(path)?;
+    for warning in warnings.entries() {
+        tracing::warn!("{warning}");
+    }
+    Ok(settings)
+}
+
+/// The same with those warnings, perhaps none, instead of a log of them.
+///
+/// # Errors
+/// As for [`load`].
+pub(crate) fn load_with_warnings(path: &Path) -> Result<(Settings, Diagnostics), LoadError> {
     let bytes = read(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => LoadError::NotFound(path.into()),
         _ => LoadError::NotReadable { path: path.into(), error },
@@ -61,12 +75,13 @@ pub fn load(path: &Path) -> Result<Settings, LoadError> {
         let line = 1 + bytes[..offset].iter().filter(|byte| **byte == b'\n').count();
         LoadError::NotUtf8 { path: path.into(), offset, line }
     })?;
-    let settings = parse(text, &path.display().to_string())?;
+    let (settings, mut warnings) = super::read(text, &path.display().to_string())?;
     let faults = crate::router::faults(&settings);
     if !faults.is_empty() {
         return Err(Diagnostics::new(text, faults).into());
     }
-    Ok(settings)
+    warnings.extend(crate::tls::complaints(&settings, SystemTime::now()));
+    Ok((settings, Diagnostics::new(text, warnings)))
 }
 
 /// The bytes of the file, or one more than it may have.

@@ -43,6 +43,7 @@ mod units;
 pub use adaptive::AdaptiveSettings;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use effective::effective;
+pub(crate) use load::load_with_warnings;
 pub use load::{LoadError, load};
 pub use nats::{NatsSettings, NatsTls};
 pub use restart::NEEDS_RESTART;
@@ -65,6 +66,11 @@ use toml::de::DeTable;
 /// Every mistake in the text, in its order. If it is not TOML, only what the
 /// TOML parser says: what it salvages would give misleading messages.
 pub fn parse(text: &str, origin: &str) -> Result<Settings, Diagnostics> {
+    read(text, origin).map(|(settings, _)| settings)
+}
+
+/// The same with a warning for everything that works and is hardly meant so.
+fn read(text: &str, origin: &str) -> Result<(Settings, Vec<Diagnostic>), Diagnostics> {
     let mut findings = Findings::new(text, origin);
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut last_line = 0;

@@ -173,8 +173,16 @@ pub(super) fn listener_tls(
             if items.is_empty() {
                 findings.report(&item.place, Fault::new("at least one protocol is needed"));
             }
-            let words = items.iter().filter_map(|item| item.word(ALPN, findings));
-            words.map(str::to_owned).collect()
+            let mut offered: Vec<String> = Vec::new();
+            for item in &items {
+                let Some(name) = item.word(ALPN, findings) else { continue };
+                if offered.iter().any(|other| other == name) {
+                    findings.warn(&item.place, Fault::new("is in the list already"));
+                } else {
+                    offered.push(name.to_owned());
+                }
+            }
+            offered
         }
     };
     let certificates = certificates(&section, client_auth.as_ref(), findings)?;
@@ -237,6 +245,10 @@ fn client_auth(
         }
     };
     let ca = ca.or(inherited_ca);
+    if let (ClientAuth::None, Some(item)) = (mode, &ca_item) {
+        let fault = Fault::new("nobody is asked for a certificate, so this has no use");
+        findings.warn(&item.place, fault.help("write client_auth = \"require\", or leave it out"));
+    }
     match (mode, &mode_item) {
         (ClientAuth::None, _) => Some(NOT_ASKED),
         (_, Some(item)) if ca.is_none() && ca_item.is_none() => {

@@ -3,6 +3,7 @@
 //! Every fault carries the place of the key that named the file, so that a bad
 //! pair is reported as any other mistake of the configuration is.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
@@ -39,36 +40,37 @@ impl FileFault {
     }
 }
 
-/// Warns of a certificate that is not valid now, or will not be soon.
-fn complain(file: &FileRef, leaf: &[u8]) {
-    if let Some(complaint) = Validity::of(leaf).and_then(|v| v.complaint(SystemTime::now())) {
-        tracing::warn!(file = %file.path.display(), key = file.place.key, "{complaint}");
-    }
-}
-
-/// Warns again of what the settings name and time has made worse since it was
-/// read: certificates and OCSP responses. What cannot be read is not its
-/// business.
-pub(super) fn look_again(settings: &Settings) {
-    for chain in settings.tls_chains() {
-        if let Some(leaf) = certificates(chain).ok().and_then(|all| all.into_iter().next()) {
-            complain(chain, &leaf);
+/// What is to be said at `now` of the certificates and OCSP responses that the
+/// settings name, at the keys that name them: nothing of it keeps them from
+/// being used. What cannot be read is not said here.
+pub(crate) fn complaints(settings: &Settings, now: SystemTime) -> Vec<Diagnostic> {
+    let mut said = Vec::new();
+    let mut say = |file: &FileRef, complaint: &str| {
+        said.push(FileFault::new(file, complaint).diagnostic().clone());
+    };
+    let mut seen = BTreeSet::new();
+    for chain in settings.tls_chains().into_iter().filter(|chain| seen.insert(&chain.path)) {
+        let validity = leaf(chain).and_then(|leaf| Validity::of(&leaf));
+        if let Some(complaint) = validity.and_then(|validity| validity.complaint(now)) {
+            say(chain, complaint);
         }
     }
-    for tls in settings.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
-        for file in tls.certificates.iter().filter_map(|certificate| certificate.ocsp.as_ref()) {
-            if let Some(staple) = read(file).ok().and_then(Staple::read) {
-                complain_of_staple(file, &staple);
-            }
+    let listeners = settings.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    for files in listeners.flat_map(|tls| &tls.certificates) {
+        let Some(file) = &files.ocsp else { continue };
+        let Some(staple) = read(file).ok().and_then(Staple::read) else { continue };
+        if leaf(&files.chain).is_some_and(|leaf| staple.is_about_another(&leaf)) {
+            say(file, "the OCSP response is about another certificate and not shown");
+        } else if !staple.is_fresh(now) {
+            say(file, "the OCSP response is past its time and not shown");
         }
     }
+    said
 }
 
-fn complain_of_staple(file: &FileRef, staple: &Staple) {
-    if !staple.is_fresh(SystemTime::now()) {
-        let complaint = "the OCSP response is past its time and not shown";
-        tracing::warn!(file = %file.path.display(), key = file.place.key, "{complaint}");
-    }
+/// The certificate of a chain that is about its owner.
+fn leaf(chain: &FileRef) -> Option<CertificateDer<'static>> {
+    certificates(chain).ok()?.into_iter().next()
 }
 
 /// The bytes of a file.
@@ -99,8 +101,8 @@ pub(crate) fn certificates(file: &FileRef) -> Result<Vec<CertificateDer<'static>
 
 /// A chain and the key to its first certificate.
 ///
-/// An expired certificate is a warning and no fault: to refuse it would take
-/// down what some clients may still accept.
+/// An expired certificate is a warning ([`complaints`]) and no fault: to refuse
+/// it would take down what some clients may still accept.
 pub(crate) fn identity(chain: &FileRef, key: &FileRef) -> Result<CertifiedKey, FileFault> {
     let certificates = certificates(chain)?;
     let leaf = &certificates[0];
@@ -108,7 +110,6 @@ pub(crate) fn identity(chain: &FileRef, key: &FileRef) -> Result<CertifiedKey, F
         let reason = format!("its first certificate cannot be used: {error}");
         return Err(FileFault::new(chain, reason));
     }
-    complain(chain, leaf);
     let secret = PrivateKeyDer::from_pem_slice(&read(key)?)
         .map_err(|error| FileFault::new(key, format!("has no private key in PEM: {error}")))?;
     let provider = crate::tls::provider();
@@ -132,8 +133,8 @@ pub(crate) fn identity(chain: &FileRef, key: &FileRef) -> Result<CertifiedKey, F
 
 /// A stapled OCSP response, DER, for this certificate.
 ///
-/// One that is past its time, or about another certificate, is a warning and no
-/// fault: it is not shown. Whoever renews certificates may be quicker than who
+/// One that is past its time, or about another certificate, is a warning
+/// ([`complaints`]) and no fault: it is not shown. Whoever renews certificates may be quicker than who
 /// fetches responses.
 pub(crate) fn ocsp(
     file: &FileRef,
@@ -143,11 +144,8 @@ pub(crate) fn ocsp(
         return Err(FileFault::new(file, "is no successful OCSP response in DER"));
     };
     if certificate.cert.first().is_some_and(|leaf| staple.is_about_another(leaf)) {
-        let complaint = "the OCSP response is about another certificate and not shown";
-        tracing::warn!(file = %file.path.display(), key = file.place.key, "{complaint}");
         return Ok(None);
     }
-    complain_of_staple(file, &staple);
     Ok(Some(staple))
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
-pub(crate) use files::{FileFault, certificates, identity, ocsp, roots};
+pub(crate) use files::{FileFault, certificates, complaints, identity, ocsp, roots};
 pub(crate) use staple::Staple;
 pub(crate) use watch::watch;
 

@@ -8,12 +8,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::config::Settings;
 use crate::registry::Stamp;
 use crate::router::Shared;
-use crate::tls::files::look_again;
+use crate::tls::complaints;
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -43,7 +43,10 @@ pub(crate) async fn watch(shared: &Shared, changed: impl Fn()) {
         looks += 1;
         if looks % LOOKS_A_WARNING == 0 {
             let settings = shared.snapshots.current().settings.clone();
-            let _ = tokio::task::spawn_blocking(move || look_again(&settings)).await;
+            let look = move || complaints(&settings, SystemTime::now());
+            for complaint in tokio::task::spawn_blocking(look).await.unwrap_or_default() {
+                tracing::warn!("{complaint}");
+            }
         }
         // A file that is new to the settings was read with them.
         let differs = seen.iter().any(|(path, stamp)| known.get(path).is_some_and(|k| k != stamp));

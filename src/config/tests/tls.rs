@@ -120,3 +120,45 @@ fn balancers_that_send_a_proxy_header_are_listed() {
         (&text("true"), "p:3:18: listener[0].proxy_protocol: must be a table, not a boolean"),
     ]);
 }
+
+/// The warnings of a text that is accepted, one line each.
+fn warnings(text: &str) -> Vec<String> {
+    let (_, warnings) = crate::config::read(text, "p").unwrap();
+    warnings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_has_no_use_is_a_warning_at_its_line() {
+    let pair = r#"{ chain = "a", key = "b" }"#;
+    let unused = r#"p:3:88: listener[0].tls.client_ca: nobody is asked for a certificate, so this has no use; write client_auth = "require", or leave it out"#;
+    let tls = format!(r#"{{ certificates = [{pair}], client_auth = "none", client_ca = "ca" }}"#);
+    assert_eq!(warnings(&listener(&tls)), [unused]);
+    // An authority that is only inherited is somebody else's.
+    let inherits = r#"{ certificates = [{ chain = "a", key = "b", client_auth = "none" }], client_auth = "request", client_ca = "ca" }"#;
+    assert_eq!(warnings(&listener(inherits)), [""; 0]);
+    let twice =
+        listener(&format!(r#"{{ certificates = [{pair}], alpn = ["http/1.1", "http/1.1"] }}"#));
+    assert_eq!(warnings(&twice), ["p:3:74: listener[0].tls.alpn[1]: is in the list already"]);
+    let settings = parse(&twice, "p").unwrap();
+    assert_eq!(settings.listeners[0].tls.as_ref().unwrap().alpn, ["http/1.1"]);
+}
+
+#[test]
+fn a_network_with_more_address_than_counts_is_a_warning() {
+    let listener = "[[listener]]\naddress = \"127.0.0.1:80\"\nproxy_protocol = { from = [\"10.0.0.1/8\", \"10.0.0.0/8\", \"10.0.0.1\"] }\n";
+    assert_eq!(
+        warnings(listener),
+        [
+            r#"p:3:28: listener[0].proxy_protocol.from[0]: 10.0.0.1/8 is the whole network 10.0.0.0/8; write "10.0.0.0/8", or "10.0.0.1" for the one address"#
+        ]
+    );
+    let trusted = "headers.trusted_proxies = [\"0.0.0.0/0\", \"::/0\", \"::1/64\"]\n[[listener]]\naddress = \"127.0.0.1:80\"\n";
+    assert_eq!(
+        warnings(trusted),
+        [
+            r#"p:1:49: headers.trusted_proxies[2]: ::1/64 is the whole network ::/64; write "::/64", or "::1" for the one address"#
+        ]
+    );
+    let settings = parse(trusted, "p").unwrap();
+    assert_eq!(settings.headers.trusted_proxies[2].to_string(), "::/64");
+}

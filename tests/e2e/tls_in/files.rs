@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::{Site, certificate_shown, s_client, text};
+use crate::harness::router::{run, write_config};
 use crate::harness::tls::{Authority, Pair, listener_tls};
 use crate::harness::wait::eventually;
 use crate::harness::{Config, Router, ScriptedEndpoint};
@@ -89,6 +90,71 @@ fn a_certificate_that_has_expired_or_soon_will_is_a_warning_at_its_key() {
     }
     let said = text(&s_client(router.address(), &authority, &["-servername", "a.test"]));
     assert!(said.contains("200 OK"), "{said}");
+}
+
+/// What `check` warns of, without the lines of the file.
+fn warnings(config: &Config) -> Vec<String> {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let file = write_config(directory.path(), config);
+    let file = file.to_str().expect("temporary paths are text");
+    let output = run(["check", "-c", file]);
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    said.lines().filter_map(|line| Some(line.split_once('⚠')?.1.trim().to_owned())).collect()
+}
+
+#[test]
+fn check_and_run_warn_alike_of_what_has_expired_or_is_about_another() {
+    let authority = Authority::new();
+    let dated = |from, to| {
+        let pair = authority.issue(&["a.test"]);
+        authority.reissue_as(&pair, &["a.test"], |params| {
+            params.serial_number = Some(77.into());
+            params.not_before = rcgen::date_time_ymd(from, 1, 1);
+            params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        });
+        pair
+    };
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let put = |name: &str, until| {
+        let file = directory.path().join(name);
+        std::fs::write(&file, response(until)).expect("it can be written");
+        file
+    };
+    let (past, fresh) = (put("past", "20210101000000Z"), put("fresh", "20400101000000Z"));
+    let [old, early, good] = [(2020, 2021), (2039, 2040), (2020, 2040)].map(|(a, b)| dated(a, b));
+    let other = authority.issue(&["a.test"]);
+    let certificates = [
+        old.toml(),
+        early.toml_with(&format!(", ocsp = {fresh:?}")),
+        good.toml_with(&format!(", ocsp = {past:?}")),
+        other.toml_with(&format!(", ocsp = {fresh:?}")),
+        // Said once of each file.
+        old.toml(),
+    ];
+    let tls = format!("tls = {{ certificates = [{}] }}", certificates.join(", "));
+    let endpoint = ScriptedEndpoint::echo("app");
+    let config = Config::new().listener_with(&tls).route("*", &[endpoint.address()]);
+    let of = |n: usize, key: &str, file: &std::path::Path, complaint: &str| {
+        format!("listener[0].tls.certificates[{n}].{key}: {}: {complaint}", file.display())
+    };
+    let expected = [
+        of(0, "chain", &old.chain, "the certificate has expired"),
+        of(1, "chain", &early.chain, "the certificate is not valid yet"),
+        of(2, "ocsp", &past, "the OCSP response is past its time and not shown"),
+        of(3, "ocsp", &fresh, "the OCSP response is about another certificate and not shown"),
+    ];
+    assert_eq!(warnings(&config), expected);
+    let router = Router::start(&config);
+    let at = config.text().lines().position(|line| line.starts_with("tls = ")).expect("it is set");
+    for warning in &expected {
+        eventually(warning, || {
+            let of_line = |line: &&str| line.contains(&format!(".toml:{}:", at + 1));
+            let said = router.stderr();
+            let lines = said.lines().filter(of_line).filter(|line| line.contains("WARN"));
+            (lines.filter(|line| line.contains(warning)).count() == 1).then_some(())
+        });
+    }
 }
 
 /// Tag, length and content (X.690 section 8.1).
