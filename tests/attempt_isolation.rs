@@ -137,7 +137,8 @@ fn written(head: AttemptHead) -> Vec<u8> {
 
 fn failure() -> impl Strategy<Value = Failure> {
     (0u8..8, any::<bool>(), 0u64..3, 0u64..3).prop_map(|(cause, reused, sent, received)| {
-        let exchange = Exchange { reused, bytes_sent: sent, bytes_received: received };
+        let exchange =
+            Exchange { reused, bytes_sent: sent, bytes_received: received, status: None };
         match cause {
             0 => Failure::connect_refused(),
             1 => Failure::connect_timeout(),

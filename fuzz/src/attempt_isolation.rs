@@ -99,6 +99,7 @@ fn failure(choices: &mut Input<'_>) -> Failure {
         reused: choices.flag(),
         bytes_sent: u64::from(choices.byte() & 3),
         bytes_received: u64::from(choices.byte() & 3),
+        status: None,
     };
     match choices.below(10) {
         0 => Failure::connect_refused(),

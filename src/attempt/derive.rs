@@ -17,7 +17,7 @@ use crate::attempt::policy::{
     Forwarded, HeadPolicy, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO,
 };
 use crate::attempt::upgrade;
-use crate::http1::{FieldLines, Version, may_trail};
+use crate::http1::{FieldLines, Framing, Version, may_trail};
 use crate::request::RequestHead;
 
 /// How many lines the router may add of its own: Host, three X-Forwarded, the
@@ -75,7 +75,9 @@ pub fn derive(
 }
 
 /// The trailer section of a request as it goes to the endpoint: without fields
-/// that may not trail, that `Connection` named, or that the router vouches for.
+/// that may not trail, that `Connection` named, that the router vouches for, or
+/// that the route sets or removes: who merges trailers into the head would have
+/// the client's word after all.
 pub fn request_trailers(
     head: &RequestHead,
     policy: &HeadPolicy,
@@ -84,6 +86,7 @@ pub fn request_trailers(
     trailers.retain(|name, _| {
         may_trail(name)
             && !policy.protects(name)
+            && !policy.edits.decide(name)
             // None of the fields may trail, whoever sends it: their aliases neither.
             && !policy.is_forged_alias(name, false)
             && !connection_names(head.fields(), name)
@@ -122,9 +125,7 @@ fn pass_through(head: &RequestHead, policy: &HeadPolicy, fields: &mut FieldLines
                 found.upgrade = true;
                 false
             }
-            // RFC 9110 section 10.1.1: in HTTP/1.0 an expectation is ignored, and
-            // such a client could not be sent the 100 it would bring.
-            "expect" => head.version() == Version::Http11,
+            "expect" => may_expect(head),
             "forwarded" => trusted,
             "x-forwarded-for" => policy.forwarded == Forwarded::Off,
             "x-forwarded-proto" => {
@@ -142,6 +143,14 @@ fn pass_through(head: &RequestHead, policy: &HeadPolicy, fields: &mut FieldLines
         }
     }
     found
+}
+
+/// Whether `Expect` is passed on (RFC 9110 section 10.1.1). In HTTP/1.0 an
+/// expectation is ignored, and such a client could not be sent the 100 it would
+/// bring; without content to hold back there must be none.
+fn may_expect(head: &RequestHead) -> bool {
+    head.version() == Version::Http11
+        && !matches!(head.framing(), Framing::None | Framing::Length(0))
 }
 
 fn passes_otherwise(name: &HeaderName, policy: &HeadPolicy, trusted: bool) -> bool {

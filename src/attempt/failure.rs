@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use http::StatusCode;
+
 use crate::error::{Code, RouterError};
 
 /// How far a failed attempt got.
@@ -31,6 +33,9 @@ pub struct Exchange {
     pub bytes_sent: u64,
     /// Bytes that came back after it, informational heads included.
     pub bytes_received: u64,
+    /// The status of the final response whose head was not whole, or not sound,
+    /// if its line could be read.
+    pub status: Option<StatusCode>,
 }
 
 impl Exchange {
@@ -48,6 +53,7 @@ pub struct Failure {
     stale_reuse: bool,
     detail: Cow<'static, str>,
     reason: Option<Box<str>>,
+    received_status: Option<StatusCode>,
 }
 
 impl Failure {
@@ -106,7 +112,8 @@ impl Failure {
     /// The endpoint switched protocols other than asked; `detail` is one
     /// sentence. A 101 is an answer, so nothing is repeated.
     pub fn upgrade_failed(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::begun(Code::UpgradeFailed, detail)
+        let received_status = Some(StatusCode::SWITCHING_PROTOCOLS);
+        Self { received_status, ..Self::begun(Code::UpgradeFailed, detail) }
     }
 
     /// TLS with the endpoint failed; `detail` is one sentence, here and below.
@@ -171,7 +178,8 @@ impl Failure {
     /// The error of a request that this was the last attempt of, under `code`.
     pub fn told(&self, code: Code) -> RouterError {
         let reason = self.reason.clone();
-        RouterError { reason, ..RouterError::new(code, self.detail.clone()) }
+        let received_status = self.received_status.map(|status| status.as_u16());
+        RouterError { reason, received_status, ..RouterError::new(code, self.detail.clone()) }
     }
 
     /// Whether a reused connection died before the first byte of a response.
@@ -195,7 +203,8 @@ impl Failure {
     }
 
     fn exchanged(exchange: Exchange, code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::at(exchange.progress(), code, detail.into())
+        let received_status = exchange.status;
+        Self { received_status, ..Self::at(exchange.progress(), code, detail.into()) }
     }
 
     fn begun(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -203,7 +212,7 @@ impl Failure {
     }
 
     fn at(progress: Progress, code: Code, detail: Cow<'static, str>) -> Self {
-        Self { progress, code, stale_reuse: false, detail, reason: None }
+        Self { progress, code, stale_reuse: false, detail, reason: None, received_status: None }
     }
 }
 
@@ -211,7 +220,8 @@ impl Failure {
 mod tests {
     use super::*;
 
-    const FRESH: Exchange = Exchange { reused: false, bytes_sent: 9, bytes_received: 0 };
+    const FRESH: Exchange =
+        Exchange { reused: false, bytes_sent: 9, bytes_received: 0, status: None };
 
     #[test]
     fn a_connection_that_was_never_made_took_nothing() {
@@ -253,6 +263,18 @@ mod tests {
         for failure in failures {
             assert_eq!(failure.progress(), Progress::ResponseBegun);
         }
+    }
+
+    #[test]
+    fn a_status_that_was_read_is_told() {
+        let told = |failure: Failure| failure.told(failure.code()).received_status;
+        assert_eq!(told(Failure::upgrade_failed("x")), Some(101));
+        let begun = Exchange { status: Some(StatusCode::OK), ..FRESH };
+        for make in [Failure::reset, Failure::head_timeout, Failure::head_too_large] {
+            assert_eq!((told(make(begun)), told(make(FRESH))), (Some(200), None));
+        }
+        assert_eq!(told(Failure::protocol_error(begun, "x")), Some(200));
+        assert_eq!(told(Failure::connect_refused()), None);
     }
 
     #[test]

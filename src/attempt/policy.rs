@@ -45,6 +45,12 @@ impl HeaderEdits {
         }
     }
 
+    /// Whether a field is set or removed: then nobody else has a say in it, and
+    /// in a trailer section neither.
+    pub(crate) fn decide(&self, name: &HeaderName) -> bool {
+        self.names().any(|own| own == name)
+    }
+
     /// The same edits, of texts that cost no counting to copy.
     pub(crate) fn interned(&self) -> Self {
         let set = self.set.iter();

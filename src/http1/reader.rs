@@ -1,7 +1,7 @@
 //! Finding a head in a growing buffer.
 
 use bytes::{Buf, BytesMut};
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::request::RequestLine;
 use super::response::StatusLine;
@@ -21,6 +21,8 @@ pub struct HeadReader {
     dropped: usize,
     request_line: Option<(RequestLine, usize)>,
     status_line: Option<(StatusLine, usize)>,
+    /// The status of a response whose head is not whole, or was refused.
+    status: Option<StatusCode>,
 }
 
 impl HeadReader {
@@ -86,6 +88,12 @@ impl HeadReader {
         Ok(Some(response))
     }
 
+    /// The status of the final response whose head is being read or was refused,
+    /// if its status line could be read.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.status.filter(|status| !status.is_informational())
+    }
+
     fn drop_empty_line(&mut self, buf: &mut BytesMut) {
         if self.dropped == 0 && buf.starts_with(b"\r\n") {
             buf.advance(2);
@@ -126,7 +134,9 @@ impl HeadReader {
             None => {
                 StatusLine::refuse_bad_start(window)?;
                 let Some(line) = self.scan.next_line(window)? else { return Ok(None) };
-                (StatusLine::parse(&window[line.clone()])?, line.end + 2)
+                let parsed = StatusLine::parse(&window[line.clone()])?;
+                self.status = Some(parsed.status());
+                (parsed, line.end + 2)
             }
         };
         if let Some(end) = self.scan.section_end(window, limits.fields.saturating_add(1))? {

@@ -94,6 +94,10 @@ pub(super) struct StatusLine {
 }
 
 impl StatusLine {
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// Refuses bytes that cannot begin an answer, at the first wrong one: an
     /// endpoint that speaks another protocol is not waited for.
     pub(super) fn refuse_bad_start(window: &[u8]) -> Result<(), RefusalKind> {

@@ -20,7 +20,7 @@ use crate::request::phase::Phase;
 use crate::request::record::{Live, Record};
 use crate::request::tables::Tables;
 use crate::request::{ClientAddress, RequestBody, Subject};
-use crate::respond::fields::response_trailers;
+use crate::respond::fields::{NamedFields, response_trailers};
 use crate::route::Pinned;
 use crate::router::{RouteId, Snapshot, WorkerRouter};
 use crate::sync::Mutex;
@@ -108,11 +108,13 @@ impl Scope {
         moved
     }
 
-    /// A response's trailer section as the route lets it through.
-    pub(crate) fn clean_trailers(&self, fields: FieldLines) -> FieldLines {
+    /// A response's trailer section as the route lets it through, behind a head
+    /// whose `Connection` named these fields.
+    pub(crate) fn clean_trailers(&self, fields: FieldLines, named: &NamedFields) -> FieldLines {
         match self.record.route(&self.record.live.lock()) {
-            Some(route) => response_trailers(fields, &route.response),
-            None => fields,
+            Some(route) => response_trailers(fields, named, &route.response),
+            // Without a route there is no endpoint that could have sent it.
+            None => FieldLines::new(),
         }
     }
 

@@ -74,20 +74,47 @@ pub fn informational_fields(mut fields: FieldLines) -> FieldLines {
 }
 
 /// The trailer section of a response, without fields that may not trail (RFC
-/// 9110 section 6.5.1) and without a second request id.
-pub fn response_trailers(mut trailers: FieldLines, policy: &ResponsePolicy) -> FieldLines {
-    trailers.retain(|name, _| may_trail(name) && *name != policy.request_id);
+/// 9110 section 6.5.1), that the head's `Connection` named, or that the route
+/// decides, and without a second request id.
+pub fn response_trailers(
+    mut trailers: FieldLines,
+    named: &NamedFields,
+    policy: &ResponsePolicy,
+) -> FieldLines {
+    trailers.retain(|name, _| {
+        may_trail(name)
+            && *name != policy.request_id
+            && !policy.edits.decide(name)
+            && !named.contain(name)
+    });
     trailers
+}
+
+/// The fields that the `Connection` of a head names. They end here wherever they
+/// stand, in the trailer section too (RFC 9110 section 7.6.1), so they are kept
+/// for as long as one may come.
+#[derive(Clone, Debug, Default)]
+pub struct NamedFields(Option<Box<FieldLines>>);
+
+impl NamedFields {
+    /// Those of this head; nothing is allocated where it names none.
+    pub fn of(fields: &FieldLines) -> Self {
+        let names_fields =
+            fields.all(&CONNECTION).any(|value| !names_nothing_that_passes(value.as_bytes()));
+        let options = || fields.all(&CONNECTION).map(|value| (CONNECTION, value.to_value()));
+        Self(names_fields.then(|| Box::new(options().collect())))
+    }
+
+    fn contain(&self, name: &HeaderName) -> bool {
+        self.0.as_deref().is_some_and(|options| connection_names(options, name))
+    }
 }
 
 /// Removes what ends here but for the lines that `stays` is true for.
 fn remove_hop_by_hop(fields: &mut FieldLines, stays: impl Fn(&HeaderName) -> bool) {
-    let names_fields =
-        fields.all(&CONNECTION).any(|value| !names_nothing_that_passes(value.as_bytes()));
-    if names_fields {
-        let options: FieldLines =
-            fields.all(&CONNECTION).map(|value| (CONNECTION, value.to_value())).collect();
-        fields.retain(|name, _| ends_here(name) || !connection_names(&options, name));
+    let named = NamedFields::of(fields);
+    if named.0.is_some() {
+        fields.retain(|name, _| ends_here(name) || !named.contain(name));
     }
     fields.retain(|name, _| !ends_here(name) || stays(name));
 }
@@ -219,7 +246,28 @@ mod tests {
             ("x-request-id", "forged"),
             ("transfer-encoding", "chunked"),
         ]);
-        let got = response_trailers(received, &policy(HeaderEdits::default()));
+        let none = NamedFields::default();
+        let got = response_trailers(received, &none, &policy(HeaderEdits::default()));
         assert_eq!(got, lines(&[("grpc-status", "0")]));
+    }
+
+    #[test]
+    fn what_ends_here_or_is_the_routes_does_not_come_by_the_trailers() {
+        let name = HeaderName::from_static;
+        let edits = HeaderEdits {
+            set: vec![(name("x-env"), HeaderValue::from_static("prod"))],
+            remove: vec![name("x-debug")],
+        };
+        let head = lines(&[("connection", "keep-alive"), ("connection", "X-Hop, x-hop-t")]);
+        let received = lines(&[
+            ("x-hop-t", "secret"),
+            ("x-sum", "1"),
+            ("x-debug", "1"),
+            ("x-env", "forged"),
+            ("x-hop", "2"),
+        ]);
+        let got = response_trailers(received, &NamedFields::of(&head), &policy(edits));
+        assert_eq!(got, lines(&[("x-sum", "1")]));
+        assert!(NamedFields::of(&lines(&[("connection", "close")])).0.is_none());
     }
 }

@@ -98,7 +98,8 @@ impl ReplyBody {
                 let polled = catch_unwind(AssertUnwindSafe(|| answer.poll_frame(cx)));
                 match ready!(polled.unwrap_or(Poll::Ready(Some(Err(AnswerFailure::Internal))))) {
                     Some(Ok(BodyFrame::Trailers(fields))) => {
-                        Some(Ok(BodyFrame::Trailers(self.scope.clean_trailers(fields))))
+                        let fields = self.scope.clean_trailers(fields, answer.named());
+                        Some(Ok(BodyFrame::Trailers(fields)))
                     }
                     Some(Err(failure)) if answer.blames_endpoint(failure) => {
                         sender.broke_off(&self.scope);

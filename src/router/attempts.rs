@@ -20,7 +20,7 @@ use crate::router::queue::{Queue, Refused, Turn};
 use crate::router::verdict::Attended;
 use crate::router::{NO_ADDRESS, Route, RouteId, Sender, WorkerRouter, affinity, verdict};
 use crate::upstream::{
-    Answer, Answered, ConnectError, EndpointConnection, Hop, Reuse, RoundTripError, Terms,
+    Answer, Answered, ConnectError, EndpointConnection, Hints, Hop, Reuse, RoundTripError, Terms,
     TlsFailure, Tunnel, Wait, Watch,
 };
 use crate::upstream::{connect, round_trip};
@@ -92,6 +92,7 @@ pub(super) async fn run(
     let kept_with = endpoints.stay_with(head);
     let stay_with = kept_with.map(|kept| kept.index);
     let (mut last, mut failed) = (None, None);
+    let mut hints = Hints::new(interim);
     loop {
         let event = match action {
             Action::GiveUp(give_up) => {
@@ -154,7 +155,7 @@ pub(super) async fn run(
                 };
                 let watch = Watch::new(wait.as_mut(), trial.as_ref());
                 let mut attended = Attended::new(worker, endpoints, index, watch);
-                let (result, took) = attempt.run(scope, body, interim, attended.watch()).await;
+                let (result, took) = attempt.run(scope, body, &mut hints, attended.watch()).await;
                 attended.end();
                 let outlier = &route.settings.outlier;
                 // A place that a failure frees goes on only when the endpoint is
@@ -272,13 +273,13 @@ impl Attempt<'_> {
         &self,
         scope: &Scope,
         body: &mut ReplayBody,
-        interim: Option<&dyn InterimSink>,
+        hints: &mut Hints<'_>,
         watch: &mut Watch<'_, '_>,
     ) -> (Result<Answered, RoundTripError>, Duration) {
         let begun = Instant::from_std(self.now);
         let endpoint = self.endpoint;
         scope.attempting(self.number, endpoint.address());
-        let result = self.round_trip(begun, scope, body, interim, watch).await;
+        let result = self.round_trip(begun, scope, body, hints, watch).await;
         let (outcome, ended) = match &result {
             Ok(answered) => (AttemptOutcome::Answered, answered.at),
             Err(error) => (AttemptOutcome::Failed(error.code()), Instant::now()),
@@ -303,7 +304,7 @@ impl Attempt<'_> {
         now: Instant,
         scope: &Scope,
         body: &mut ReplayBody,
-        interim: Option<&dyn InterimSink>,
+        hints: &mut Hints<'_>,
         watch: &mut Watch<'_, '_>,
     ) -> Result<Answered, RoundTripError> {
         let address = self.endpoint.address();
@@ -329,7 +330,7 @@ impl Attempt<'_> {
         };
         scope.set_phase(Phase::Waiting);
         let head = derive(self.head, &self.route.request, address, self.number);
-        round_trip((connection, now), head, body, interim, self.terms, watch).await
+        round_trip((connection, now), head, body, hints, self.terms, watch).await
     }
 
     async fn connect(

@@ -137,6 +137,7 @@ impl Router {
                 return ended.map(Outcome::Answered);
             }
             id = route;
+            hold_trailers(&mut body, &head, scope.snapshot().route(id));
         }
     }
 
@@ -177,12 +178,17 @@ fn replayable(
     let keep_bytes =
         if settings.retry.attempts > 1 { settings.limits.replay_body_bytes } else { 0 };
     let mut replay = ReplayBody::new(body, keep_bytes);
+    hold_trailers(&mut replay, head, route);
+    replay
+}
+
+/// Holds the trailers of a request to the hygiene of this route.
+fn hold_trailers(body: &mut ReplayBody, head: &Arc<RequestHead>, route: Route<'_>) {
     if head.framing() == Framing::Chunked {
         let head = head.clone();
         let policy = route.request.clone();
-        replay.clean_trailers(Box::new(move |fields| request_trailers(&head, &policy, fields)));
+        body.clean_trailers(Box::new(move |fields| request_trailers(&head, &policy, fields)));
     }
-    replay
 }
 
 fn no_route(head: &RequestHead) -> RouterError {

@@ -17,6 +17,7 @@ use crate::endpoint::Lease;
 use crate::error::Code;
 use crate::http1::{BodyDecoder, Decoded, Framing, HeadLimits, ParsedResponse};
 use crate::request::{BodyFailure, BodyFrame};
+use crate::respond::fields::NamedFields;
 use crate::upstream::connection::EndpointConnection;
 use crate::upstream::pool::Pool;
 use crate::upstream::round_trip::Terms;
@@ -76,6 +77,8 @@ pub(crate) struct Answer {
     waiting_since: Option<Instant>,
     /// Whether the endpoint said how much it would send.
     has_length: bool,
+    /// What its head's `Connection` named, if a trailer section may come.
+    named: NamedFields,
 }
 
 impl Answer {
@@ -105,6 +108,10 @@ impl Answer {
             just_now: Some(at),
             waiting_since: None,
             has_length: matches!(framing, Framing::Length(_)),
+            named: match framing {
+                Framing::Chunked => NamedFields::of(&head.fields),
+                _ => NamedFields::default(),
+            },
         };
         if matches!(framing, Framing::None | Framing::Length(0)) {
             answer.finish();
@@ -151,6 +158,11 @@ impl Answer {
                 Poll::Pending => return self.poll_clocks(cx),
             }
         }
+    }
+
+    /// The fields that may not pass in its trailer section either.
+    pub(crate) fn named(&self) -> &NamedFields {
+        &self.named
     }
 
     /// Whether all of it has come.

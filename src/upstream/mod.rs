@@ -4,6 +4,7 @@
 mod answer;
 mod connection;
 mod connector;
+mod hints;
 mod idle;
 mod pool;
 mod round_trip;
@@ -19,6 +20,7 @@ pub(crate) use connection::EndpointConnection;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use connector::Connecting;
 pub(crate) use connector::{Connect, ConnectError, Hop, Tcp, connect, open};
+pub(crate) use hints::Hints;
 pub(crate) use pool::{Pool, Reuse};
 pub(crate) use round_trip::{Answered, RoundTripError, Terms, round_trip};
 pub(crate) use tls::{EndpointTls, Identities, IdentityFault, RegisteredTls, TlsFailure};

@@ -18,10 +18,10 @@ use crate::clock::earliest;
 use crate::config::Timeouts;
 use crate::error::Code;
 use crate::http1::{Framing, HeadLimits, HeadReader, ParsedResponse, Refusal, encode_request_head};
-use crate::request::{BodyFailure, InterimSink};
-use crate::respond::fields::informational_fields;
+use crate::request::BodyFailure;
 use crate::telemetry::metrics::{InformationalDrop, WorkerMetrics};
 use crate::upstream::connection::EndpointConnection;
+use crate::upstream::hints::Hints;
 use crate::upstream::tls;
 use crate::upstream::upload::{Upload, UploadFailure};
 use crate::upstream::watch::Watch;
@@ -30,7 +30,8 @@ use crate::upstream::watch::Watch;
 pub(crate) struct Terms<'a> {
     pub(crate) timeouts: &'a Timeouts,
     pub(crate) head: HeadLimits,
-    /// Informational responses passed on at most.
+    /// Informational responses taken from one endpoint, and passed on in all, at
+    /// most.
     pub(crate) informational: usize,
     /// When the whole request must be over.
     pub(crate) deadline: Option<Instant>,
@@ -63,7 +64,7 @@ pub(crate) async fn round_trip(
     (mut connection, now): (Box<EndpointConnection>, Instant),
     head: AttemptHead,
     body: &mut ReplayBody,
-    interim: Option<&dyn InterimSink>,
+    hints: &mut Hints<'_>,
     terms: &Terms<'_>,
     watch: &mut Watch<'_, '_>,
 ) -> Result<Answered, RoundTripError> {
@@ -91,7 +92,7 @@ pub(crate) async fn round_trip(
         just_now: Some(now),
         waiting_since: None,
     };
-    let head = poll_fn(|cx| trip.poll(cx, body, interim, terms, watch)).await?;
+    let head = poll_fn(|cx| trip.poll(cx, body, hints, terms, watch)).await?;
     Ok(Answered { head, at: Instant::now(), connection: trip.connection, upload: trip.upload })
 }
 
@@ -109,6 +110,7 @@ struct Trip {
     method: Method,
     reader: HeadReader,
     received_bytes: u64,
+    /// Informational responses of this endpoint so far.
     informational: usize,
     /// Whether the request was written whole, or refused.
     sent: bool,
@@ -123,7 +125,7 @@ impl Trip {
         &mut self,
         cx: &mut Context<'_>,
         body: &mut ReplayBody,
-        interim: Option<&dyn InterimSink>,
+        hints: &mut Hints<'_>,
         terms: &Terms<'_>,
         watch: &mut Watch<'_, '_>,
     ) -> Poll<Result<ParsedResponse, RoundTripError>> {
@@ -145,7 +147,7 @@ impl Trip {
             if self.switched.is_some() {
                 return self.poll_switched(cx, terms, watch);
             }
-            match self.read_head(interim, terms)? {
+            match self.read_head(hints, terms)? {
                 Some(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                     self.switched = Some(head);
                     continue;
@@ -171,7 +173,7 @@ impl Trip {
     /// The final head, if it is whole; informational ones are passed on.
     fn read_head(
         &mut self,
-        interim: Option<&dyn InterimSink>,
+        hints: &mut Hints<'_>,
         terms: &Terms<'_>,
     ) -> Result<Option<ParsedResponse>, RoundTripError> {
         loop {
@@ -199,11 +201,8 @@ impl Trip {
                 terms.metrics.informational_dropped(InformationalDrop::Limit);
                 return Err(self.broke("the endpoint sent too many informational responses"));
             }
-            if let Some(sink) = interim {
-                let fields = informational_fields(head.fields);
-                if let Err(why) = sink.send(head.status, fields) {
-                    terms.metrics.informational_dropped(why.into());
-                }
+            if let Err(why) = hints.pass(head.status, head.fields, terms.informational) {
+                terms.metrics.informational_dropped(why);
             }
         }
     }
@@ -241,6 +240,7 @@ impl Trip {
             reused: self.connection.exchanges > 0,
             bytes_sent: self.upload.written_bytes(),
             bytes_received: self.received_bytes,
+            status: self.reader.status(),
         }
     }
 

@@ -251,6 +251,35 @@ fn a_route_edits_requests_and_answers() {
 }
 
 #[test]
+fn what_a_route_decides_does_not_come_by_the_trailers_either() {
+    let reply = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\
+                 X-Old: 1\r\nX-Sum: 2\r\nX-Inner: 3\r\n\r\n";
+    let endpoint = ScriptedEndpoint::start(move |_| script::answering(reply));
+    let edits = "request_headers = { set = { \"x-env\" = \"prod\" }, remove = [\"x-debug\"] }\n\
+                 response_headers = { set = { \"x-old\" = \"2\" }, remove = [\"x-inner\"] }";
+    let config = Config::new().route_with("a.test", &[endpoint.address()], edits);
+    let router = Router::start(&config);
+    let mut client = Connection::open(router.address());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\
+         X-Debug: 1\r\nX-Sum: 1\r\nX-Env: forged\r\n\r\n",
+    );
+    let answer = client.answer("POST");
+    let sum = |value: &str| vec![("x-sum".to_owned(), value.to_owned())];
+    assert_eq!((answer.fields.all("x-old"), answer.trailers.0), (vec!["2"], sum("2")));
+    let seen = endpoint.request(0);
+    assert_eq!((seen.fields.all("x-env"), seen.trailers.0), (vec!["prod"], sum("1")));
+}
+
+#[test]
+fn an_expectation_without_content_ends_here() {
+    let seen = exchange(Config::new(), "Expect: 100-continue\r\n").seen;
+    assert!(seen.all("expect").is_empty(), "RFC 9110 section 10.1.1");
+    let lines = "Expect: 100-continue\r\nContent-Length: 0\r\n";
+    assert!(exchange(Config::new(), lines).seen.all("expect").is_empty());
+}
+
+#[test]
 fn one_routes_edits_are_not_anothers() {
     let endpoint = ScriptedEndpoint::echo("one");
     let addresses = [endpoint.address()];

@@ -217,6 +217,23 @@ fn every_hint_up_to_the_limit_passes_and_the_answer_with_them() {
 }
 
 #[test]
+fn what_passes_of_all_attempts_together_keeps_to_the_limit() {
+    const HINT: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    let dying = || {
+        let steps = vec![Step::ReadHead, Step::Send(HINT.repeat(5).into()), Step::Close];
+        ScriptedEndpoint::start(move |_| steps.clone())
+    };
+    let endpoints = [dying(), dying()];
+    let addresses = endpoints.each_ref().map(ScriptedEndpoint::address);
+    let router = Router::start(&Config::new().route("a.test", &addresses));
+    let answer = get(router.address(), "a.test", "/");
+    assert_eq!((answer.code(), answer.interim.len()), (Some("upstream-reset"), 8));
+    assert_eq!(endpoints.iter().map(ScriptedEndpoint::count).sum::<usize>(), 2);
+    let dropped = "pointsman_informational_dropped_total{reason=\"limit\"";
+    assert_eq!(sum(&ask(&router, "/metrics"), dropped), 2);
+}
+
+#[test]
 fn a_hundred_continue_is_the_endpoints_own() {
     let endpoint = ScriptedEndpoint::start(|_| {
         vec![

@@ -56,6 +56,7 @@ mod probes;
 mod proxy_protocol;
 mod queue;
 mod real_servers;
+mod received_status;
 mod registered;
 mod reload;
 mod restart;

@@ -24,6 +24,7 @@ struct Case {
     forwarded: Forwarded,
     edits: HeaderEdits,
     via: bool,
+    framing: Framing,
 }
 
 impl Default for Case {
@@ -37,6 +38,7 @@ impl Default for Case {
             forwarded: Forwarded::Append,
             edits: HeaderEdits::default(),
             via: true,
+            framing: Framing::Length(3),
         }
     }
 }
@@ -51,7 +53,7 @@ impl Case {
             authority: HeaderValue::from_static(self.authority),
             version: self.version,
             fields: lines(received),
-            framing: Framing::Length(3),
+            framing: self.framing,
             client: ClientInfo {
                 peer: self.peer.parse().unwrap(),
                 local: "192.0.2.1:80".parse().unwrap(),
@@ -283,6 +285,21 @@ fn an_expectation_passes_unless_it_comes_in_http_1_0() {
 }
 
 #[test]
+fn without_content_nothing_is_expected() {
+    let received: Lines<'_> = &[("expect", "100-continue"), ("x-a", "1")];
+    for (framing, passes) in [
+        (Framing::None, false),
+        (Framing::Length(0), false),
+        (Framing::Length(1), true),
+        (Framing::Chunked, true),
+    ] {
+        let case = Case { framing, ..Case::default() };
+        assert_eq!(!case.values(received, "expect").is_empty(), passes, "{framing:?}");
+        assert_eq!(case.values(received, "x-a"), ["1"]);
+    }
+}
+
+#[test]
 fn a_request_without_authority_carries_an_empty_host_and_no_forwarded_one() {
     let case = Case { authority: "", version: Version::Http10, ..Case::default() };
     assert_eq!(case.values(&[], "host"), [""]);
@@ -329,4 +346,17 @@ fn request_trailers_pass_without_what_may_not_trail() {
     ]);
     let got = request_trailers(&head, &case.policy(), trailers);
     assert_eq!(got, lines(&[("x-checksum", "1"), ("x-checksum", "2")]));
+}
+
+#[test]
+fn a_field_that_the_route_decides_does_not_come_by_the_trailers() {
+    let name = HeaderName::from_static;
+    let edits = HeaderEdits {
+        set: vec![(name("x-env"), HeaderValue::from_static("prod"))],
+        remove: vec![name("x-debug")],
+    };
+    let case = Case { edits, ..Case::default() };
+    let trailers = lines(&[("x-debug", "1"), ("x-sum", "2"), ("x-env", "forged")]);
+    let got = request_trailers(&case.head(&[]), &case.policy(), trailers);
+    assert_eq!(got, lines(&[("x-sum", "2")]));
 }

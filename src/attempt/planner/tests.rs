@@ -8,7 +8,7 @@ fn plan(attempts: u32, endpoints: usize) -> Plan {
 }
 
 fn reset(reused: bool) -> Failure {
-    Failure::reset(Exchange { reused, bytes_sent: 1, bytes_received: 0 })
+    Failure::reset(Exchange { reused, bytes_sent: 1, bytes_received: 0, status: None })
 }
 
 fn started(plan: Plan) -> Planner {
@@ -192,7 +192,8 @@ fn stale_reuse_is_no_licence_to_repeat_a_post() {
 #[test]
 fn a_reused_connection_that_took_nothing_is_replaced_for_any_method() {
     let mut planner = started(Plan { idempotent: false, ..plan(3, 1) });
-    let failure = Failure::reset(Exchange { reused: true, bytes_sent: 0, bytes_received: 0 });
+    let unsent = Exchange { reused: true, bytes_sent: 0, bytes_received: 0, status: None };
+    let failure = Failure::reset(unsent);
     let action = planner.step(failed(failure, 0), 0, unasked);
     assert_eq!(action, Action::Attempt { number: 2, fresh: true });
 }

@@ -187,6 +187,23 @@ fn only_100_continue_may_be_expected_and_not_in_http_1_0() {
 }
 
 #[test]
+fn the_status_of_an_answer_without_a_sound_head_is_known_once_its_line_is() {
+    let status = |bytes: &str| {
+        let (mut reader, mut buf) = (HeadReader::new(), BytesMut::from(bytes));
+        let read = reader.response(&mut buf, &LIMITS, &Method::GET);
+        assert!(!matches!(read, Ok(Some(_))), "{bytes:?}");
+        reader.status().map(|status| status.as_u16())
+    };
+    assert_eq!(status("HTTP/1.1 404 Not Found\r"), None);
+    assert_eq!(status("HTTP/1.1 404 Not Found\r\nx"), Some(404));
+    assert_eq!(status("HTTP/1.1 200 OK\r\na : 1\r\n\r\n"), Some(200));
+    assert_eq!(status("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"), Some(200));
+    assert_eq!(status(&format!("HTTP/1.1 200 OK\r\na: {}", "a".repeat(600))), Some(200));
+    assert_eq!(status("HTTP/1.1 103 Early Hints\r\nlink"), None, "that is no answer");
+    assert_eq!(status("HTTP/2.0 200 OK\r\n\r\n"), None);
+}
+
+#[test]
 fn status_lines_are_read_with_or_without_a_reason() {
     let parsed = |line: &str| {
         let head = format!("{line}\r\n\r\n");

@@ -23,6 +23,14 @@ fn chunked_answers_are_put_together_anew() {
         case("steering trailers", "2\r\nhi\r\n0\r\nSet-Cookie: a=b\r\nX-A: 2\r\nX-Request-Id: 1\r\n\r\n", "hi")
             .trailing(&[("x-a", "2")]),
         ResponseCase::new(
+            "trailers that Connection names",
+            "RFC 9110 §7.6.1: any header or trailer field",
+            "HTTP/1.1 200 OK\r\nConnection: X-Hop, X-Hop-T\r\nX-Hop: 1\r\nTransfer-Encoding: chunked\r\n\r\n\
+             2\r\nhi\r\n0\r\nX-Hop-T: secret\r\nX-A: 1\r\nX-Hop: 2\r\n\r\n",
+        )
+        .passes(seen("200 OK", "", CHUNKED), "hi")
+        .trailing(&[("x-a", "1")]),
+        ResponseCase::new(
             "closing behind the last chunk",
             "RFC 9112 §9.6",
             "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
