@@ -70,4 +70,15 @@ mod tests {
             assert!(!is_of_one(other.parse().unwrap()), "{other}");
         }
     }
+
+    #[test]
+    fn it_is_written_as_its_route_says_it() {
+        let ip = EndpointAddress::from(SocketAddr::from(([192, 0, 2, 1], 80)));
+        let name = EndpointAddress::Name { host: "app.internal.".into(), port: 8080 };
+        assert_eq!([&ip, &name].map(ToString::to_string), ["192.0.2.1:80", "app.internal.:8080"]);
+        assert_eq!(
+            [&ip, &name].map(|own| own.host().map(|host| &**host)),
+            [None, Some("app.internal.")]
+        );
+    }
 }

@@ -146,7 +146,7 @@ impl EndpointSet {
     }
 
     fn trial_of(&self, index: usize, outlook: &Outlook, now_ms: u64) -> Option<Trial<'_>> {
-        let due = !outlook.due.is_empty() && outlook.due.contains(&index);
+        let due = outlook.due.contains(&index);
         due.then(|| self.begin_trial(index, now_ms)).flatten()
     }
 
@@ -254,3 +254,7 @@ impl EndpointSet {
         passed_over.or_else(|| all.find(|index| !outlook.is_down(*index)))
     }
 }
+
+#[cfg(test)]
+#[path = "choice_tests.rs"]
+mod tests;

@@ -116,3 +116,31 @@ pub struct Seen {
     /// When time alone will change it.
     pub until_ms: Option<u64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_labels_have_these_words() {
+        let conditions = Condition::ALL.map(Condition::as_str);
+        let words = ["available", "slow-start", "passed-over", "ejected", "half-open", "down"];
+        assert_eq!(conditions, words);
+        let reasons = [
+            (Reason::New, "new"),
+            (Reason::Attempt(Code::ConnectRefused), "connect-refused"),
+            (Reason::RetryAfter, "retry-after"),
+            (Reason::PassOverEnded, "pass-over-ended"),
+            (Reason::FailuresInARow, "failures-in-a-row"),
+            (Reason::SuccessRate, "success-rate"),
+            (Reason::ClientsLeft, "clients-left"),
+            (Reason::EjectionEnded, "ejection-ended"),
+            (Reason::TrialPassed, "trial-passed"),
+            (Reason::TrialFailed, "trial-failed"),
+            (Reason::Probes, "probes"),
+        ];
+        for (reason, word) in reasons {
+            assert_eq!(reason.as_str(), word);
+        }
+    }
+}

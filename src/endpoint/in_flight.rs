@@ -220,6 +220,16 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_beyond_the_number_counts_with_another() {
+        let (in_flight, _) = in_flight(2);
+        let counted = [ungated(&in_flight, 5), in_flight.count(4)];
+        assert_eq!([0, 1].map(|worker| in_flight.seen_by(worker, 0)), [2, 2]);
+        in_flight.answered(5, 0, 200_000);
+        assert_eq!(in_flight.load_seen_by(1, 0).level, in_flight.load_seen_by(3, 0).level);
+        drop(counted);
+    }
+
+    #[test]
     fn a_worker_knows_what_others_know_of_how_long_answers_take() {
         let (in_flight, _) = in_flight(2);
         let level = |worker, now_ms| in_flight.load_seen_by(worker, now_ms).level;

@@ -203,3 +203,44 @@ impl Drop for Place {
         drop(waited);
     }
 }
+
+#[cfg(all(test, not(pointsman_loom)))]
+mod tests {
+    use super::*;
+
+    fn line() -> Arc<Line> {
+        Arc::new(Line::new(9, std::sync::Arc::new(Crowd::new(std::sync::Arc::default()))))
+    }
+
+    #[test]
+    fn an_endpoint_is_wanted_while_somebody_waits_who_would_have_it() {
+        let line = line();
+        let wanted = || [0, 1, 2].map(|index| line.is_wanted(index));
+        let [one, other] = [None; 2].map(|ticket| Line::join(&line, ticket).expect("room"));
+        assert_eq!(wanted(), [false; 3], "nobody has looked");
+        one.want(&[false, true]);
+        assert_eq!(wanted(), [false, true, false]);
+        other.want(&[true, true]);
+        one.want(&[true, false]);
+        assert_eq!(wanted(), [true, true, false]);
+        drop(other);
+        assert_eq!(wanted(), [true, false, false]);
+        drop(one);
+        assert_eq!(wanted(), [false; 3]);
+    }
+
+    #[test]
+    fn the_first_for_an_endpoint_is_who_came_first_of_those_who_would_have_it() {
+        let line = line();
+        assert_eq!(line.first_for(0), None, "nobody is there");
+        let places = [None; 3].map(|ticket| Line::join(&line, ticket).expect("room"));
+        let [first, second, third] = &places;
+        assert_eq!(line.first_for(0), Some(None));
+        third.want(&[true, true]);
+        second.want(&[false, true]);
+        first.want(&[false, false]);
+        let tickets = [second, third].map(|place| Some(Some(place.ticket().0)));
+        assert_eq!([1, 0].map(|index| line.first_for(index)), tickets);
+        assert_eq!(line.first_for(2), Some(None), "which nobody knows");
+    }
+}

@@ -194,6 +194,44 @@ mod tests {
     }
 
     #[test]
+    fn names_are_asked_for_once_each_and_only_those_in_force() {
+        let registry = NameRegistry::default();
+        let [app, db] = ["app", "db"].map(|host| registry.resolve(&host.into()));
+        registry.attend(vec![db.clone(), app.clone(), db.clone()]);
+        let hosts = || registry.attended().iter().map(|name| name.host().to_string()).collect();
+        let asked: Vec<String> = hosts();
+        assert_eq!(asked, ["app", "db"]);
+        registry.attend(vec![db]);
+        let asked: Vec<String> = hosts();
+        assert_eq!(asked, ["db"]);
+    }
+
+    #[test]
+    fn an_address_stands_for_what_is_written_as_it_or_has_it_else_for_what_has_its_port() {
+        let registry = NameRegistry::default();
+        let names = ["one", "two"].map(|host| registry.resolve(&host.into()));
+        learn(&names[0], &[1]);
+        learn(&names[1], &[2]);
+        let address = |last, port| SocketAddr::from(([192, 0, 2, last], port));
+        let fixed = EndpointAddress::Ip(address(3, 80));
+        let written = [name("one", 80), name("two", 80), name("two", 81), fixed];
+        let written: Vec<_> = written.iter().collect();
+        let stands_for = |last, port| registry.written(&written, address(last, port));
+        assert_eq!([stands_for(1, 80), stands_for(2, 80)], [Some(0), Some(1)]);
+        assert_eq!(stands_for(3, 80), Some(3), "as it is written");
+        assert_eq!((stands_for(2, 81), stands_for(1, 81)), (Some(2), Some(2)));
+        assert_eq!((stands_for(9, 80), stands_for(1, 82)), (Some(0), None));
+    }
+
+    #[test]
+    fn a_name_in_use_stays_while_others_come_and_go() {
+        let registry = NameRegistry::default();
+        let kept = registry.resolve(&"app".into());
+        (0..1_000).for_each(|n| drop(registry.resolve(&n.to_string().into())));
+        assert!(Arc::ptr_eq(&kept, &registry.resolve(&"app".into())));
+    }
+
+    #[test]
     fn a_name_that_nobody_uses_is_forgotten() {
         let registry = NameRegistry::default();
         learn(&registry.resolve(&"app".into()), &[1]);

@@ -27,16 +27,16 @@ impl EndpointSet {
         Some(endpoint.seen(now_ms, on))
     }
 
-    /// Whether an ejection of this endpoint, on whatever route, counts here: not
-    /// where endpoints are not ejected, nor beyond half of them.
+    /// Whether an ejection of this endpoint, which is not down, counts here, on
+    /// whatever route it was: not where endpoints are not ejected, nor beyond half
+    /// of them.
     fn heeds_ejection(&self, index: usize) -> bool {
         if self.choosing().outlier.is_none() {
             return false;
         }
-        let probes_speak = self.probed().iter().any(|probed| !probed.is_down());
-        let is_down = |index: usize| {
-            probes_speak && self.probed().get(index).is_some_and(|probed| probed.is_down())
-        };
+        // They did not take out all: this one is not down.
+        let is_down =
+            |index: usize| self.probed().get(index).is_some_and(|probed| probed.is_down());
         let before = self.endpoints().iter().enumerate().take(index);
         let is_out =
             |(index, other): &(usize, &Arc<EndpointState>)| !is_down(*index) && !other.is_in();
@@ -179,6 +179,18 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_works_ends_a_row_of_failures() {
+        let set = set(&states(2), Some(policy()));
+        for _ in 0..9 {
+            assert_eq!(set.note(0, None, false, &asked(0)), None);
+            assert_eq!(set.note(0, None, true, &asked(0)), None);
+        }
+        assert_eq!(set.note(0, None, false, &asked(0)), None);
+        let ejected = Change { to: Ejected, reason: Reason::FailuresInARow };
+        assert_eq!(set.note(0, None, false, &asked(0)), Some(ejected));
+    }
+
+    #[test]
     fn answers_that_break_off_eject_up_to_half() {
         let set = set(&states(2), Some(policy()));
         for index in [0, 1] {
@@ -189,6 +201,7 @@ mod tests {
         let ejected = Change { to: Ejected, reason: Reason::FailuresInARow };
         assert_eq!(set.note_broken_off(1, &asked(0)), Some(ejected));
         assert_eq!(set.note_broken_off(0, &asked(0)), None, "half is out");
+        assert!(set.endpoints()[0].breaks_off());
         assert_eq!(conditions(&set, 1), [Available, Ejected]);
     }
 

@@ -157,6 +157,7 @@ impl Outlier {
 #[cfg(all(test, not(pointsman_loom)))]
 mod tests {
     use super::*;
+    use crate::endpoint::recent::Sum;
 
     fn policy() -> OutlierPolicy {
         OutlierPolicy {
@@ -246,6 +247,9 @@ mod tests {
         let off = OutlierPolicy { failures_in_a_row: 0, success_percent: 0, ..policy() };
         let outlier = Outlier::new(1);
         assert!((0..100).all(|_| outlier.failed(0, 0, &off).is_none()));
+        outlier.worked(0, 0, &off);
+        assert_eq!(outlier.broke_off(0, 0, &off), None);
+        assert_eq!(outlier.recent.sum(0, 1_000), Sum::default(), "nobody asks for a percentage");
     }
 
     #[test]

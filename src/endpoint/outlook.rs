@@ -287,6 +287,72 @@ fn near_share(fit: u64, all: u64, enough_percent: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::{Asked, Balance, EndpointSet, Member, OutlierPolicy, Reason};
+
+    /// Endpoints that came at these times; one failure ejects.
+    fn set(came_ms: &[u64], slow_start_ms: u64) -> EndpointSet {
+        let member = |(port, since_ms): (u16, &u64)| Member {
+            endpoint: Arc::new(EndpointState::new(([192, 0, 2, 1], port).into(), 1)),
+            weight: 1,
+            near: true,
+            since_ms: *since_ms,
+        };
+        let outlier = OutlierPolicy {
+            failures_in_a_row: 1,
+            success_percent: 0,
+            min_requests: 1,
+            window_ms: 1_000,
+            ejection: crate::endpoint::EjectionTerms { base_ms: 1_000, max_ms: 9_000 },
+            silence_ms: 500,
+        };
+        let by = Choosing::by(Balance::RoundRobin, 1);
+        let choosing = Choosing { slow_start_ms, outlier: Some(outlier), ..by };
+        EndpointSet::new((0..).zip(came_ms).map(member).collect(), choosing)
+    }
+
+    fn look<R>(set: &EndpointSet, now_ms: u64, look: impl FnOnce(&Outlook) -> R) -> R {
+        let asked = Asked { now_ms, ..Asked::default() };
+        look(&set.outlook(set.views(&asked).of(0), &asked))
+    }
+
+    #[test]
+    fn all_are_well_if_they_are_and_time_alone_changes_nothing() {
+        (0..3).for_each(|_| changes::note());
+        let is_well = |set: &EndpointSet, now_ms| {
+            let before = changes::count();
+            let well_at = look(set, now_ms, Outlook::well_at);
+            // Other tests change theirs meanwhile.
+            assert!(well_at.is_none_or(|at| (before..=changes::count()).contains(&at)));
+            well_at.is_some()
+        };
+        assert!(is_well(&set(&[0, 0], 0), 1));
+        let came = set(&[0, 500], 1_000);
+        assert_eq!([600, 1_200, 1_500].map(|at| is_well(&came, at)), [false, false, true]);
+        let passed_over = set(&[0, 0], 0);
+        passed_over.endpoints().iter().for_each(|one| _ = one.pass_over(0, Reason::New));
+        assert_eq!([1, 5_000].map(|at| is_well(&passed_over, at)), [false, true]);
+        // One that is alone is used although it is out, and waits for its trial.
+        let two = set(&[0, 0], 0);
+        let one =
+            Member { endpoint: two.endpoints()[0].clone(), weight: 1, near: true, since_ms: 0 };
+        let alone = EndpointSet::new(vec![one], two.choosing().clone());
+        assert!(two.note(0, None, false, &Asked::default()).is_some());
+        assert_eq!([1, 1_000].map(|at| is_well(&alone, at)), [false; 2]);
+        assert!(look(&alone, 1_001, |outlook| outlook.is_fit(0)));
+    }
+
+    #[test]
+    fn a_load_weighs_by_the_share_beside_the_oldest_and_alike_for_those_that_came_together() {
+        let weighs = |set: &EndpointSet, now_ms| {
+            look(set, now_ms, |o| ([0, 1].map(|index| o.weigh(index, 3)), o.is_ramping()))
+        };
+        let later = set(&[0, 500], 1_000);
+        assert_eq!(weighs(&later, 600), ([3, 18], true), "a sixth");
+        assert_eq!(weighs(&later, 1_000), ([3, 6], true), "half");
+        assert_eq!(weighs(&later, 1_500), ([3, 3], false));
+        let together = set(&[0, 31], 1_000);
+        assert_eq!(weighs(&together, 600), ([3, 3], false));
+    }
 
     #[test]
     fn traffic_stays_near_while_enough_is_fit_and_then_goes_in_proportion() {

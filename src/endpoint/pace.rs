@@ -88,7 +88,9 @@ mod tests {
     #[test]
     fn levels_are_half_octaves() {
         assert_eq!([0, 1, 2, 3, 4, 6, 8].map(level_of), [1, 1, 3, 4, 5, 6, 7]);
-        assert_eq!(after(&[10_000; 9]).level(1_000), Level(level_of(10_000)), "no drift");
+        for answers in [&[10_000; 9][..], &[10_000; 8]] {
+            assert_eq!(after(answers).level(1_000), Level(level_of(10_000)), "no drift");
+        }
         assert_eq!([8_191, 8_192, u64::MAX].map(level_of), [26, 27, 128]);
     }
 

@@ -200,5 +200,9 @@ mod tests {
             drop(registry.resolve(address(port), 0, &check));
         }
         assert!(registry.known.lock().probed.len() <= 64);
+        for n in 0..1_000 {
+            drop(registry.resolve(address(1), n, &check));
+        }
+        assert_eq!(registry.known.lock().probed[&address(1)].len(), 1, "the last");
     }
 }

@@ -142,6 +142,13 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_beyond_the_number_counts_with_another() {
+        let recent = Recent::new(2);
+        (0..7).for_each(|worker| recent.count(worker, 0, 1_000, true));
+        assert_eq!(recent.sum(0, 1_000), Sum { worked: 7, failed: 0 });
+    }
+
+    #[test]
     fn a_request_that_turns_out_to_have_failed_is_counted_once() {
         let recent = Recent::new(1);
         recent.count(0, 0, 1_000, true);

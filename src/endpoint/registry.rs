@@ -228,6 +228,40 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_counts_for_the_route_in_whatever_table_and_old_names_do_not_pile_up() {
+        let registry = EndpointRegistry::new(1);
+        let name = Arc::from("kept.test");
+        let line = registry.line(&name, 9);
+        let _waits = Line::join(&line, None).expect("there is room");
+        for n in 0..10_000 {
+            drop(registry.line(&format!("{n}.test").into(), 9));
+        }
+        let held = registry.crowds.iter().map(|shard| shard.lock().crowds.len());
+        assert!(held.sum::<usize>() <= SHARDS * LEAST_SWEPT + 1);
+        assert_eq!(registry.line(&name, 9).waiting(), 1);
+        assert_eq!(registry.line(&"other.test".into(), 9).waiting(), 0);
+    }
+
+    #[test]
+    fn a_route_has_one_door_and_all_in_use_are_listed() {
+        let registry = EndpointRegistry::new(1);
+        let terms = AdaptiveTerms {
+            min_limit: 2,
+            max_limit: 100,
+            initial_limit: 20,
+            tolerance_percent: 25,
+            window_ms: 100,
+            measure_every_ms: 30_000,
+        };
+        let names = ["b.test", "a.test"].map(Arc::from);
+        let doors = names.each_ref().map(|name| registry.door(name, terms));
+        assert!(Arc::ptr_eq(&doors[0], &registry.door(&names[0], terms)));
+        let listed = registry.doors();
+        let listed: Vec<_> = listed.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(listed, ["a.test", "b.test"]);
+    }
+
+    #[test]
     fn addresses_that_come_and_go_do_not_pile_up() {
         let registry = EndpointRegistry::new(1);
         let kept = registry.resolve(address(0));

@@ -237,6 +237,7 @@ mod tests {
             let learnt = resolution.observe(v4(&[2, 1, 2], ttl * S), &TERMS, 7);
             assert_eq!(learnt, Learnt { changed: true, turned: false, next_in: next_in * S });
             assert_eq!(known(&resolution), [ip(1), ip(2)]);
+            assert_eq!((resolution.state(), resolution.resolved_at_ms()), ("resolved", Some(7)));
             assert_eq!(resolution.next_at_ms(), 7 + u64::from(next_in) * 1_000);
         }
     }

@@ -114,12 +114,16 @@ fn if_probes_took_all_out_they_say_nothing() {
         seen.dedup();
         assert_eq!(seen, [0, 1]);
         assert_eq!(set.choose(&asked(0, 0), &tried(&[0])).map(|choice| choice.index), Some(1));
+        set.endpoints()[1].pass_over(0, REFUSED);
+        let chosen = |random| set.choose(&asked(1, random), &Tried::new());
+        assert!((0..20).all(|random| chosen(random).is_some_and(|choice| choice.index == 0)));
     }
 }
 
 #[test]
 fn a_single_endpoint_is_chosen_until_it_was_tried() {
     let set = set(1, Balance::RoundRobin);
+    assert!(!set.is_empty());
     set.endpoints()[0].pass_over(0, REFUSED);
     assert!(set.choose(&asked(1, 0), &Tried::new()).is_some());
     assert!(set.choose(&asked(1, 0), &tried(&[0])).is_none());

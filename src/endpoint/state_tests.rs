@@ -68,3 +68,46 @@ fn an_operator_sees_since_when_and_why() {
     let since = (Condition::Available, 7_003, Reason::TrialPassed, None);
     assert_eq!(seen(8_300), since, "its share was never another's");
 }
+
+#[test]
+fn there_is_room_up_to_the_limit_and_always_without_one() {
+    let state = state();
+    let mut leases: Vec<_> = (0..9).map(|_| state.try_lease(0).expect("no limit")).collect();
+    assert!(state.has_room());
+    state.set_max_requests(Some(2));
+    let mut room = Vec::new();
+    while !leases.is_empty() {
+        room.push(state.has_room());
+        leases.pop();
+    }
+    assert_eq!(room, [false, false, false, false, false, false, false, false, true]);
+    state.set_max_requests(None);
+    leases.extend((0..9).filter_map(|_| state.try_lease(0)));
+    assert!(state.has_room() && leases.len() == 9);
+}
+
+#[test]
+fn a_worker_sees_its_own_requests_and_how_long_answers_take() {
+    let state = state();
+    let leases = [0, 0, 0].map(|worker| state.try_lease(worker));
+    assert_eq!(state.in_flight_seen_by(0, 0), 3);
+    let unknown = state.load_seen_by(0, 0).level;
+    state.answered(0, 0, 200_000);
+    assert_ne!(state.load_seen_by(0, 0).level, unknown);
+    drop(leases);
+}
+
+#[test]
+fn what_brought_an_endpoint_back_last_is_what_is_told() {
+    let state = state();
+    state.enter_table(50);
+    let told = |now_ms, brought_back_ms| {
+        let seen = state.seen(now_ms, SeenOn { brought_back_ms, ..SeenOn::default() });
+        (seen.since_ms, seen.reason)
+    };
+    assert_eq!([None, Some(49), Some(50)].map(|back| told(60, back)), [(50, Reason::New); 3]);
+    assert_eq!(told(60, Some(51)), (51, Reason::Probes));
+    state.pass_over(100, REFUSED);
+    state.come_back(5_100, Reason::TrialPassed);
+    assert_eq!(told(5_100, Some(51)), (5_100, Reason::TrialPassed), "and not the pass-over's end");
+}

@@ -158,6 +158,57 @@ fn a_waiter_keeps_its_waker_while_what_it_waits_for_changes() {
 }
 
 #[test]
+fn of_two_routes_to_one_endpoint_the_one_that_came_first_goes_first() {
+    let registry = EndpointRegistry::new(1);
+    let endpoint = registry.resolve(([192, 0, 2, 1], 1).into());
+    registry.enforce(std::iter::once((endpoint.address(), Some(1))), None);
+    let routes = ["a.test", "b.test", "c.test"].map(|name| {
+        let member = Member { endpoint: endpoint.clone(), weight: 1, near: true, since_ms: 0 };
+        let set = EndpointSet::new(vec![member], Choosing::by(Balance::RoundRobin, 1));
+        set.with_line(registry.line(&name.into(), 9))
+    });
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let mut inside = endpoint.try_lease(0);
+        let bells = [0; 3].map(|_| Arc::new(Bell::default()));
+        let mut queued = order.map(|route| Queued::join(&routes[route], 0, None).expect("room"));
+        // They are known to the gate in the order of the routes.
+        for route in 0..3 {
+            let nth = order.iter().position(|other| *other == route).expect("each once");
+            assert!(look(&mut queued[nth], &bells[nth]).is_none());
+        }
+        for nth in 0..3 {
+            drop(inside.take());
+            let rings = bells.each_ref().map(|bell| bell.rings());
+            assert_eq!(rings, [1, usize::from(nth > 0), usize::from(nth > 1)], "{order:?}");
+            inside = look(&mut queued[nth], &bells[nth]).map(|(_, lease)| lease);
+            assert!(inside.is_some());
+        }
+    }
+}
+
+#[test]
+fn who_comes_to_what_others_wait_for_looks_for_another() {
+    let registry = EndpointRegistry::new(1);
+    let member = |port| Member {
+        endpoint: registry.resolve(([192, 0, 2, 1], port).into()),
+        weight: 1,
+        near: true,
+        since_ms: 0,
+    };
+    let set = EndpointSet::new(vec![member(1), member(2)], Choosing::by(Balance::LeastRequests, 1));
+    let set = set.with_line(registry.line(&"a.test".into(), 9));
+    let waits = Line::join(set.line(), None).expect("there is room in the line");
+    waits.want(&[true, false]);
+    let enter = |random| entered(set.enter(&Asked { random, ..Asked::default() }, &Tried::new()));
+    let entered: Vec<_> = (0..100).filter_map(|random| enter(random).ok()).collect();
+    assert!(entered.iter().all(|(index, _)| *index == 1));
+    drop(entered);
+    // Of three draws one leads there for seven of eight.
+    let entered = (0..100).filter(|random| enter(*random).is_ok()).count();
+    assert!(entered > 75, "{entered}");
+}
+
+#[test]
 fn as_many_wait_as_may_and_a_place_that_is_left_is_free() {
     let route = route(&[1], 2);
     let (first, _second) = (route.join(), route.join());

@@ -210,3 +210,7 @@ impl Permit<'_> {
         door.turn_if_due(now_ms, door.tally.window.load(Ordering::Relaxed) / SAMPLE);
     }
 }
+
+#[cfg(all(test, not(pointsman_loom)))]
+#[path = "door_tests.rs"]
+mod tests;

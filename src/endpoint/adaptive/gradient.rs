@@ -258,3 +258,7 @@ impl Gradient {
 fn expected_us(base_us: f64) -> std::ops::RangeInclusive<f64> {
     base_us / NEAR..=NEAR * base_us + SLACK_US
 }
+
+#[cfg(all(test, not(pointsman_loom)))]
+#[path = "gradient_tests.rs"]
+mod tests;

@@ -168,3 +168,7 @@ fn after(now_ms: u64, latencies: f64, latency_us: Option<f64>) -> u64 {
     let ms = latency_us.map_or(LONGEST_MS, |us| latencies * us / 1_000.0);
     now_ms.saturating_add(ms.clamp(SHORTEST_MS, LONGEST_MS) as u64)
 }
+
+#[cfg(all(test, not(pointsman_loom)))]
+#[path = "measure_tests.rs"]
+mod tests;
