@@ -16,11 +16,11 @@ use hickory_resolver::config::{
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{Query, ResponseCode};
-use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::proto::rr::{Name, Record, RecordType};
 use hickory_resolver::{Hosts, system_conf};
 
 use crate::config::DnsSettings;
-use crate::endpoint::{FamilyAnswer, MOST_ADDRESSES};
+use crate::endpoint::{FamilyAnswer, MOST_ADDRESSES, is_of_one};
 
 /// Of a name's two families of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +102,7 @@ impl Client {
         match answer {
             Ok(lookup) => {
                 let answers = lookup.answers();
-                let addresses: Vec<IpAddr> =
-                    answers.iter().filter_map(|r| r.data.ip_addr()).take(MOST_ADDRESSES).collect();
+                let addresses = usable(answers);
                 if addresses.is_empty() {
                     return FamilyAnswer::Nothing;
                 }
@@ -148,11 +147,19 @@ pub(super) fn in_hosts(hosts: &Hosts, host: &str) -> Option<[Vec<IpAddr>; 2]> {
     name.set_fqdn(true);
     let of = |family: Family| {
         let found = hosts.lookup_static_host(&Query::query(name.clone(), family.record()));
-        let answers = found.map(|lookup| lookup.answers().to_vec()).unwrap_or_default();
-        answers.iter().filter_map(|record| record.data.ip_addr()).take(MOST_ADDRESSES).collect()
+        found.map(|lookup| lookup.answers().to_vec()).unwrap_or_default()
     };
-    let families: [Vec<IpAddr>; 2] = [of(Family::V4), of(Family::V6)];
-    families.iter().any(|family| !family.is_empty()).then_some(families)
+    let families = [of(Family::V4), of(Family::V6)];
+    let has_it = families.iter().any(|family| !family.is_empty());
+    has_it.then(|| families.map(|family| usable(&family)))
+}
+
+/// The addresses of an answer that an endpoint can be at. Name servers and hosts
+/// files that block a name say 0.0.0.0, which a connection would take for this
+/// very machine.
+fn usable(answers: &[Record]) -> Vec<IpAddr> {
+    let addresses = answers.iter().filter_map(|record| record.data.ip_addr());
+    addresses.filter(|ip| is_of_one(*ip)).take(MOST_ADDRESSES).collect()
 }
 
 /// The system's hosts file; empty if there is none.

@@ -95,6 +95,23 @@ fn all_addresses_of_a_name_are_used_and_their_changes_followed() {
 }
 
 #[test]
+fn addresses_that_are_nobodys_are_not_used() {
+    let (_one, _two, port) = apps();
+    let server = DnsServer::start();
+    // What is said of a blocked name would lead to this machine.
+    let nobodys = [[0, 0, 0, 0], [224, 0, 0, 1], [255, 255, 255, 255]].map(Ipv4Addr::from);
+    server.has("app.test", &[&nobodys[..], &[TWO]].concat());
+    let config = config(server.address(), port, "").set("dns.negative_hold", "20ms");
+    let router = Router::start(&config);
+    assert_eq!(addresses(&router), [format!("{TWO}:{port}")]);
+    assert_eq!(answered_by(&router), "two");
+    server.has("app.test", &nobodys);
+    until_addresses(&router, &[]);
+    let answer = get(router.address(), "a.test", "/");
+    assert_eq!((answer.status, answer.code()), (502, Some("dns-failed")), "{}", answer.text());
+}
+
+#[test]
 fn a_failing_name_server_changes_nothing_and_is_told_once() {
     let (_one, _two, port) = apps();
     let server = DnsServer::start();
