@@ -82,6 +82,7 @@
 //! | [`error`] | everything that can go wrong: code, status, blame, what to do |
 //! | `config` | from TOML to checked settings, with diagnostics |
 //! | [`registry`] | where routes come from: the file, and what is registered while requests flow |
+//! | `descriptors` | who may hold how many connections, below the system's limit |
 //! | `dns` | the addresses of endpoints that are known by a name |
 //! | `probes` | asking endpoints whether they are well |
 //! | `lifecycle` | start, reload, health, drain, the end |
@@ -113,6 +114,8 @@ pub mod cli;
 mod clock;
 #[cfg(feature = "router")]
 pub mod config;
+#[cfg(feature = "router")]
+mod descriptors;
 #[cfg(feature = "router")]
 mod dns;
 pub mod endpoint;

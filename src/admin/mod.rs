@@ -21,6 +21,7 @@ mod problem;
 #[cfg(feature = "profiling")]
 mod profiles;
 mod route_body;
+mod seats;
 mod server;
 mod token;
 mod views;

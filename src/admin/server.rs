@@ -2,7 +2,9 @@
 //!
 //! `axum::serve` has no clocks, so hyper is driven here directly. One rule
 //! covers all slow callers, those that read slowly included: a connection is
-//! asked to end when its lifetime is over, and cut a grace later.
+//! asked to end when its lifetime is over, and cut a grace later. Before that,
+//! one without a whole request makes room for a caller who finds none; see
+//! [`seats`](super::seats).
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -10,7 +12,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -19,18 +21,20 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::lifecycle::{TaskKind, Tasks};
+use crate::telemetry::Seldom;
 
 use super::guard::AdminState;
 use super::pages::router;
+use super::seats::{Asked, Seat, Seats, Told};
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-/// Connections at a time; more wait in the accept queue.
+/// Connections at a time; more wait in the accept queue until one makes room.
 const CONNECTIONS: usize = 64;
 /// How long a caller may hold a connection.
 const CLOCKS: Clocks = Clocks {
@@ -45,6 +49,8 @@ const HEAD_BYTES: usize = 16 << 10;
 /// The pause after an accept that failed, so that a lack of descriptors does
 /// not make this loop spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Between two lines of the log about accepts that failed.
+const LOG_EVERY_MS: u64 = 1_000;
 
 /// The clocks of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -83,24 +89,26 @@ async fn serve_with(
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let pages = router(state);
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut seats = Seats::new(CONNECTIONS);
+    let failed = FailedAccepts::default();
     let (ending, end) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
+    let mut newcomer = None;
     loop {
-        let accepted = tokio::select! {
+        tokio::select! {
             () = &mut shutdown => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, &failed), if newcomer.is_none() => newcomer = accepted,
+            () = seats.room(), if newcomer.is_some() => {
+                let Some((stream, peer)) = newcomer.take() else { continue };
+                let seat = seats.seat();
+                let serving = connection(stream, pages.clone(), seat.clone(), end.clone(), clocks);
+                let listed = tasks.track(TaskKind::AdminConnection, peer.to_string(), serving);
+                seats.take(seat, connections.spawn(listed));
+            }
             // Ended connections are collected as they end.
-            Some(_) = connections.join_next() => continue,
-        };
-        let Some((stream, peer, slot)) = accepted else { continue };
-        let (pages, end) = (pages.clone(), end.clone());
-        let serving = async move {
-            connection(stream, pages, end, clocks).await;
-            drop(slot);
-        };
-        connections.spawn(tasks.track(TaskKind::AdminConnection, peer.to_string(), serving));
+            Some(_) = connections.join_next() => {}
+        }
     }
     drop(listener);
     ending.send_replace(true);
@@ -110,17 +118,31 @@ async fn serve_with(
     Ok(())
 }
 
-/// The next connection with its slot. Cancelling it loses neither: a
-/// connection not taken stays in the accept queue.
+/// What is said of connections that cannot be accepted.
+struct FailedAccepts {
+    log: Seldom,
+    start: Instant,
+}
+
+impl Default for FailedAccepts {
+    fn default() -> Self {
+        Self { log: Seldom::default(), start: Instant::now() }
+    }
+}
+
+/// The next connection. Cancelling it loses none: one not taken stays in the
+/// accept queue.
 async fn accept(
     listener: &tokio::net::TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    failed: &FailedAccepts,
+) -> Option<(TcpStream, SocketAddr)> {
     match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, slot)),
+        Ok(accepted) => Some(accepted),
         Err(error) => {
-            tracing::warn!(%error, "the admin side cannot accept a connection");
+            let now_ms = u64::try_from(failed.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+            if let Some(unsaid) = failed.log.turn(now_ms, LOG_EVERY_MS) {
+                tracing::warn!(%error, unsaid, "the admin side cannot accept a connection");
+            }
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
@@ -131,12 +153,13 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     pages: Router,
+    seat: Arc<Seat>,
     mut end: watch::Receiver<bool>,
     clocks: Clocks,
 ) {
     let service = TowerToHyperService::new(tower::service_fn(move |request| {
-        let pages = pages.clone();
-        async move { answer(pages, request).await }
+        let (pages, seat) = (pages.clone(), seat.clone());
+        async move { answer(pages, request, seat).await }
     }));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(clocks.head).max_buf_size(HEAD_BYTES);
@@ -154,8 +177,10 @@ async fn connection(
 async fn answer(
     pages: Router,
     request: hyper::Request<hyper::body::Incoming>,
-) -> Result<axum::response::Response, Infallible> {
+    seat: Arc<Seat>,
+) -> Result<hyper::Response<Told>, Infallible> {
     use tower::ServiceExt;
-    let request: Request = request.map(Body::new);
-    pages.oneshot(request).await
+    let request: Request = request.map(|body| Body::new(Asked::new(body, seat.clone())));
+    let response = pages.oneshot(request).await?;
+    Ok(response.map(|body| Told::new(body, seat)))
 }

@@ -68,6 +68,13 @@ impl Failure {
         Self::unsent(Code::ConnectFailed, detail)
     }
 
+    /// The router itself lacked what a connection needs, such as a file
+    /// descriptor; `detail` is one sentence. Nobody is to blame but the router:
+    /// the answer is that of one that has too much to do.
+    pub fn shortage(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::unsent(Code::Overloaded, detail)
+    }
+
     /// The connection was not made in time.
     pub fn connect_timeout() -> Self {
         Self::unsent(Code::ConnectTimeout, "the endpoint did not take the connection in time")
@@ -194,8 +201,10 @@ impl Failure {
     /// because its keep-alive ran out would be an outage of our own making. If it
     /// is really down, the next, fresh connection says so. A failed upgrade is a
     /// misunderstanding between client and app; others' requests are well there.
+    /// A shortage of the router's is its own.
     pub fn blames_endpoint(&self) -> bool {
-        !self.stale_reuse && self.code != Code::UpgradeFailed
+        let elsewhere = matches!(self.code, Code::UpgradeFailed | Code::Overloaded);
+        !self.stale_reuse && !elsewhere
     }
 
     fn unsent(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -233,6 +242,14 @@ mod tests {
             assert_eq!(failure.progress(), Progress::NothingSent);
             assert!(failure.blames_endpoint());
         }
+    }
+
+    #[test]
+    fn a_shortage_of_the_router_blames_nobody_else_and_says_what_is_lacking() {
+        let failure = Failure::shortage("the router has no file descriptor left");
+        assert!(!failure.blames_endpoint());
+        assert_eq!((failure.progress(), failure.code()), (Progress::NothingSent, Code::Overloaded));
+        assert_eq!(failure.told(failure.code()).detail, "the router has no file descriptor left");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod route_views;
 mod server;
 mod signals;
 mod state;
+mod strain;
 mod systemd;
 mod tasks;
 mod watchdog;
@@ -21,7 +22,8 @@ pub(crate) use health::{HealthReport, SourceHealth, SourceState, Verdict};
 pub(crate) use kept::Kept;
 pub(crate) use phase::{Drain, Phase};
 pub(crate) use server::{Server, StartError};
-pub(crate) use state::Health;
+pub(crate) use state::{Health, Room};
+pub(crate) use strain::Strain;
 #[cfg(feature = "profiling")]
 pub(crate) use tasks::TaskGuard;
 pub(crate) use tasks::{Task, TaskKind, Tasks};

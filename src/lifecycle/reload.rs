@@ -87,6 +87,10 @@ impl Reload {
         let asking = dns::first_answers(&self.shared, &settings);
         let _names = tokio::runtime::Handle::current().block_on(asking);
         self.shared.reload(settings).map_err(|error| error.to_string())?;
+        let settings = &self.shared.snapshots.current().settings;
+        if settings.limits.connections != running.settings.limits.connections {
+            self.shared.tell_of_connections(settings);
+        }
         for key in kept {
             tracing::warn!("{key} has changed and needs a restart; everything else is in force");
         }

@@ -122,6 +122,7 @@ impl Server {
         let health = Health::new(workers, &addresses, Some(drain.watch()), file.clone());
         let shared = Arc::new(Shared::new(settings, workers, health)?);
         let settings = &shared.snapshots.current().settings;
+        shared.tell_of_connections(settings);
         let access_log = AccessLog::start(&settings.access_log, workers, &shared.tasks)
             .map_err(StartError::AccessLog)?;
         // Before the first request is taken.
@@ -196,7 +197,6 @@ impl Server {
         let routers: Vec<Router> = (0..self.shared.workers)
             .map(|index| Router::for_worker(self.shared.clone(), index, control.access_log(index)))
             .collect();
-        let descriptor_share = (descriptor_connections() / self.shared.workers).max(1);
         let mut of_worker = transpose(self.listeners, self.shared.workers).into_iter();
         let settings = self.shared.snapshots.current().settings.clone();
         let mut threads = Vec::new();
@@ -209,7 +209,6 @@ impl Server {
                 listeners: of_worker.next().unwrap_or_default(),
                 phase: self.drain.watch(),
                 connections,
-                descriptor_share,
                 beginning: Some(beginning.clone()),
             };
             threads.push(spawn(index, worker, &self.shared.tasks, ended.clone())?);
@@ -321,22 +320,6 @@ fn transpose(listeners: Vec<Vec<Listener>>, workers: usize) -> Vec<Vec<Listener>
     of_worker
 }
 
-/// Client connections that the descriptor limit allows, when each may need one
-/// for its endpoint and one to watch for its client's departure.
-fn descriptor_connections() -> usize {
-    const OWN_DESCRIPTORS: usize = 256;
-    const DESCRIPTORS_PER_CONNECTION: usize = 3;
-    let descriptors = descriptor_limit().unwrap_or(1024);
-    descriptors.saturating_sub(OWN_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION
-}
-
-/// The soft limit of open descriptors, as the system shows it.
-fn descriptor_limit() -> Option<usize> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,7 +358,6 @@ mod tests {
             // Health knows of no listener, so that accepting on this panics.
             listeners: listen(loopback, 1, &mut PassedSockets::default()).unwrap(),
             phase: drain.watch(),
-            descriptor_share: 1,
             beginning: None,
         };
         let (ended, mut workers) = tokio::sync::mpsc::unbounded_channel();

@@ -11,6 +11,7 @@ use super::health::{HealthInputs, Heartbeats, ListenerHealth, Saturation, Source
 use super::phase::Phase;
 use crate::registry::snapshot::Status;
 use crate::registry::{FileSource, NatsStatus};
+use crate::sync::Mutex;
 
 /// The live inputs of the health report.
 pub(crate) struct Health {
@@ -23,6 +24,18 @@ pub(crate) struct Health {
     /// Requests in flight and their limit, as of the last look.
     in_flight: AtomicU64,
     in_flight_limit: AtomicU64,
+    /// Of each worker, as of its last beat.
+    rooms: Mutex<Vec<Room>>,
+}
+
+/// Whether newcomers get in at one worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Its connections and how many it may have, while all are in use and
+    /// newcomers are turned away.
+    pub(crate) full: Option<(u64, u64)>,
+    /// The listeners, by their index, that it cannot accept on.
+    pub(crate) shut: Vec<usize>,
 }
 
 struct Listener {
@@ -58,6 +71,7 @@ impl Health {
             snapshot: OnceLock::new(),
             in_flight: AtomicU64::new(0),
             in_flight_limit: AtomicU64::new(u64::MAX),
+            rooms: Mutex::new(vec![Room::default(); workers]),
         }
     }
 
@@ -93,6 +107,13 @@ impl Health {
         self.in_flight_limit.store(limit, Relaxed);
     }
 
+    /// Whether newcomers get in at a worker.
+    pub(crate) fn observe_room(&self, worker: usize, room: Room) {
+        if let Some(seen) = self.rooms.lock().get_mut(worker) {
+            *seen = room;
+        }
+    }
+
     /// A worker accepts on the listener of this index until the guard drops.
     pub(crate) fn accepting(&self, listener: usize) -> Accepting {
         let accepting = self.listeners[listener].accepting.clone();
@@ -103,17 +124,16 @@ impl Health {
     /// Everything health depends on, now.
     pub(crate) fn inputs(&self) -> HealthInputs {
         let now = Instant::now();
-        let at = self.in_flight.load(Relaxed);
-        let of = self.in_flight_limit.load(Relaxed);
+        let rooms = self.rooms.lock().clone();
+        let listener = |(index, listener): (usize, &Listener)| {
+            let shut = rooms.iter().any(|room| room.shut.contains(&index));
+            ListenerHealth { address: listener.address, accepting: listener.accepts() && !shut }
+        };
         HealthInputs {
             heartbeat_ages: self.heartbeats.ages(now),
             draining: self.phase.as_ref().is_some_and(|phase| phase.borrow().is_draining()),
-            saturated: (at >= of).then(|| Saturation {
-                limit: "limits.requests_in_flight".into(),
-                at,
-                of,
-            }),
-            listeners: self.listeners.iter().map(Listener::health).collect(),
+            saturated: self.requests_in_flight().or_else(|| connections(&rooms)),
+            listeners: self.listeners.iter().enumerate().map(listener).collect(),
             snapshot: self.snapshot.get().map(|status| status.health(now)),
             sources: self.sources(now),
         }
@@ -121,15 +141,28 @@ impl Health {
 }
 
 impl Health {
+    fn requests_in_flight(&self) -> Option<Saturation> {
+        let (at, of) = (self.in_flight.load(Relaxed), self.in_flight_limit.load(Relaxed));
+        (at >= of).then(|| Saturation { limit: "limits.requests_in_flight".into(), at, of })
+    }
+
     fn sources(&self, now: Instant) -> Vec<SourceHealth> {
         let file = self.file.iter().map(|file| file.health(now));
         file.chain(self.nats().map(|nats| nats.health(now))).collect()
     }
 }
 
+/// The workers whose connections are all in use, taken together: the system
+/// decides whose a newcomer is, so that room elsewhere is none for it.
+fn connections(rooms: &[Room]) -> Option<Saturation> {
+    let full = rooms.iter().filter_map(|room| room.full);
+    let (at, of) = full.reduce(|(at, of), (more_at, more_of)| (at + more_at, of + more_of))?;
+    Some(Saturation { limit: "limits.connections".into(), at, of })
+}
+
 impl Listener {
-    fn health(&self) -> ListenerHealth {
-        ListenerHealth { address: self.address, accepting: self.accepting.load(Relaxed) > 0 }
+    fn accepts(&self) -> bool {
+        self.accepting.load(Relaxed) > 0
     }
 }
 
@@ -139,5 +172,27 @@ pub(crate) struct Accepting(Arc<AtomicUsize>);
 impl Drop for Accepting {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_worker_that_lets_nobody_in_is_enough() {
+        let health =
+            Health::new(3, &[([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into()], None, None);
+        let _accepting = [health.accepting(0), health.accepting(1)];
+        assert!(health.inputs().ready().healthy);
+        let reason = || health.inputs().ready().reason;
+        health.observe_room(1, Room { full: None, shut: vec![1] });
+        assert_eq!(reason().unwrap(), "the listener 127.0.0.1:2 does not accept connections");
+        health.observe_room(1, Room { full: Some((5, 4)), shut: vec![] });
+        health.observe_room(2, Room { full: Some((4, 4)), shut: vec![] });
+        assert_eq!(reason().unwrap(), "saturated: limits.connections is reached (9 of 8)");
+        health.observe_room(1, Room::default());
+        health.observe_room(2, Room::default());
+        assert_eq!(reason(), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ use crate::guard::{self, Guard};
 use crate::lifecycle::health::HEARTBEAT_PERIOD;
 use crate::lifecycle::phase::Phase;
 use crate::lifecycle::tasks::TaskKind;
+use crate::lifecycle::{Room, Strain};
 use crate::listen::connections::{Connections, FIRST_REQUEST_COMES};
-use crate::listen::{Acceptor, Listener, Preludes, accept};
+use crate::listen::{Acceptor, Listener, Preludes, accept, client_limit};
 use crate::router::Router;
 
 /// What a worker's thread is started with.
@@ -24,8 +26,6 @@ pub(crate) struct Worker {
     pub(crate) phase: watch::Receiver<Phase>,
     /// The client connections it holds.
     pub(crate) connections: Arc<Connections>,
-    /// Client connections it may hold for its share of descriptors.
-    pub(crate) descriptor_share: usize,
     /// Dropped once its listeners accept, or it has failed to begin.
     pub(crate) beginning: Option<Beginning>,
 }
@@ -50,6 +50,7 @@ impl Worker {
         let connections = self.connections.clone();
         let mut accepting = JoinSet::new();
         let preludes = Arc::new(Preludes::default());
+        let mut doors = Doors::new(connections.clone());
         let settings = self.router.pin().settings.clone();
         let listeners = self.listeners.drain(..).zip(&settings.listeners);
         for (index, (listener, settings)) in listeners.enumerate() {
@@ -57,10 +58,10 @@ impl Worker {
             let acceptor = Acceptor {
                 router: self.router.clone(),
                 connections: connections.clone(),
-                descriptor_share: self.descriptor_share,
                 listener: Arc::new(settings.clone()),
                 index,
                 preludes: preludes.clone(),
+                failing: doors.attend(),
             };
             let phase = self.phase.clone();
             let guard = self.router.worker().shared.health.accepting(index);
@@ -71,7 +72,7 @@ impl Worker {
             accepting.spawn(tasks.track(TaskKind::Accept, address, taking));
         }
         let name = format!("worker-{}", self.router.worker().index);
-        let beats = tasks.spawn(TaskKind::Heartbeat, name, beat(self.router.clone()));
+        let beats = tasks.spawn(TaskKind::Heartbeat, name, beat(self.router.clone(), doors));
         drop(self.beginning.take());
         let end = self.drain(&connections, accepting).await;
         beats.abort();
@@ -143,7 +144,7 @@ async fn close(connections: &Connections, mut accepting: JoinSet<io::Result<()>>
 }
 
 /// Proves that the loop turns, and does what is due now and then.
-async fn beat(router: Router) {
+async fn beat(router: Router, mut doors: Doors) {
     let mut ticks = tokio::time::interval(HEARTBEAT_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -157,10 +158,45 @@ async fn beat(router: Router) {
         let settings = &snapshot.settings;
         let limit = settings.limits.requests_in_flight as u64;
         shared.health.observe_in_flight(shared.metrics.requests_in_flight(), limit);
+        let room = doors.look(client_limit(&router), std::time::Instant::now());
+        shared.health.observe_room(worker.index, room);
         if guard::is_on(Guard::Sweep) {
             let wanted = |address| shared.endpoints.is_in_use(address);
             worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now(), wanted);
         }
+    }
+}
+
+/// Whether newcomers get in, looked at with every beat.
+struct Doors {
+    connections: Arc<Connections>,
+    full: Strain,
+    /// Of each listener: whether accepting fails.
+    failing: Vec<(Arc<AtomicBool>, Strain)>,
+}
+
+impl Doors {
+    fn new(connections: Arc<Connections>) -> Self {
+        Self { connections, full: Strain::default(), failing: Vec::new() }
+    }
+
+    /// Looks at one listener more; where it says that accepting fails.
+    fn attend(&mut self) -> Arc<AtomicBool> {
+        let failing = Arc::<AtomicBool>::default();
+        self.failing.push((failing.clone(), Strain::default()));
+        failing
+    }
+
+    fn look(&mut self, limit: usize, now: std::time::Instant) -> Room {
+        let full = self.full.look(self.connections.is_full(limit), now);
+        let full = full.then(|| (self.connections.len() as u64, limit as u64));
+        let mut shut = Vec::new();
+        for (listener, (failing, strain)) in self.failing.iter_mut().enumerate() {
+            if strain.look(failing.load(Relaxed), now) {
+                shut.push(listener);
+            }
+        }
+        Room { full, shut }
     }
 }
 
@@ -190,7 +226,6 @@ mod tests {
             router,
             listeners,
             phase: drain.watch(),
-            descriptor_share: 10,
             beginning: None,
         };
         (worker, shared)

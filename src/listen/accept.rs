@@ -1,16 +1,19 @@
 //! Taking connections off a listening socket.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::config::ListenerSettings;
+use crate::descriptors::is_shortage;
 use crate::lifecycle::Phase;
 use crate::listen::Listener;
 use crate::listen::connections::Connections;
@@ -25,22 +28,25 @@ use crate::router::Router;
 /// connection stays in the queue, and asking again at once would spin.
 const STARVED_WAIT: Duration = Duration::from_millis(50);
 
-/// Connections beyond the limit that may be told so at once; more are closed
-/// without a word. Each holds a descriptor while it is being told.
-const REFUSALS: usize = 256;
+/// The same where an idle connection was asked to make room, which it does at
+/// its next turn.
+const ROOM_WAIT: Duration = Duration::from_millis(1);
+
+/// Between two lines of the log about accepts that failed.
+const LOG_EVERY_MS: u64 = 1_000;
 
 /// What accepting needs; one for each worker.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
     pub(crate) router: Router,
     pub(crate) connections: Arc<Connections>,
-    /// Connections this worker may hold for its share of descriptors.
-    pub(crate) descriptor_share: usize,
     /// The listener it accepts for, and its place in the configuration.
     pub(crate) listener: Arc<ListenerSettings>,
     pub(crate) index: usize,
     /// What comes before HTTP on this worker's connections.
     pub(crate) preludes: Arc<Preludes>,
+    /// Set while connections wait in the queue that cannot be accepted.
+    pub(crate) failing: Arc<AtomicBool>,
 }
 
 /// Accepts from `listener` until the drain, then until its queue is empty for
@@ -80,13 +86,27 @@ impl Acceptor {
         let mut end = pin!(end);
         loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
+                accepted = self.next(listener) => match accepted {
                     Ok((stream, peer)) => self.take(stream, peer),
-                    Err(error) => rest_after(&error).await,
+                    Err(error) => self.rest_after(&error).await,
                 },
                 () = &mut end => return,
             }
         }
+    }
+
+    /// The next connection of the queue.
+    async fn next(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        poll_fn(|cx| {
+            let polled = listener.poll_accept(cx);
+            // With nobody in the queue there is nobody who cannot be accepted.
+            let fails = matches!(&polled, Poll::Ready(Err(error)) if !is_over(error));
+            if self.failing.load(Relaxed) != fails {
+                self.failing.store(fails, Relaxed);
+            }
+            polled
+        })
+        .await
     }
 
     /// Empties the queue; what comes meanwhile on a socket that others share
@@ -102,7 +122,7 @@ impl Acceptor {
                     self.take(TcpStream::from_std(stream)?, peer);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => rest_after(&error).await,
+                Err(error) => self.rest_after(&error).await,
             }
         }
         Ok(())
@@ -116,8 +136,11 @@ impl Acceptor {
         }
         let (open, limit) = (self.connections.len(), self.limit());
         let crowded = open >= limit && !self.connections.evict_longest_idle();
-        if crowded && open - limit >= REFUSALS {
-            return;
+        if crowded {
+            self.connections.turned_away();
+            if open - limit >= self.router.worker().shared.descriptors.refusals {
+                return;
+            }
         }
         let entry = self.connections.enter(peer);
         let client = ClientAddress { peer, local, secure: false };
@@ -155,20 +178,42 @@ impl Acceptor {
 
     /// Connections this worker may hold now.
     fn limit(&self) -> usize {
-        match self.router.pin().settings.limits.connections {
-            0 => self.descriptor_share,
-            limit => (limit / self.router.worker().shared.workers).max(1),
+        client_limit(&self.router)
+    }
+
+    /// Makes room if the system has none left, and waits until it is worth
+    /// trying again.
+    async fn rest_after(&self, error: &io::Error) {
+        if is_over(error) {
+            return;
         }
+        let worker = self.router.worker();
+        let now_ms = worker.shared.now_ms(Instant::now());
+        if let Some(unsaid) = worker.shared.failed_accepts.turn(now_ms, LOG_EVERY_MS) {
+            tracing::warn!(%error, unsaid, "cannot accept a connection; trying again shortly");
+        }
+        // An idle client is the first to go: the newcomer may then use its
+        // endpoint's connection, which would not be there otherwise.
+        let room = is_shortage(error)
+            && (self.connections.evict_longest_idle() || worker.pool.close_idle());
+        tokio::time::sleep(if room { ROOM_WAIT } else { STARVED_WAIT }).await;
     }
 }
 
-async fn rest_after(error: &io::Error) {
+/// Connections that a worker may hold now.
+pub(crate) fn client_limit(router: &Router) -> usize {
+    let shared = &router.worker().shared;
+    router.look(|snapshot| {
+        let limit = snapshot.settings.limits.connections;
+        shared.descriptors.clients_under(limit, shared.workers)
+    })
+}
+
+/// Whether an error was that of one connection, which is out of the queue by
+/// now.
+fn is_over(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-        return;
-    }
-    tracing::warn!(%error, "cannot accept a connection; trying again shortly");
-    tokio::time::sleep(STARVED_WAIT).await;
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
 #[cfg(test)]
@@ -188,8 +233,8 @@ mod tests {
         let router = Router::for_worker(shared, 0, AccessLogHandle::off());
         let connections = Connections::new(router.worker().metrics.clone());
         let listener = Arc::new(router.pin().settings.listeners[0].clone());
-        let preludes = Arc::default();
-        Acceptor { router, connections, descriptor_share: 1000, listener, index: 0, preludes }
+        let (preludes, failing) = (Arc::default(), Arc::default());
+        Acceptor { router, connections, listener, index: 0, preludes, failing }
     }
 
     fn listener() -> (Listener, SocketAddr) {

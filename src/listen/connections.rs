@@ -35,6 +35,8 @@ pub(crate) struct Connections {
     longest_idle: Mutex<Vec<(u64, u64)>>,
     /// How many have no request in progress: with none, nobody looks.
     idle: AtomicUsize,
+    /// Whether a newcomer was turned away since the last look.
+    turned_away: AtomicBool,
     start: Instant,
     draining: AtomicBool,
     metrics: Arc<WorkerMetrics>,
@@ -80,6 +82,7 @@ impl Connections {
             open: DrainGate::new(),
             longest_idle: Mutex::new(Vec::new()),
             idle: AtomicUsize::new(0),
+            turned_away: AtomicBool::new(false),
             start: Instant::now(),
             draining: AtomicBool::new(false),
             metrics,
@@ -113,6 +116,18 @@ impl Connections {
     pub(crate) fn tasks(&self) -> Vec<Task> {
         // Addresses are written out after the lock has been let go.
         self.open.known().iter().map(|state| state.task()).collect()
+    }
+
+    /// A newcomer found no room.
+    pub(crate) fn turned_away(&self) {
+        self.turned_away.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a newcomer would find no room among `limit` now, or one found
+    /// none since the last look.
+    pub(crate) fn is_full(&self, limit: usize) -> bool {
+        let turned_away = self.turned_away.swap(false, Ordering::Relaxed);
+        turned_away || (self.idle.load(Ordering::Relaxed) == 0 && self.len() >= limit)
     }
 
     /// Asks the connection that has been longest without a whole request to

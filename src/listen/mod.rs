@@ -9,7 +9,7 @@ mod prelude;
 mod socket;
 pub(crate) mod tls;
 
-pub(crate) use accept::{Acceptor, accept};
+pub(crate) use accept::{Acceptor, accept, client_limit};
 pub use passed::PassedError;
 pub(crate) use passed::PassedSockets;
 pub(crate) use prelude::Preludes;

@@ -5,7 +5,7 @@
 use std::future::{Future, poll_fn};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -20,6 +20,7 @@ use crate::listen::tls::{Arrived, arrive};
 use crate::proxy_protocol::{self, Malformed, Origin, Step};
 use crate::request::ClientAddress;
 use crate::router::{ConnectionFailure, Router, WorkerRouter};
+use crate::telemetry::Seldom;
 use crate::transport::{HandshakeError, Transport};
 
 /// Between two lines of the log, and two entries under `/errors`, about
@@ -31,8 +32,7 @@ const LOG_EVERY_MS: u64 = 100;
 #[derive(Debug, Default)]
 pub(crate) struct Preludes {
     handshakes: AtomicUsize,
-    log_from_ms: AtomicU64,
-    unsaid: AtomicU64,
+    log: Seldom,
 }
 
 /// Why no request can come on a connection.
@@ -182,16 +182,12 @@ impl Preludes {
     /// access log, which are bounded themselves; else as often as may be.
     fn report(&self, worker: &WorkerRouter, failure: ConnectionFailure) {
         let now_ms = worker.shared.now_ms(Instant::now());
-        let said = now_ms >= self.log_from_ms.load(Relaxed);
-        if said {
-            self.log_from_ms.store(now_ms + LOG_EVERY_MS, Relaxed);
-            let unsaid = self.unsaid.swap(0, Relaxed);
+        let said = self.log.turn(now_ms, LOG_EVERY_MS);
+        if let Some(unsaid) = said {
             let ConnectionFailure { code, detail, client, .. } = &failure;
             tracing::info!(%code, %client, unsaid, "a connection came to nothing: {detail}");
-        } else {
-            self.unsaid.fetch_add(1, Relaxed);
         }
-        worker.connection_failed(failure, said);
+        worker.connection_failed(failure, said.is_some());
     }
 }
 

@@ -23,7 +23,7 @@ use crate::http1::{
 use crate::proxy_protocol::Origin;
 use crate::sync::Mutex;
 use crate::transport::{Inbox, Outbox, Transport};
-use crate::upstream::{Connect, ConnectError, Hop, open};
+use crate::upstream::{Connect, ConnectError, Hop, Shortage, open};
 
 /// What an answer's head may be at most.
 const HEAD: HeadLimits = HeadLimits { bytes: 64 << 10, fields: 1_000 };
@@ -43,6 +43,9 @@ pub(super) enum Fault {
     /// It cannot be reached.
     #[error("no connection could be made: {0}")]
     Unreachable(io::ErrorKind),
+    /// The router lacks what a connection needs; nothing was asked.
+    #[error("the router {0}")]
+    Shortage(Shortage),
     /// TLS failed.
     #[error("{0}")]
     Tls(String),
@@ -69,6 +72,7 @@ impl Fault {
         match self {
             Self::Refused => "refused",
             Self::Unreachable(_) => "unreachable",
+            Self::Shortage(_) => "shortage",
             Self::Tls(_) => "tls",
             Self::TimedOut { .. } => "timeout",
             Self::Closed => "closed",
@@ -76,6 +80,11 @@ impl Fault {
             Self::Status { .. } => "status",
             Self::Content => "content",
         }
+    }
+
+    /// Whether it says anything about the endpoint.
+    pub(super) const fn is_verdict(&self) -> bool {
+        !matches!(self, Self::Shortage(_))
     }
 }
 
@@ -118,6 +127,7 @@ async fn judge(
         ConnectError::Refused => Fault::Refused,
         ConnectError::TimedOut => Fault::Unreachable(io::ErrorKind::TimedOut),
         ConnectError::Failed(error) => Fault::Unreachable(error.kind()),
+        ConnectError::Short(shortage) => Fault::Shortage(shortage),
         ConnectError::Tls(failure) => Fault::Tls(failure.to_string()),
     })?;
     *doing.lock() = "the request";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::endpoint::{Change, Condition, LastProbe, Probed, Reason, Rhythm, RiseFall, Standing};
-use crate::probes::exchange::probe;
+use crate::probes::exchange::{Fault, probe};
 use crate::router::Shared;
 
 /// Probes for as long as it is polled.
@@ -25,7 +25,8 @@ pub(super) async fn run(shared: Arc<Shared>, probed: Arc<Probed>) {
         let hop = shared.tls.identities.hop(probed.way()).unwrap_or_default();
         let result = probe(&*shared.connector, probed.address(), &hop, &check).await;
         shared.metrics.probed(result.as_ref().err().map_or("passed", |fault| fault.as_str()));
-        let turn = counts.observe(result.is_ok());
+        let verdict = result.as_ref().err().is_none_or(Fault::is_verdict);
+        let turn = if verdict { counts.observe(result.is_ok()) } else { None };
         let fault = result.err().map(|fault| fault.to_string());
         if let Some(standing) = turn {
             let was_down = probed.is_down();

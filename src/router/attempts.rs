@@ -342,9 +342,10 @@ impl Attempt<'_> {
         let patience = self.terms.timeouts.connect;
         let left = self.terms.deadline.map(|deadline| deadline.saturating_duration_since(now));
         let patience_left = left.map_or(patience, |left| left.min(patience));
-        let (connector, metrics) = (&*self.worker.shared.connector, &self.worker.metrics);
+        let worker = self.worker;
+        let (connector, own) = (&*worker.shared.connector, (&*worker.pool, worker.metrics.clone()));
         let origin = origin(self.head.client());
-        match connect(connector, address, hop, origin, patience_left, metrics.clone()).await {
+        match connect(connector, address, hop, origin, patience_left, own).await {
             Ok(connection) => Ok(connection),
             Err(ConnectError::TimedOut) if left.is_some_and(|left| left <= patience) => {
                 Err(RoundTripError::Deadline)
@@ -353,6 +354,7 @@ impl Attempt<'_> {
                 ConnectError::Refused => Failure::connect_refused(),
                 ConnectError::TimedOut => Failure::connect_timeout(),
                 ConnectError::Failed(error) => Failure::connect_failed(error.kind().to_string()),
+                ConnectError::Short(_) => Failure::shortage(error.to_string()),
                 ConnectError::Tls(TlsFailure::Failed(why)) => Failure::tls_failed(why),
                 ConnectError::Tls(TlsFailure::Untrusted { detail, reason }) => {
                     Failure::tls_untrusted(detail, reason)

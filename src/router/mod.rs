@@ -29,14 +29,15 @@ use tokio::sync::watch;
 
 use crate::attempt::RetryBudget;
 use crate::config::Settings;
+use crate::descriptors::{self, Share};
 use crate::endpoint::{EndpointRegistry, NameRegistry, ProbeRegistry};
 use crate::lifecycle::{Drain, Health};
 use crate::registry::{Bounds, Ledger, Live, LiveRoutes};
 use crate::route::{Pinned, Publisher};
 use crate::sync::Mutex;
-use crate::telemetry::RecentErrors;
 use crate::telemetry::access_log::AccessLogHandle;
 use crate::telemetry::metrics::{Metrics, ReloadResult};
+use crate::telemetry::{RecentErrors, Seldom};
 use crate::upstream::Tcp;
 
 pub use service::{ResponseBody, ServiceBodyError};
@@ -171,9 +172,11 @@ impl Shared {
             budget: RetryBudget::new(retry.budget_percent, retry.budget_min, workers),
             metrics,
             recent_errors: RecentErrors::new(workers),
+            failed_accepts: Seldom::default(),
             health,
             tasks: Arc::default(),
             workers,
+            descriptors: Share::of(descriptors::limit(), workers),
             node,
             start: Instant::now(),
             start_time: SystemTime::now(),

@@ -7,6 +7,8 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::watch;
 
 use crate::attempt::RetryBudget;
+use crate::config::Settings;
+use crate::descriptors::{self, Share};
 use crate::endpoint::{EndpointRegistry, NameRegistry, ProbeRegistry};
 use crate::error::Code;
 use crate::lifecycle::{Health, Tasks};
@@ -15,9 +17,9 @@ use crate::request::{InFlightRecords, Record};
 use crate::route::{Publisher, Reader};
 use crate::router::{Snapshot, Terms, TlsState};
 use crate::sync::Mutex;
-use crate::telemetry::RecentErrors;
 use crate::telemetry::access_log::AccessLogHandle;
 use crate::telemetry::metrics::{Metrics, WorkerMetrics};
+use crate::telemetry::{RecentErrors, Seldom};
 use crate::upstream::{Connect, Pool};
 
 /// Between two looks at how many requests the other workers have in flight.
@@ -40,9 +42,13 @@ pub(crate) struct Shared {
     pub(crate) budget: RetryBudget,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) recent_errors: Arc<RecentErrors>,
+    /// What is said of connections that cannot be accepted.
+    pub(crate) failed_accepts: Seldom,
     pub(crate) health: Health,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) workers: usize,
+    /// What each worker may hold of the process's descriptors.
+    pub(crate) descriptors: Share,
     /// This process's name in `Via`, unless the settings have one.
     pub(crate) node: String,
     pub(crate) start: Instant,
@@ -58,6 +64,19 @@ impl Shared {
     /// Milliseconds since the router was built: the time of all cores.
     pub(crate) fn now_ms(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Warns if there are not the descriptors for `limits.connections`.
+    pub(crate) fn tell_of_connections(&self, settings: &Settings) {
+        let (limit, most) = (settings.limits.connections, self.descriptors.clients * self.workers);
+        if limit > most {
+            let descriptors = descriptors::limit();
+            tracing::warn!(
+                "limits.connections is {limit}, and {most} is what {descriptors} file descriptors \
+                 allow: that is the limit in force; raise that of descriptors (ulimit -n, \
+                 LimitNOFILE)"
+            );
+        }
     }
 
     /// A moment in milliseconds since 1970: always the same for the same
@@ -87,7 +106,7 @@ impl WorkerRouter {
         Self {
             index,
             snapshots: shared.snapshots.reader(),
-            pool: Arc::default(),
+            pool: Arc::new(Pool::new(shared.descriptors.endpoints)),
             metrics: shared.metrics.worker(index),
             access_log,
             in_flight_records: InFlightRecords::default(),

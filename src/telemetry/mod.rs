@@ -13,9 +13,11 @@ mod log;
 pub mod metrics;
 #[cfg(feature = "profiling")]
 pub(crate) mod profile;
+mod seldom;
 
 pub use errors::{AttemptSummary, RecentError, RecentErrors};
 pub use log::{LogError, LogFormat, init_log};
+pub(crate) use seldom::Seldom;
 
 #[cfg(test)]
 pub(crate) use errors::tests::error as errors_for_tests;

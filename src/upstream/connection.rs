@@ -8,7 +8,7 @@ use crate::guard::{self, Guard};
 use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 use crate::transport::{Inbox, Outbox, Transport};
 use crate::upstream::connector::Hop;
-use crate::upstream::pool::Place;
+use crate::upstream::pool::{Place, Seat};
 
 /// A connection to an endpoint. It belongs to one exchange at a time, moves by
 /// value (boxed) between exchange and pool, and closes when dropped.
@@ -27,6 +27,7 @@ pub(crate) struct EndpointConnection {
     pub(crate) mid_request: bool,
     state: ConnectionState,
     metrics: Arc<WorkerMetrics>,
+    _seat: Seat,
 }
 
 impl EndpointConnection {
@@ -36,6 +37,7 @@ impl EndpointConnection {
         address: SocketAddr,
         hop: &Hop,
         metrics: Arc<WorkerMetrics>,
+        seat: Seat,
     ) -> Self {
         let state = ConnectionState::Active;
         metrics.connection_opened(Side::Endpoint, state);
@@ -50,6 +52,7 @@ impl EndpointConnection {
             mid_request: false,
             state,
             metrics,
+            _seat: seat,
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::descriptors::is_shortage;
 use crate::proxy_protocol::{self, Origin};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::transport::Transport;
 use crate::upstream::connection::EndpointConnection;
+use crate::upstream::pool::Pool;
 use crate::upstream::tls::{EndpointTls, Identities, TlsFailure};
 
 /// A connection being made.
@@ -91,12 +93,29 @@ pub(crate) enum ConnectError {
     /// `timeouts.connect` ran out, TLS included.
     #[error("the endpoint did not take the connection in time")]
     TimedOut,
-    /// The endpoint cannot be reached, or this system has no socket to spare.
+    /// The endpoint cannot be reached.
     #[error("no connection to the endpoint could be made: {0}")]
     Failed(io::Error),
+    /// This system has nothing to spare for a connection, wherever it leads.
+    #[error("the router {0}")]
+    Short(Shortage),
     /// TCP stands, and TLS does not.
     #[error("{0}")]
     Tls(#[from] TlsFailure),
+}
+
+/// What a connection lacks at this end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Shortage {
+    /// The process, or the system, has as many files open as it may.
+    #[error("has no file descriptor left for a connection to the endpoint")]
+    Descriptors,
+    /// The system has no memory for it.
+    #[error("has no memory left for a connection to the endpoint")]
+    Memory,
+    /// Every local port is in use towards this endpoint.
+    #[error("has no local port left for a connection to the endpoint")]
+    Ports,
 }
 
 impl From<io::Error> for ConnectError {
@@ -104,24 +123,66 @@ impl From<io::Error> for ConnectError {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::Refused,
             io::ErrorKind::TimedOut => Self::TimedOut,
+            _ if is_shortage(&error) => Self::Short(match error.raw_os_error() {
+                Some(libc::EMFILE | libc::ENFILE) => Shortage::Descriptors,
+                _ => Shortage::Memory,
+            }),
             _ => Self::Failed(error),
         }
     }
 }
 
+impl ConnectError {
+    /// Why no TCP connection to `address` came about.
+    fn of(error: io::Error, address: SocketAddr) -> Self {
+        let no_address = error.kind() == io::ErrorKind::AddrNotAvailable;
+        if no_address && has_address_towards(address) {
+            return Self::Short(Shortage::Ports);
+        }
+        error.into()
+    }
+}
+
+/// Whether this system has an address of its own to reach `address` from. The
+/// system says the same if it has none as if every port of it is in use; to
+/// name the other end of a datagram socket takes no port of TCP and sends
+/// nothing.
+fn has_address_towards(address: SocketAddr) -> bool {
+    let any: IpAddr = match address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address)).is_ok()
+}
+
 /// Opens a connection to `address` within `patience`, counted in `metrics`;
-/// `origin` is who a PROXY header names.
+/// `origin` is who a PROXY header names. The connections of `pool` make room for
+/// it: the oldest by the rule, all of them if the system has nothing to spare.
 pub(crate) async fn connect(
     connector: &dyn Connect,
     address: SocketAddr,
     hop: &Hop,
     origin: Origin,
     patience: Duration,
-    metrics: Arc<WorkerMetrics>,
+    (pool, metrics): (&Pool, Arc<WorkerMetrics>),
 ) -> Result<Box<EndpointConnection>, ConnectError> {
-    let open = open(connector, address, hop, origin);
+    let seat = pool.make_room();
+    let mut once_more = true;
+    let open = async {
+        loop {
+            match open(connector, address, hop, origin).await {
+                // A port is in use by whom it leads to; that others are closed
+                // frees none.
+                Err(ConnectError::Short(Shortage::Descriptors | Shortage::Memory)) if once_more => {
+                    once_more = false;
+                    pool.close_idle();
+                }
+                opened => return opened,
+            }
+        }
+    };
     let stream = timeout(patience, open).await.map_err(|_| ConnectError::TimedOut)??;
-    Ok(Box::new(EndpointConnection::new(stream, address, hop, metrics)))
+    Ok(Box::new(EndpointConnection::new(stream, address, hop, metrics, seat)))
 }
 
 /// Opens a byte stream to `address` on which HTTP can be spoken, however long
@@ -132,7 +193,8 @@ pub(crate) async fn open(
     hop: &Hop,
     origin: Origin,
 ) -> Result<Box<dyn Transport>, ConnectError> {
-    let mut stream = connector.connect(address).await?;
+    let connected = connector.connect(address).await;
+    let mut stream = connected.map_err(|error| ConnectError::of(error, address))?;
     if hop.send_proxy {
         stream.write_all(&proxy_protocol::encode_v2(&origin)).await?;
     }

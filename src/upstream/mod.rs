@@ -19,7 +19,7 @@ pub use answer::AnswerFailure;
 pub(crate) use connection::EndpointConnection;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use connector::Connecting;
-pub(crate) use connector::{Connect, ConnectError, Hop, Tcp, connect, open};
+pub(crate) use connector::{Connect, ConnectError, Hop, Shortage, Tcp, connect, open};
 pub(crate) use hints::Hints;
 pub(crate) use pool::{Pool, Reuse};
 pub(crate) use round_trip::{Answered, RoundTripError, Terms, round_trip};

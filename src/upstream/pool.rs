@@ -4,8 +4,14 @@
 //! youngest is taken first: the rest grow old together and expire. The lock is
 //! never contended inside a worker; it is there so that the same router also
 //! runs in a multi-threaded runtime.
+//!
+//! A worker has a bound on all its endpoint connections, those in exchanges and
+//! those at rest. Where one more is needed, the one idle longest makes room,
+//! whichever endpoint it leads to: idle ones only ever use what is left over.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -47,12 +53,45 @@ pub(crate) type Place = (SocketAddr, u64);
 
 /// The idle connections of a worker; boxed, since they move to their exchange
 /// and back.
-#[derive(Default)]
 pub(crate) struct Pool {
     idle: Idle<Place, Box<EndpointConnection>>,
+    /// Connections there may be, idle or not.
+    most: usize,
+    /// Those there are, or that are being made.
+    open: Arc<AtomicUsize>,
+}
+
+/// One of the endpoint connections of a worker, counted until this drops.
+#[derive(Debug)]
+pub(crate) struct Seat(Arc<AtomicUsize>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Pool {
+    /// For a worker that may have `most` endpoint connections.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { idle: Idle::default(), most, open: Arc::default() }
+    }
+
+    /// Makes room for a connection about to be opened. What is in exchanges
+    /// stays, so that without an idle one there may be more than `most`.
+    pub(crate) fn make_room(&self) -> Seat {
+        if self.open.fetch_add(1, Relaxed) >= self.most {
+            // Its socket closes here, after the lock has been let go.
+            drop(self.idle.take_oldest());
+        }
+        Seat(self.open.clone())
+    }
+
+    /// Closes all that are idle; whether there was any.
+    pub(crate) fn close_idle(&self) -> bool {
+        !self.idle.take_all().is_empty()
+    }
+
     /// Takes a connection that was idle for less than `keep` and that the
     /// system says is open and silent.
     pub(crate) fn take(
@@ -75,9 +114,13 @@ impl Pool {
         }
     }
 
-    /// Takes a connection back after a whole exchange.
+    /// Takes a connection back after a whole exchange; closes it if there are
+    /// more than there may be.
     pub(crate) fn put(&self, mut connection: Box<EndpointConnection>, now: Instant) {
         debug_assert!(connection.is_clean());
+        if self.open.load(Relaxed) > self.most {
+            return;
+        }
         connection.exchanges += 1;
         connection.enter(ConnectionState::Idle);
         connection.inbox.release();

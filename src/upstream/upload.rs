@@ -207,7 +207,7 @@ mod tests {
     use crate::request::{BodySource, RequestBody};
     use crate::telemetry::metrics::Metrics;
     use crate::transport::{Departure, Transport};
-    use crate::upstream::Hop;
+    use crate::upstream::{Hop, Pool};
 
     /// An endpoint that takes whatever it is given, at once.
     struct Taker;
@@ -285,8 +285,9 @@ mod tests {
     fn content_without_end_leaves_the_answer_its_turn() {
         let address = ([127, 0, 0, 1], 80).into();
         let metrics = Metrics::new(1).worker(0);
+        let seat = Pool::new(1).make_room();
         let mut connection =
-            EndpointConnection::new(Box::new(Taker), address, &Hop::PLAIN, metrics);
+            EndpointConnection::new(Box::new(Taker), address, &Hop::PLAIN, metrics, seat);
         let pieces = Arc::new(AtomicUsize::new(0));
         let mut body = ReplayBody::new(RequestBody::Source(Box::new(Endless(pieces.clone()))), 0);
         let mut upload = Upload::new(Framing::Chunked);

@@ -26,6 +26,27 @@ fn a_saturated_router_says_so_until_it_no_longer_is() {
 }
 
 #[test]
+fn a_router_whose_connections_are_all_in_use_says_so_until_one_is_not() {
+    let endpoint = ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::UntilPeerLeaves]);
+    let config = Config::new()
+        .set("workers.threads", 1)
+        .set("limits.connections", 1)
+        .route("a.test", &[endpoint.address()]);
+    let router = Router::start(&config);
+    let health = || get(router.admin(), "admin", "/health");
+    let mut client = Connection::open(router.address());
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    endpoint.request_head(0);
+    assert_eq!(Connection::open(router.address()).answer("GET").status, 503);
+    let saturated = eventually("saturation", || Some(health()).filter(|h| h.status == 503));
+    let reason = saturated.text();
+    assert!(reason.starts_with("saturated: limits.connections is reached ("), "{reason}");
+    assert_eq!(get(router.admin(), "admin", "/health/live").status, 200);
+    drop(client);
+    eventually("health", || (health().status == 200).then_some(()));
+}
+
+#[test]
 fn readiness_shows_what_it_rests_on() {
     let config = Config::new().listen(&["127.0.0.1:0", "127.0.0.1:0"]).set("workers.threads", 2);
     let router = Router::start(&config);

@@ -23,6 +23,7 @@ mod commands;
 mod connection_limit;
 mod debug;
 mod demo;
+mod descriptors;
 mod documented;
 mod drain;
 mod early_answers;

@@ -23,6 +23,7 @@ trait Connections: 'static {
     fn take(&self, now: Instant) -> Option<Connection>;
     fn put(&self, connection: Connection);
     fn sweep(&self, now: Instant) -> Vec<Connection>;
+    fn take_oldest(&self) -> Option<Connection>;
 }
 
 fn address() -> SocketAddr {
@@ -44,6 +45,10 @@ impl Connections for Idle<SocketAddr, Connection> {
 
     fn sweep(&self, now: Instant) -> Vec<Connection> {
         self.sweep(KEEP, now, |_| true)
+    }
+
+    fn take_oldest(&self) -> Option<Connection> {
+        self.take_oldest()
     }
 }
 
@@ -106,6 +111,11 @@ impl Connections for LookedThenTaken {
     fn sweep(&self, now: Instant) -> Vec<Connection> {
         self.0.lock().extract_if(.., |idle| now - *idle >= KEEP).collect()
     }
+
+    fn take_oldest(&self) -> Option<Connection> {
+        let mut idle = self.0.lock();
+        (!idle.is_empty()).then(|| idle.remove(0))
+    }
 }
 
 #[test]
@@ -136,9 +146,79 @@ impl Connections for FoundThenClosed {
         let expired = expired.min(idle.len());
         idle.drain(..expired).collect()
     }
+
+    fn take_oldest(&self) -> Option<Connection> {
+        let mut idle = self.0.lock();
+        (!idle.is_empty()).then(|| idle.remove(0))
+    }
 }
 
 #[test]
 fn mutant_an_expiry_that_closes_by_place_closes_one_with_time_left() {
     must_fail("one with time left was closed", each_is_in_one_place::<FoundThenClosed>);
+}
+
+/// Two connections are idle and none is too old. One exchange wants the
+/// youngest, another needs room, and a third hands one back.
+fn who_makes_room_is_in_no_other_place<C: Connections>() {
+    let idle = Arc::new(C::new());
+    let old = Instant::now();
+    let young = old + Duration::from_secs(1);
+    let handed_back = old + Duration::from_secs(2);
+    idle.put(old);
+    idle.put(young);
+
+    let taking = Arc::clone(&idle);
+    let taking = thread::spawn(move || taking.take(handed_back));
+    let closing = Arc::clone(&idle);
+    let closing = thread::spawn(move || closing.take_oldest());
+    idle.put(handed_back);
+    let taken = taking.join().unwrap();
+    let closed = closing.join().unwrap();
+
+    assert_eq!(closed, Some(old), "another than the oldest made room");
+    let rest = idle.sweep(handed_back + KEEP);
+    let mut all: Vec<_> = taken.into_iter().chain(closed).chain(rest).collect();
+    all.sort_unstable();
+    assert_eq!(all, [old, young, handed_back], "one is lost, or in two places");
+}
+
+#[test]
+fn the_oldest_makes_room_and_an_exchange_never_has_it() {
+    model(who_makes_room_is_in_no_other_place::<Idle<SocketAddr, Connection>>);
+}
+
+/// Looks for the oldest under one lock and closes it, by its place from the
+/// end, under another.
+struct CountedThenClosed(Mutex<Vec<Connection>>);
+
+impl Connections for CountedThenClosed {
+    fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    fn take(&self, now: Instant) -> Option<Connection> {
+        self.0.lock().pop_if(|youngest| now - *youngest < KEEP)
+    }
+
+    fn put(&self, connection: Connection) {
+        self.0.lock().push(connection);
+    }
+
+    fn sweep(&self, now: Instant) -> Vec<Connection> {
+        self.0.lock().extract_if(.., |idle| now - *idle >= KEEP).collect()
+    }
+
+    fn take_oldest(&self) -> Option<Connection> {
+        let count = self.0.lock().len();
+        let mut idle = self.0.lock();
+        let oldest = idle.len().checked_sub(count).unwrap_or_default();
+        (!idle.is_empty()).then(|| idle.remove(oldest))
+    }
+}
+
+#[test]
+fn mutant_an_oldest_counted_before_it_is_closed_is_another() {
+    let mutant = who_makes_room_is_in_no_other_place::<CountedThenClosed>;
+    must_fail("another than the oldest made room", mutant);
 }

@@ -77,9 +77,8 @@ pub(super) const ROWS: &[Entry] = &[
         blame: Blame::Network,
         title: "App could not be reached",
         cause: "The system has no way to the endpoint's address (no route, network or host \
-                unreachable, forbidden by a firewall), or is out of ports or descriptors.",
-        advice: "Check addresses, routing and firewall between the router and the endpoint, and \
-                 the router's descriptor limit.",
+                unreachable, forbidden by a firewall).",
+        advice: "Check addresses, routing and firewall between the router and the endpoint.",
         ..UNREACHED
     },
     Entry {

@@ -99,10 +99,11 @@ impl ReloadResult {
 }
 
 /// What a probe came to, as the label `result` has it.
-pub const PROBE_RESULTS: [&str; 9] = [
+pub const PROBE_RESULTS: [&str; 10] = [
     "passed",
     "refused",
     "unreachable",
+    "shortage",
     "tls",
     "timeout",
     "closed",

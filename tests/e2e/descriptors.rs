@@ -1,0 +1,210 @@
+//! A router with few file descriptors, and one that has none left: it lives
+//! with what it has, blames nobody, and says so.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::admin::{ask, json};
+use crate::harness::router::binary;
+use crate::harness::wait::eventually;
+use crate::harness::wire::Fault;
+use crate::harness::{Answer, Config, Connection, Gate, Router, ScriptedEndpoint, Step, script};
+
+/// One worker, so that who holds what can be counted.
+fn one_worker() -> Config {
+    Config::new().set("workers.threads", 1)
+}
+
+/// A router that may have so many descriptors from its start on.
+fn with_descriptors(limit: usize, config: &Config) -> Router {
+    let mut command = Command::new("sh");
+    let run = format!("ulimit -S -n {limit}; exec \"$0\" \"$@\"");
+    command.arg("-c").arg(run).arg(binary().get_program());
+    Router::start_as(command, config)
+}
+
+/// The descriptors a router has, in order.
+fn descriptors(router: &Router) -> Vec<usize> {
+    let path = format!("/proc/{}/fd", router.id());
+    let listed = std::fs::read_dir(path).expect("a running process has descriptors");
+    let number =
+        |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    let mut numbers: Vec<usize> = listed.filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+fn allow(router: &Router, limit: &str) {
+    let (id, limit) = (router.id().to_string(), format!("--nofile={limit}:"));
+    let set = Command::new("prlimit").args(["--pid", &id, &limit]).status();
+    assert!(set.expect("prlimit can be run").success());
+}
+
+/// From now on it gets no descriptor more than it has.
+fn allow_no_more(router: &Router) {
+    let taken = descriptors(router);
+    let free = (0..).zip(&taken).find(|(number, taken)| number != *taken);
+    let lowest_free = free.map_or(taken.len(), |(number, _)| number);
+    allow(router, &lowest_free.to_string());
+}
+
+/// The same, once no number below the highest is free: one that is given back
+/// can be taken again. The connections that fill the gaps are idle.
+fn allow_no_more_than_these(router: &Router) -> Vec<Connection> {
+    let mut fillers = Vec::new();
+    eventually("no gap among the descriptors", || {
+        let taken = descriptors(router);
+        if taken.last() == Some(&(taken.len() - 1)) {
+            return Some(());
+        }
+        let mut filler = Connection::open(router.address());
+        assert_eq!(send(&mut filler, "nowhere.test").status, 404);
+        fillers.push(filler);
+        None
+    });
+    allow_no_more(router);
+    fillers
+}
+
+fn send(client: &mut Connection, host: &str) -> Answer {
+    client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    client.answer("GET")
+}
+
+/// Answers when the gate is open.
+fn gated() -> (ScriptedEndpoint, Gate) {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        vec![Step::ReadHead, Step::WaitFor(held.clone()), Step::Send(script::ok("yes").into())]
+    });
+    (endpoint, gate)
+}
+
+#[test]
+fn idle_endpoint_connections_make_room_for_others_whichever_endpoint_they_lead_to() {
+    const ROUTES: usize = 12;
+    const CLIENTS: usize = 20;
+    let endpoints: Vec<_> = (0..ROUTES).map(|_| gated()).collect();
+    let mut config = one_worker();
+    for (route, (endpoint, _)) in endpoints.iter().enumerate() {
+        config = config.route(&format!("r{route}.test"), &[endpoint.address()]);
+    }
+    let router = with_descriptors(256, &config);
+    for (route, (endpoint, gate)) in endpoints.iter().enumerate() {
+        let mut clients: Vec<_> =
+            (0..CLIENTS).map(|_| Connection::open(router.address())).collect();
+        for client in &mut clients {
+            client.send(format!("GET / HTTP/1.1\r\nHost: r{route}.test\r\n\r\n"));
+        }
+        endpoint.request_head(CLIENTS - 1);
+        gate.open();
+        for client in &mut clients {
+            let answer = client.answer("GET");
+            assert_eq!(answer.status, 200, "route {route}: {}", answer.text());
+        }
+    }
+    let held = router.sockets();
+    assert!(held < 6 * CLIENTS, "{held} sockets, and {} requests were answered", ROUTES * CLIENTS);
+}
+
+#[test]
+fn where_the_system_has_none_left_idle_endpoint_connections_are_given_back() {
+    let (one, other) = (ScriptedEndpoint::echo("one"), ScriptedEndpoint::echo("other"));
+    let config =
+        one_worker().route("one.test", &[one.address()]).route("other.test", &[other.address()]);
+    let router = Router::start(&config);
+    let mut client = Connection::open(router.address());
+    assert_eq!(send(&mut client, "one.test").status, 200);
+    let _fillers = allow_no_more_than_these(&router);
+    let answer = send(&mut client, "other.test");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    one.ending(0);
+}
+
+#[test]
+fn a_shortage_of_the_routers_is_its_own_and_no_endpoint_is_passed_over_for_it() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let router = Router::start(&one_worker().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    assert_eq!(send(&mut client, "nowhere.test").status, 404);
+    allow_no_more(&router);
+    let answer = send(&mut client, "a.test");
+    assert_eq!((answer.status, answer.code()), (503, Some("overloaded")), "{}", answer.text());
+    assert!(answer.field("proxy-status").contains("no file descriptor left"), "{}", answer.head);
+    allow(&router, "20000");
+    let routes = json(&ask(&router, "/routes"));
+    let state = &routes["routes"][0]["endpoints"][0]["state"];
+    assert_eq!(state, "available", "{routes}");
+    assert_eq!(send(&mut client, "a.test").status, 200);
+}
+
+#[test]
+fn a_router_that_cannot_accept_is_not_ready_and_says_why_once_a_second() {
+    let (endpoint, gate) = gated();
+    let router = Router::start(&one_worker().route("a.test", &[endpoint.address()]));
+    let mut served = Connection::open(router.address());
+    served.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    endpoint.request_head(0);
+    let mut admin = Connection::open(router.admin());
+    let mut health = || {
+        admin.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        admin.answer("GET")
+    };
+    assert_eq!(health().status, 200);
+    let begun = Instant::now();
+    allow_no_more(&router);
+    // The system completes the handshake, and there it stays.
+    let mut newcomer = Connection::open(router.address());
+    let unready = eventually("unreadiness", || Some(health()).filter(|h| h.status == 503));
+    assert!(unready.text().contains("does not accept connections"), "{}", unready.text());
+    let lines = || router.stderr().matches("cannot accept a connection").count();
+    eventually("two lines about it", || (lines() >= 2).then_some(()));
+    let (said, most) = (lines(), begun.elapsed().as_secs() as usize + 2);
+    assert!(said <= most, "{said} lines in less than {most} s");
+    allow(&router, "20000");
+    gate.open();
+    assert_eq!(served.answer("GET").text(), "yes");
+    assert_eq!(send(&mut newcomer, "a.test").text(), "yes");
+    eventually("readiness", || (health().status == 200).then_some(()));
+}
+
+#[test]
+fn the_client_that_was_idle_longest_makes_room_where_none_can_be_accepted() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let router = Router::start(&one_worker().route("a.test", &[endpoint.address()]));
+    let mut idle = Connection::open(router.address());
+    assert_eq!(send(&mut idle, "a.test").status, 200);
+    let _fillers = allow_no_more_than_these(&router);
+    let mut newcomer = Connection::open(router.address());
+    let answer = send(&mut newcomer, "a.test");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(idle.ending(), (Vec::new(), Fault::Closed));
+}
+
+#[test]
+fn a_limit_of_connections_above_that_of_descriptors_is_the_latter_and_both_are_named() {
+    let (endpoint, gate) = gated();
+    let config =
+        one_worker().set("limits.connections", 1_000).route("a.test", &[endpoint.address()]);
+    let router = with_descriptors(256, &config);
+    let said = router.stderr();
+    let (_, rest) = said.split_once("limits.connections is 1000, and ").expect("a warning");
+    let (most, rest) = rest.split_once(' ').expect("a number");
+    assert!(rest.starts_with("is what 256 file descriptors allow"), "{said}");
+    let most: usize = most.parse().expect("it is one");
+    assert!((10..80).contains(&most), "{said}");
+    let mut served = Vec::new();
+    for at in 0..most {
+        let mut client = Connection::open(router.address());
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        endpoint.request_head(at);
+        served.push(client);
+    }
+    let crowded = Connection::open(router.address()).answer("GET");
+    assert_eq!((crowded.status, crowded.code()), (503, Some("overloaded")));
+    gate.open();
+    for client in &mut served {
+        assert_eq!(client.answer("GET").text(), "yes");
+    }
+}
