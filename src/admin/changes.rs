@@ -78,7 +78,11 @@ fn read(
             Ok(made) => changes.extend(made),
             Err(error) => {
                 let key = below(&place, field(&error));
-                let mistake = Mistake { reason: error.to_string(), help: help(&error) };
+                let said = error.to_string();
+                let own = format!("{}: ", field(&error));
+                // The key says it already.
+                let reason = said.strip_prefix(&own).unwrap_or(&said).to_owned();
+                let mistake = Mistake { reason, help: help(&error) };
                 mistakes.push(KeyMistake { key, mistake });
             }
         }

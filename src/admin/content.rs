@@ -21,6 +21,11 @@ pub(super) async fn bytes(fields: &HeaderMap, body: Body) -> Result<bytes::Bytes
         let detail = "send the content as it is: no Content-Encoding is understood here";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
+    if fields.contains_key(header::CONTENT_RANGE) {
+        // To take a part for the whole would be worse (RFC 9110 section 14.5).
+        let detail = "send the content whole: no Content-Range is understood here";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
     match axum::body::to_bytes(body, MAX_BYTES).await {
         Ok(bytes) => Ok(bytes),
         Err(error) if is_too_long(&error) => {

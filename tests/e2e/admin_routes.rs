@@ -157,6 +157,9 @@ fn a_wrong_content_changes_nothing_and_says_by_key_what_is_wrong() {
     }
     let coded = send(admin, "PUT /routes/a.test", "Content-Encoding: gzip\r\n", "x");
     assert_eq!(coded.status, 415);
+    let whole = json!({ "endpoints": ["127.0.0.1:1"] }).to_string();
+    let ranged = "Content-Range: bytes 0-9/99\r\n";
+    assert_eq!(send(admin, "PUT /routes/a.test", ranged, &whole).status, 400, "a part of it");
     let long = format!("{{\"endpoints\": [\"{address}\"{}]}}", " ".repeat(4 << 20));
     let refused = raw(&long);
     assert_eq!(refused.status, 413, "{}", refused.text());

@@ -147,3 +147,14 @@ fn the_address_of_many_is_no_endpoint_whoever_says_it() {
     }
     assert_eq!(get(router.address(), "a.test", "/").code(), Some("no-route"));
 }
+
+#[test]
+fn a_url_among_the_uris_is_told_as_one() {
+    let router = Router::start(&Config::new());
+    let message = json!({ "host": "10.0.0.1", "port": 80, "uris": ["http://a.test/x"] });
+    let refused = send(router.admin(), "POST /register", "", &message.to_string());
+    let error = body(&refused)["errors"][0].clone();
+    assert_eq!((refused.status, &error["key"]), (400, &json!("uris")));
+    let reason = error["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("URL") && !reason.contains("uris"), "{reason}");
+}

@@ -34,6 +34,8 @@ fn a_late_word_does_not_bring_back_over_restarts_what_has_left() {
     let folder = tempfile::tempdir().expect("a directory can be made");
     let snapshot = folder.path().join("routes");
     let router = start(&snapshot);
+    // From here on changes are appended.
+    kept(&router);
     for host in ["left.test", "back.test", "removed.test"] {
         assert_eq!(say(&router, "register", host, &app, 20), "added");
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::admin::{ask, json};
+use crate::harness::line::Line;
 use crate::harness::nats::{Emitter, NatsServer, message};
 use crate::harness::wait::eventually;
 use crate::harness::{Config, Router, ScriptedEndpoint, get};
@@ -267,6 +268,27 @@ fn a_router_announces_itself_again_after_a_reconnect() {
     let first: Value = serde_json::from_str(&emitter.request("router.greet")).expect("JSON");
     assert!(first["id"].is_string());
     eventually("its second line", || (lines(&router) == 2).then_some(()));
+}
+
+#[test]
+fn after_each_reconnect_emitters_are_asked_to_say_all_they_know() {
+    let server = NatsServer::start();
+    let line = Line::to(server.address());
+    let mut emitter = Emitter::connect(&server);
+    emitter.subscribe("router.start");
+    let url = format!("nats://{}", line.address());
+    let router = Router::start(&config(&server).set("registry.nats.urls", vec![url]));
+    let first = emitter.next("router.start");
+    until_connected(&router);
+    for _ in 0..2 {
+        line.cut();
+        eventually("the loss noticed", || {
+            (metric(&router, "pointsman_nats_connected") == Some(0.0)).then_some(())
+        });
+        line.join();
+        assert_eq!(emitter.next("router.start"), first, "it is the same router");
+        until_connected(&router);
+    }
 }
 
 #[test]

@@ -80,6 +80,9 @@ impl<'a> Uri<'a> {
             let text = format!("{}{}", self.host, self.path);
             MessageError::Uri { uri: error::shortened(&text), reason }
         };
+        if self.host.ends_with(':') && self.path.starts_with("//") {
+            return Err(refused("it is a URL, and a route is a host and a path alone".into()));
+        }
         let host = HostPattern::from_str(self.host).map_err(|e| refused(e.to_string()))?;
         let path = match self.path {
             "" => PathPrefix::ROOT,

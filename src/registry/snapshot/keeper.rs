@@ -29,6 +29,7 @@ use super::store::{Live, Store};
 /// How often changes are written: with the time to write them, well within
 /// the second that a kill may cost.
 const PERIOD: Duration = Duration::from_millis(200);
+const _: () = assert!(PERIOD.as_millis() * 4 <= 1_000);
 /// After a failure, the first pause and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Bytes of changes that are appended whatever the length of the table.
@@ -310,3 +311,6 @@ fn write_table(store: &Store, table: &dyn Exported) -> io::Result<Live> {
     table.export(&mut |source, change| base.add(|out| record::encode(source, change, out)))?;
     base.end()
 }
+
+#[cfg(test)]
+mod tests;

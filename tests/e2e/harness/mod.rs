@@ -17,6 +17,7 @@ pub(crate) mod dns;
 pub(crate) mod encrypted;
 pub(crate) mod endpoint;
 pub(crate) mod held;
+pub(crate) mod line;
 pub(crate) mod nats;
 pub(crate) mod pattern;
 pub(crate) mod record;

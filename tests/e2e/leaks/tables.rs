@@ -12,6 +12,8 @@ use super::budget;
 /// Tables before the first look at memory, and those that count.
 const WARM_UP: usize = 1_000;
 const SWAPS: usize = 10_000;
+/// What its memory may be larger by, in KiB: a hundred bytes for each table.
+const ROOM_KIB: u64 = 1_000;
 /// Hosts that come and go.
 const HOSTS: usize = 40;
 
@@ -81,7 +83,7 @@ fn ten_thousand_tables_fail_no_request_and_leave_tasks_and_memory_where_they_wer
         (get(router.address(), "stays.test", "/").status == 200).then_some(())
     });
     let (done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
-    budget::keeps_to(&router, &rest, budget::ROOM_KIB, || {
+    budget::keeps_to(&router, &rest, ROOM_KIB, || {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| ask(&router, &done, &asked));
