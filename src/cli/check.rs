@@ -47,14 +47,8 @@ fn summary(path: &Path, settings: &Settings, warnings: &Diagnostics) -> String {
         count(settings.listeners.len(), "listener"),
         count(settings.routes.len(), "route"),
         count(endpoints, "endpoint"),
-        NEEDS_RESTART.map(restarted).join(", "),
+        NEEDS_RESTART.map(|key| key.to_string()).join(", "),
     )
-}
-
-/// What of a key that needs a restart does need it.
-fn restarted(key: &str) -> &str {
-    // What TLS with clients is made of is read anew at every reload.
-    if key == "listener" { "listener (all but what its tls says)" } else { key }
 }
 
 fn count(n: usize, what: &str) -> String {

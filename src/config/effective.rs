@@ -24,7 +24,11 @@ pub fn effective(settings: &Settings) -> Value {
     let limits = &settings.limits;
     let headers = &settings.headers;
     json!({
-        "needs_restart": NEEDS_RESTART,
+        "needs_restart": NEEDS_RESTART.map(|key| key.name),
+        "needs_restart_except": NEEDS_RESTART
+            .iter()
+            .filter_map(|key| Some((key.name.to_owned(), key.but?.into())))
+            .collect::<Map<_, _>>(),
         "listener": settings.listeners.iter().map(listener).collect::<Vec<_>>(),
         "admin": {
             "address": settings.admin.address,

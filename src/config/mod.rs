@@ -46,7 +46,7 @@ pub use effective::effective;
 pub(crate) use load::load_with_warnings;
 pub use load::{LoadError, load};
 pub use nats::{NatsSettings, NatsTls};
-pub use restart::NEEDS_RESTART;
+pub use restart::{NEEDS_RESTART, StartKey};
 pub use settings::*;
 pub use tls::{
     CertificateSettings, ClientAuth, ClientAuthSettings, EndpointTlsSettings, FileRef,

@@ -1,16 +1,43 @@
 //! The keys that take effect at a start only.
 
+use std::fmt;
+
 use super::{ListenerSettings, Settings};
 
+/// A key that is read at the start only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StartKey {
+    /// The key.
+    pub name: &'static str,
+    /// What of it is read anew at every reload all the same, if anything is.
+    pub but: Option<&'static str>,
+}
+
 /// Keys that are read at the start only; everything else follows a reload.
-pub const NEEDS_RESTART: [&str; 6] =
-    ["listener", "admin", "workers", "access_log", "registry.nats", "registry.snapshot"];
+pub const NEEDS_RESTART: [StartKey; 6] = [
+    StartKey { name: "listener", but: Some("what its tls says") },
+    StartKey { name: "admin", but: None },
+    StartKey { name: "workers", but: None },
+    StartKey { name: "access_log", but: None },
+    StartKey { name: "registry.nats", but: None },
+    StartKey { name: "registry.snapshot", but: None },
+];
+
+impl fmt::Display for StartKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.but {
+            None => f.write_str(self.name),
+            Some(but) => write!(f, "{} (all but {but})", self.name),
+        }
+    }
+}
 
 impl Settings {
     /// Takes those parts from `running` that cannot change in a running
     /// router; the keys that were different, of [`NEEDS_RESTART`].
     pub(crate) fn keep_from_start(&mut self, running: &Settings) -> Vec<&'static str> {
-        let [listener, admin, workers, access_log, nats, snapshot] = NEEDS_RESTART;
+        let [listener, admin, workers, access_log, nats, snapshot] =
+            NEEDS_RESTART.map(|key| key.name);
         let mut kept = Vec::new();
         if !same_sockets(&self.listeners, &running.listeners) {
             kept.push(listener);
@@ -60,7 +87,7 @@ mod tests {
                     registry.nats.urls = [\"nats://127.0.0.1\"]\n\
                     [[listener]]\naddress = \"127.0.0.1:3\"\n";
         let mut new = parse(text, "p").unwrap();
-        assert_eq!(new.keep_from_start(&running), super::NEEDS_RESTART);
+        assert_eq!(new.keep_from_start(&running), super::NEEDS_RESTART.map(|key| key.name));
         assert!(new.errors.expose_endpoints);
         new.errors.expose_endpoints = false;
         assert_eq!(new, running);

@@ -20,6 +20,9 @@ pub struct SeenHead {
     /// The target, cut off at [`MAX_SEEN_TARGET_BYTES`] and at the first
     /// control byte.
     pub target: Option<Bytes>,
+    /// The version a whole request line ends with, as it was sent: of a protocol
+    /// that is not spoken here too.
+    pub version: Option<Box<str>>,
     /// Those whole field lines that are well-formed, up to the limit of lines.
     pub fields: FieldLines,
 }
@@ -29,12 +32,18 @@ impl SeenHead {
     /// not be held by a log entry.
     pub(super) fn salvage(head: &[u8], limits: &HeadLimits) -> Self {
         let mut lines = head.split(|&byte| byte == b'\n').peekable();
-        let mut words = lines.next().unwrap_or_default().split(|&byte| byte == b' ');
+        let line = lines.next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let mut words = line.split(|&byte| byte == b' ');
         let method = words
             .next()
             .filter(|word| word.len() <= MAX_METHOD_BYTES)
             .and_then(|word| Method::from_bytes(word).ok());
         let target = words.next().filter(|_| method.is_some()).and_then(readable_start);
+        let version = match (words.next(), words.next()) {
+            (Some(last), None) if target.is_some() && lines.peek().is_some() => version(last),
+            _ => None,
+        };
         let mut fields = FieldLines::new();
         while let Some(line) = lines.next() {
             // What follows the last LF is not a whole line, and behind an
@@ -46,7 +55,7 @@ impl SeenHead {
                 fields.append(name, value);
             }
         }
-        Self { method, target, fields }
+        Self { method, target, version, fields }
     }
 
     /// Reads what can be read of a head that is still coming; `None` before a
@@ -68,6 +77,14 @@ fn readable_start(word: &[u8]) -> Option<Bytes> {
     let end = kept.iter().position(|byte| first_forbidden(&[*byte]).is_some());
     let kept = &kept[..end.unwrap_or(kept.len())];
     (!kept.is_empty()).then(|| Bytes::copy_from_slice(kept))
+}
+
+/// RFC 9112 section 2.3.
+fn version(word: &[u8]) -> Option<Box<str>> {
+    let &[b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] = word else {
+        return None;
+    };
+    std::str::from_utf8(word).ok().map(Into::into)
 }
 
 fn field_line(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
@@ -94,6 +111,7 @@ mod tests {
         let seen = SeenHead::salvage(head, &LIMITS);
         assert_eq!(seen.method, Some(Method::GET));
         assert_eq!(seen.target.as_deref(), Some(b"/a".as_slice()));
+        assert_eq!(seen.version.as_deref(), Some("HTTP/9.9"));
         assert_eq!(names(&seen), ["accept", "host"]);
         assert_eq!(seen.fields.first(&http::header::HOST).unwrap(), "a");
     }
@@ -125,6 +143,26 @@ mod tests {
         assert_eq!(seen.target.unwrap().len(), MAX_SEEN_TARGET_BYTES);
         let seen = SeenHead::salvage(b"GET /a\rb HTTP/1.1\r\n", &LIMITS);
         assert_eq!(seen.target.as_deref(), Some(b"/a".as_slice()));
+    }
+
+    #[test]
+    fn a_version_is_seen_where_it_ends_a_whole_line() {
+        let version = |head: &str| SeenHead::salvage(head.as_bytes(), &LIMITS).version;
+        assert_eq!(version("GET / HTTP/1.0\r\n").as_deref(), Some("HTTP/1.0"));
+        assert_eq!(version("GET / HTTP/1.1\nHost").as_deref(), Some("HTTP/1.1"));
+        for none in [
+            "GET / HTTP/1.1",
+            "GET / HTTP/1.1\r",
+            "GET /\r\n",
+            "GET / HTTP/11\r\n",
+            "GET / HTTP/1.1 \r\n",
+            "GET / HTTP/1.1\t\r\n",
+            "GET /a b HTTP/1.1\r\n",
+            "GET  HTTP/1.1\r\n",
+            "G(T / HTTP/1.1\r\n",
+        ] {
+            assert_eq!(version(none), None, "{none:?}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::lifecycle::phase::Phase;
 use crate::lifecycle::tasks::TaskKind;
 use crate::lifecycle::{Room, Strain};
 use crate::listen::connections::{Connections, FIRST_REQUEST_COMES};
+use crate::listen::http1::HeadTerms;
 use crate::listen::{Acceptor, Listener, Preludes, accept, client_limit};
 use crate::router::Router;
 
@@ -145,6 +146,7 @@ async fn close(connections: &Connections, mut accepting: JoinSet<io::Result<()>>
 
 /// Proves that the loop turns, and does what is due now and then.
 async fn beat(router: Router, mut doors: Doors) {
+    let mut head_terms = None;
     let mut ticks = tokio::time::interval(HEARTBEAT_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -160,6 +162,10 @@ async fn beat(router: Router, mut doors: Doors) {
         shared.health.observe_in_flight(shared.metrics.requests_in_flight(), limit);
         let room = doors.look(client_limit(&router), std::time::Instant::now());
         shared.health.observe_room(worker.index, room);
+        let terms = HeadTerms::of(settings);
+        if head_terms.replace(terms).is_some_and(|old| old != terms) {
+            doors.connections.look_again();
+        }
         if guard::is_on(Guard::Sweep) {
             let wanted = |address| shared.endpoints.is_in_use(address);
             worker.pool.sweep(settings.timeouts.upstream_keep_alive, Instant::now(), wanted);

@@ -192,6 +192,11 @@ impl Connections {
         self.close_those(|_| true);
     }
 
+    /// Wakes those that wait for a request: what they keep to has changed.
+    pub(crate) fn look_again(&self) {
+        self.open.wake(|state| state.idle_since_us.load(Ordering::Relaxed) != ACTIVE);
+    }
+
     fn close_those(&self, which: impl Fn(&State) -> bool) {
         self.open.wake(|state| {
             let closes = which(state);

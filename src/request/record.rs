@@ -11,7 +11,6 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use crate::admin::RequestView;
 use crate::error::{AttemptOutcome, AttemptRecord, Code};
-use crate::http1::Version;
 use crate::lifecycle::{Task, TaskKind};
 use crate::listen::tls::TlsFacts;
 use crate::request::phase::Phase;
@@ -141,8 +140,8 @@ impl Record {
             protocol: live.protocol.as_ref().map(|protocol| text(protocol.as_bytes())),
             client: self.client.peer,
             method: live.subject.method().map(Method::to_string).unwrap_or_default(),
-            host: text(live.subject.host()),
-            path: text(live.subject.target()),
+            host: text(live.subject.host().unwrap_or_default()),
+            path: text(live.subject.target().unwrap_or_default()),
             route: self.route(&live).map(|route| route.name.to_string()),
             attempt: live.attempt,
             endpoint: live.endpoint,
@@ -155,10 +154,15 @@ impl Record {
     pub(crate) fn task(&self) -> Task {
         let live = self.live.lock();
         let method = live.subject.method().map_or("-", Method::as_str);
-        let path = live.subject.target().split(|byte| *byte == b'?').next().unwrap_or_default();
+        let target = live.subject.target().unwrap_or_default();
+        let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
         Task {
             kind: TaskKind::Request,
-            subject: format!("{method} {}{}", text(live.subject.host()), text(path)),
+            subject: format!(
+                "{method} {}{}",
+                text(live.subject.host().unwrap_or_default()),
+                text(path)
+            ),
             state: Some(live.phase.as_str()),
             since: self.started,
         }
@@ -174,10 +178,10 @@ impl Record {
             time: SystemTime::now() - duration,
             request_id: self.request_id.as_bytes(),
             client: self.client.peer,
-            method: live.subject.method().map_or(b"", |method| method.as_str().as_bytes()),
+            method: live.subject.method().map(|method| method.as_str().as_bytes()),
             host: live.subject.host(),
             target: live.subject.target(),
-            version: live.subject.version().map_or("", Version::as_str),
+            version: live.subject.version_text(),
             status,
             code: live.code,
             route: self.route(live).map(|route| &**route.name),
@@ -201,8 +205,8 @@ impl Record {
             request_id: text(self.request_id.as_bytes()),
             client: self.client.peer,
             method: live.subject.method().map(Method::to_string).unwrap_or_default(),
-            host: text(live.subject.host()),
-            path: text(live.subject.target()),
+            host: text(live.subject.host().unwrap_or_default()),
+            path: text(live.subject.target().unwrap_or_default()),
             route: self.route(live).map(|route| Arc::clone(route.name)),
             endpoint: live.endpoint,
             code,

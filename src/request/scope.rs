@@ -32,20 +32,21 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// Begins a request.
+    /// Begins a request, now unless it began before.
     pub(crate) fn open(
         worker: Arc<WorkerRouter>,
         snapshot: Pinned<Snapshot>,
         client: ClientAddress,
         request_id: HeaderValue,
         subject: Subject,
+        began: Option<Instant>,
     ) -> Self {
         worker.metrics.request_started();
         let in_flight = worker.clone();
         let record = in_flight.in_flight_records.insert(|slot| Record {
             worker,
             tables: Tables::new(snapshot),
-            started: now(),
+            started: began.unwrap_or_else(now),
             client,
             request_id,
             slot,

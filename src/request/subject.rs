@@ -47,20 +47,30 @@ impl Subject {
         }
     }
 
-    pub(super) fn target(&self) -> &[u8] {
+    /// The version as it was sent, for the log.
+    pub(super) fn version_text(&self) -> Option<&str> {
         match self {
-            Self::Nothing => b"",
-            Self::Seen(seen) => seen.target.as_deref().unwrap_or_default(),
-            Self::Parsed(parsed) => &parsed.target,
-            Self::Head(head) => head.target(),
+            Self::Seen(seen) => seen.version.as_deref(),
+            _ => self.version().map(Version::as_str),
         }
     }
 
-    pub(super) fn host(&self) -> &[u8] {
+    pub(super) fn target(&self) -> Option<&[u8]> {
         match self {
-            Self::Head(head) => head.host().as_bytes(),
-            _ => self.field(&header::HOST).unwrap_or_default(),
+            Self::Nothing => None,
+            Self::Seen(seen) => seen.target.as_deref(),
+            Self::Parsed(parsed) => Some(&parsed.target),
+            Self::Head(head) => Some(head.target()),
         }
+    }
+
+    /// The host, if the head has one.
+    pub(super) fn host(&self) -> Option<&[u8]> {
+        let host = match self {
+            Self::Head(head) => Some(head.host().as_bytes()),
+            _ => self.field(&header::HOST),
+        };
+        host.filter(|host| !host.is_empty())
     }
 
     pub(super) fn field(&self, name: &HeaderName) -> Option<&[u8]> {

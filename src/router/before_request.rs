@@ -18,42 +18,52 @@ use crate::telemetry::access_log::AccessRecord;
 type Tls = Option<Arc<TlsFacts>>;
 
 impl Router {
-    /// The reply to a head that was refused.
-    pub(crate) fn refuse(&self, refusal: Refusal, client: &ClientAddress, tls: Tls) -> Reply {
+    /// The reply to a head that was refused, and that began to come then, if it
+    /// did not come at once.
+    pub(crate) fn refuse(
+        &self,
+        refusal: Refusal,
+        began: Option<Instant>,
+        client: &ClientAddress,
+        tls: Tls,
+    ) -> Reply {
         let error = RouterError::new(refusal.kind.code(), refusal.kind.to_string());
         let subject = refusal.seen.map_or(Subject::Nothing, Subject::Seen);
-        self.refuse_with(error, subject, client, tls)
+        self.refuse_with(error, subject, began, client, tls)
     }
 
-    /// The reply to a head that stopped coming, of which so much had come.
+    /// The reply to a head that stopped coming, of which so much had come since
+    /// then.
     pub(crate) fn time_out_head(
         &self,
         seen: Option<Box<SeenHead>>,
+        began: Instant,
         client: &ClientAddress,
         tls: Tls,
     ) -> Reply {
         let error = RouterError::from(Code::RequestHeadTimeout);
         let subject = seen.map_or(Subject::Nothing, Subject::Seen);
-        self.refuse_with(error, subject, client, tls)
+        self.refuse_with(error, subject, Some(began), client, tls)
     }
 
     /// The reply on a connection there is no room for.
     pub(crate) fn refuse_crowded(&self, client: &ClientAddress, tls: Tls) -> Reply {
         let detail = "as many connections are open as the router takes, and none is idle";
         let error = RouterError::new(Code::Overloaded, detail);
-        self.refuse_with(error, Subject::Nothing, client, tls)
+        self.refuse_with(error, Subject::Nothing, None, client, tls)
     }
 
     fn refuse_with(
         &self,
         error: RouterError,
         subject: Subject,
+        began: Option<Instant>,
         client: &ClientAddress,
         tls: Tls,
     ) -> Reply {
         let snapshot = self.pin();
         let id = exchange::fresh_id();
-        let scope = Scope::open(self.worker().clone(), snapshot, *client, id, subject);
+        let scope = Scope::open(self.worker().clone(), snapshot, *client, id, subject, began);
         scope.set_tls(tls);
         let mut reply = own::error_reply(scope, error);
         reply.close = true;
@@ -84,7 +94,6 @@ impl WorkerRouter {
         let ConnectionFailure { code, detail, client, host, began } = failure;
         self.metrics.error(code);
         let request_id = exchange::fresh_id();
-        let host = host.unwrap_or_default();
         let duration = began.elapsed();
         let now = SystemTime::now();
         if self.access_log.enabled() {
@@ -92,10 +101,10 @@ impl WorkerRouter {
                 time: now - duration,
                 request_id: request_id.as_bytes(),
                 client,
-                method: b"",
-                host: host.as_bytes(),
-                target: b"",
-                version: "",
+                method: None,
+                host: host.as_deref().map(str::as_bytes),
+                target: None,
+                version: None,
                 status: None,
                 code: Some(code),
                 route: None,
@@ -118,7 +127,7 @@ impl WorkerRouter {
                 request_id: String::from_utf8_lossy(request_id.as_bytes()).into_owned(),
                 client,
                 method: String::new(),
-                host,
+                host: host.unwrap_or_default(),
                 path: String::new(),
                 route: None,
                 endpoint: None,

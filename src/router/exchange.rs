@@ -46,7 +46,8 @@ impl Router {
             if trusted { arrival.request.fields.first(name).and_then(id::adopted) } else { None };
         let request_id = known.unwrap_or_else(fresh_id);
         let client = arrival.client;
-        let scope = Scope::open(worker.clone(), snapshot, client, request_id, Subject::Nothing);
+        let scope =
+            Scope::open(worker.clone(), snapshot, client, request_id, Subject::Nothing, None);
         scope.set_tls(arrival.tls.clone());
         let outcome = {
             let mut exchange = pin!(self.exchange(&scope, arrival, trusted));
@@ -117,7 +118,8 @@ impl Router {
             let detail = "as many requests are in flight as the router takes";
             return Err(RouterError::new(Code::Overloaded, detail));
         }
-        let id = snapshot.lookup(head.host(), head.path()).ok_or_else(|| no_route(&head))?;
+        let id =
+            snapshot.lookup(head.host(), head.path()).ok_or_else(|| no_route(snapshot, &head))?;
         scope.set_route(id);
         let route = snapshot.route(id);
         let mut body = replayable(snapshot, &head, route, scope.counted(body));
@@ -191,8 +193,15 @@ fn hold_trailers(body: &mut ReplayBody, head: &Arc<RequestHead>, route: Route<'_
     }
 }
 
-fn no_route(head: &RequestHead) -> RouterError {
-    RouterError::new(Code::NoRoute, format!("no route is registered for {}", head.host()))
+/// Whether it is the host that is not known, or the path under it.
+fn no_route(snapshot: &Snapshot, head: &RequestHead) -> RouterError {
+    let host = head.host();
+    let detail = if snapshot.has_host(host) {
+        format!("no route for {host} is for this path; those there are have other path prefixes")
+    } else {
+        format!("no route is registered for {host}")
+    };
+    RouterError::new(Code::NoRoute, detail)
 }
 
 /// The reply that carries an endpoint's answer.

@@ -165,6 +165,7 @@ fn what_needs_a_restart_is_named_and_the_rest_is_in_force() {
     let shown = json(&router, "/config");
     assert_eq!(shown["workers"]["threads"], 1, "what is in force is shown");
     assert_eq!(shown["needs_restart"][0], "listener");
+    assert_eq!(shown["needs_restart_except"]["listener"], "what its tls says");
 }
 
 #[test]

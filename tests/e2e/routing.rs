@@ -186,3 +186,19 @@ fn least_requests_keeps_away_from_a_busy_endpoint() {
     gate.open();
     assert_eq!(busy.count(), 1);
 }
+
+#[test]
+fn who_finds_no_route_is_told_whether_it_is_the_host_or_the_path() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let config = Config::new().route_with("*.w.test", &[endpoint.address()], "path = \"/api\"");
+    let router = Router::start(&config);
+    let told = |host: &str, path: &str| {
+        let answer = get(router.address(), host, path);
+        assert_eq!((answer.status, answer.code()), (404, Some("no-route")));
+        answer.text()
+    };
+    let known = told("c.w.test", "/apix");
+    assert!(known.contains("no route for c.w.test is for this path"), "{known}");
+    let unknown = told("c.v.test", "/api");
+    assert!(unknown.contains("no route is registered for c.v.test"), "{unknown}");
+}

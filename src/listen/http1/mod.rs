@@ -36,9 +36,10 @@ type SharedConnection = Arc<Mutex<ClientConnection>>;
 /// What a client's connection brought next.
 enum Next {
     Request(Box<ParsedRequest>),
-    Refused(Refusal),
-    /// The head stopped coming; so much of it had come.
-    HeadTimeout(Option<Box<SeenHead>>),
+    /// Refused, and since when the head had been coming, if not all at once.
+    Refused(Refusal, Option<Instant>),
+    /// The head stopped coming; so much of it had come since then.
+    HeadTimeout(Option<Box<SeenHead>>, Instant),
     /// Nothing: the client left, was silent for too long, or has to make room.
     Closed,
 }
@@ -58,21 +59,23 @@ pub(crate) async fn serve(
     let mut just_now = None;
     loop {
         // Not pinned while waiting: an idle connection must not keep old routes.
-        let wait = router.look(|snapshot| HeadWait::new(&snapshot.settings, just_now));
-        let next = next_request(&connection, wait, entry).await;
+        let terms = || router.look(|snapshot| HeadTerms::of(&snapshot.settings));
+        let next = next_request(&connection, HeadWait::new(terms(), just_now), entry, terms).await;
         // Not kept here, but by the request: a tunnel may last for days.
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
         let (linger, linger_bytes) = (settings.timeouts.linger, settings.limits.linger_bytes);
         let (mut reply, terms, fresh) = match next {
             Next::Closed => return,
-            Next::HeadTimeout(seen) => {
+            Next::HeadTimeout(seen, began) => {
                 let (fresh, tls) = begin_refusal(&connection);
-                (router.time_out_head(seen, &client, tls), ReplyTerms::closing(settings), fresh)
+                let reply = router.time_out_head(seen, began.into_std(), &client, tls);
+                (reply, ReplyTerms::closing(settings), fresh)
             }
-            Next::Refused(refusal) => {
+            Next::Refused(refusal, began) => {
                 let (fresh, tls) = begin_refusal(&connection);
-                (router.refuse(refusal, &client, tls), ReplyTerms::closing(settings), fresh)
+                let reply = router.refuse(refusal, began.map(Instant::into_std), &client, tls);
+                (reply, ReplyTerms::closing(settings), fresh)
             }
             Next::Request(request) => {
                 entry.active();
@@ -194,21 +197,42 @@ async fn exchange(
     Some((reply.await?, fresh))
 }
 
-/// Waits for the next head under the connection's clocks.
+/// Waits for the next head under the connection's clocks; `terms` are those in
+/// force when asked for.
 async fn next_request(
     connection: &Mutex<ClientConnection>,
     mut wait: HeadWait,
     entry: &ConnectionEntry,
+    terms: impl Fn() -> HeadTerms,
 ) -> Next {
-    poll_fn(|cx| wait.poll(cx, &mut connection.lock(), entry)).await
+    poll_fn(|cx| wait.poll(cx, &mut connection.lock(), entry, &terms)).await
+}
+
+/// What the wait for a head keeps to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeadTerms {
+    limits: HeadLimits,
+    keep_alive: Duration,
+    request_head: Duration,
+}
+
+impl HeadTerms {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self {
+            limits: HeadLimits {
+                bytes: settings.limits.request_head_bytes,
+                fields: settings.limits.request_headers,
+            },
+            keep_alive: settings.timeouts.keep_alive,
+            request_head: settings.timeouts.request_head,
+        }
+    }
 }
 
 /// The wait for one head.
 struct HeadWait {
     reader: HeadReader,
-    limits: HeadLimits,
-    keep_alive: Duration,
-    request_head: Duration,
+    terms: HeadTerms,
     /// What time it was a moment ago, until the first wait.
     just_now: Option<Instant>,
     idle_since: Option<Instant>,
@@ -217,19 +241,9 @@ struct HeadWait {
 }
 
 impl HeadWait {
-    fn new(settings: &Settings, just_now: Option<Instant>) -> Self {
-        Self {
-            reader: HeadReader::new(),
-            limits: HeadLimits {
-                bytes: settings.limits.request_head_bytes,
-                fields: settings.limits.request_headers,
-            },
-            keep_alive: settings.timeouts.keep_alive,
-            request_head: settings.timeouts.request_head,
-            just_now,
-            idle_since: None,
-            begun: None,
-        }
+    fn new(terms: HeadTerms, just_now: Option<Instant>) -> Self {
+        let reader = HeadReader::new();
+        Self { reader, terms, just_now, idle_since: None, begun: None }
     }
 
     fn poll(
@@ -237,13 +251,14 @@ impl HeadWait {
         cx: &mut Context<'_>,
         connection: &mut ClientConnection,
         entry: &ConnectionEntry,
+        terms: &impl Fn() -> HeadTerms,
     ) -> Poll<Next> {
         loop {
             if !connection.inbox.bytes.is_empty() {
-                match self.reader.request(&mut connection.inbox.bytes, &self.limits) {
+                match self.reader.request(&mut connection.inbox.bytes, &self.terms.limits) {
                     Ok(Some(request)) => return Poll::Ready(Next::Request(Box::new(request))),
                     Ok(None) => {}
-                    Err(refusal) => return Poll::Ready(Next::Refused(refusal)),
+                    Err(refusal) => return Poll::Ready(Next::Refused(refusal, self.begun)),
                 }
             } else {
                 connection.inbox.release();
@@ -264,7 +279,7 @@ impl HeadWait {
                         return Poll::Ready(Next::Closed);
                     }
                     let closes_in = closes_in.filter(|patience| !patience.is_zero());
-                    return self.poll_clocks(cx, connection, closes_in);
+                    return self.poll_clocks(cx, connection, closes_in, terms);
                 }
             }
         }
@@ -275,6 +290,7 @@ impl HeadWait {
         cx: &mut Context<'_>,
         connection: &mut ClientConnection,
         closes_in: Option<Duration>,
+        terms: &impl Fn() -> HeadTerms,
     ) -> Poll<Next> {
         let now = self.just_now.take().unwrap_or_else(Instant::now);
         let clock = &mut connection.clock;
@@ -282,16 +298,23 @@ impl HeadWait {
             if !guard::is_on(Guard::KeepAlive) {
                 return Poll::Pending;
             }
-            let since = *self.idle_since.get_or_insert(now);
-            let due = since + self.keep_alive;
+            let since = match self.idle_since {
+                // Woken for nothing that came: a reload wakes it to look.
+                Some(since) => {
+                    self.terms = terms();
+                    since
+                }
+                None => *self.idle_since.insert(now),
+            };
+            let due = since + self.terms.keep_alive;
             let due = closes_in.map_or(due, |patience| due.min(now + patience));
             return clock.poll_until_from(cx, now, due).map(|()| Next::Closed);
         }
         let begun = *self.begun.get_or_insert(now);
-        let due = begun + self.request_head;
+        let due = begun + self.terms.request_head;
         ready!(clock.poll_until_from(cx, now, due));
-        let seen = SeenHead::of_unfinished(&connection.inbox.bytes, &self.limits);
-        Poll::Ready(Next::HeadTimeout(seen.map(Box::new)))
+        let seen = SeenHead::of_unfinished(&connection.inbox.bytes, &self.terms.limits);
+        Poll::Ready(Next::HeadTimeout(seen.map(Box::new), begun))
     }
 }
 
@@ -332,11 +355,14 @@ mod tests {
         connections.close_silent();
         let settings =
             crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
-        let next = next_request(&connection, HeadWait::new(&settings, None), &entry).await;
+        let terms = || HeadTerms::of(&settings);
+        let wait = HeadWait::new(terms(), None);
+        let next = next_request(&connection, wait, &entry, terms).await;
         assert!(matches!(next, Next::Request(_)));
         entry.active();
         entry.idle(std::time::Instant::now());
-        let next = next_request(&connection, HeadWait::new(&settings, None), &entry).await;
+        let wait = HeadWait::new(terms(), None);
+        let next = next_request(&connection, wait, &entry, terms).await;
         assert!(matches!(next, Next::Closed), "now it is idle");
     }
 }

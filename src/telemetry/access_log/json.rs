@@ -13,10 +13,10 @@ pub(super) fn push_line(out: &mut Vec<u8>, record: &AccessRecord<'_>) {
     line.plain("time", Some(Timestamp::new(record.time).rfc3339()));
     line.text("request_id", Some(record.request_id));
     line.plain("client", Some(record.client));
-    line.text("method", Some(record.method));
-    line.text("host", Some(record.host));
-    line.text("path", Some(without_query(record.target)));
-    line.text("version", Some(record.version.as_bytes()));
+    line.text("method", record.method);
+    line.text("host", record.host);
+    line.text("path", record.target.map(without_query));
+    line.text("version", record.version.map(str::as_bytes));
     line.number("status", record.status);
     line.text("code", record.code.map(|code| code.as_str().as_bytes()));
     line.text("route", record.route.map(str::as_bytes));

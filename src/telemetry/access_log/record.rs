@@ -15,15 +15,15 @@ pub struct AccessRecord<'r> {
     pub request_id: &'r [u8],
     /// Who asked.
     pub client: SocketAddr,
-    /// The method.
-    pub method: &'r [u8],
-    /// The host, as looked up; empty if the head had none that could be read.
-    pub host: &'r [u8],
+    /// The method; like host, target and version `None` if none could be read.
+    pub method: Option<&'r [u8]>,
+    /// The host, as looked up.
+    pub host: Option<&'r [u8]>,
     /// The request target as received. Only the part before `?` is written:
     /// query strings carry tokens and names, and logs are kept.
-    pub target: &'r [u8],
+    pub target: Option<&'r [u8]>,
     /// `HTTP/1.1` and the like.
-    pub version: &'r str,
+    pub version: Option<&'r str>,
     /// The status sent; `None` if there was no answer.
     pub status: Option<u16>,
     /// What the router had to say about it.

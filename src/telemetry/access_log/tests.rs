@@ -17,10 +17,10 @@ fn record(target: &[u8]) -> AccessRecord<'_> {
         time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_042),
         request_id: b"0190-1",
         client: ([192, 0, 2, 7], 40_000).into(),
-        method: b"GET",
-        host: b"shop.example",
-        target,
-        version: "HTTP/1.1",
+        method: Some(b"GET"),
+        host: Some(b"shop.example"),
+        target: Some(target),
+        version: Some("HTTP/1.1"),
         status: Some(502),
         code: Some(Code::UpstreamReset),
         route: Some("shop.example/api"),
@@ -79,8 +79,8 @@ fn every_byte_there_is_gives_one_line_of_json_without_control_characters() {
     for bytes in [all.as_slice(), unicode] {
         let mut hostile = record(bytes);
         hostile.user_agent = Some(bytes);
-        hostile.host = bytes;
-        hostile.method = bytes;
+        hostile.host = Some(bytes);
+        hostile.method = Some(bytes);
         hostile.request_id = bytes;
         let (line, _) = json(&hostile);
         let text = std::str::from_utf8(&line).expect("a line is UTF-8");
@@ -100,6 +100,24 @@ fn the_common_log_format_is_exact_and_cannot_be_broken_out_of() {
         "\n"
     );
     assert_eq!(String::from_utf8(line).unwrap(), expected);
+}
+
+#[test]
+fn what_could_not_be_read_is_null_and_in_the_common_format_a_dash() {
+    let line = |record: &AccessRecord<'_>| {
+        let mut line = Vec::new();
+        super::common::push_line(&mut line, record);
+        let line = String::from_utf8(line).unwrap();
+        line.split_once("] ").unwrap().1.to_owned()
+    };
+    let begun = AccessRecord { version: None, target: None, ..record(b"") };
+    assert_eq!(line(&begun), "\"GET - -\" 502 100\n");
+    let nothing = AccessRecord { method: None, host: None, bytes_out: 0, ..begun };
+    assert_eq!(line(&nothing), "\"-\" 502 -\n");
+    let (_, value) = json(&nothing);
+    for field in ["method", "host", "path", "version"] {
+        assert!(value[field].is_null(), "{field} in {value}");
+    }
 }
 
 #[test]

@@ -205,6 +205,61 @@ fn a_head_that_cannot_be_read_has_a_line_too() {
     assert_says(&line, &[("method", "GET".into()), ("path", "/x".into())]);
 }
 
+/// Heads that are refused, each with the code, and with method, path and version
+/// as far as they were read.
+fn refused_heads() -> Vec<(String, &'static str, [Option<String>; 3])> {
+    let said = |method: &str, path: &str, version: &str| {
+        [method, path, version].map(|text| (!text.is_empty()).then(|| text.to_owned()))
+    };
+    let head = |line: &str, lines: &str| format!("{line}\r\nHost: a.test\r\n{lines}\r\n");
+    let post = |lines: &str| head("POST /x?t=1 HTTP/1.1", lines);
+    let endless = format!("GET /{}", "a".repeat(70 << 10));
+    // So much of it is kept, and the log is no place for more.
+    let kept = endless["GET ".len()..][..1024].to_owned();
+    let read = said("POST", "/x", "HTTP/1.1");
+    vec![
+        (post("Expect: x\r\n"), "expectation-failed", read.clone()),
+        (post("Content-Length: 1\r\nContent-Length: 1\r\n"), "bad-framing", read.clone()),
+        (post(&"X-A: 1\r\n".repeat(200)), "request-head-too-large", read),
+        (head("GET /x HTTP/9.8", ""), "version-not-supported", said("GET", "/x", "HTTP/9.8")),
+        (head("GET /x HTTP/1.0 y", ""), "bad-request", said("GET", "/x", "")),
+        (head("GET /x", ""), "bad-request", said("GET", "/x", "")),
+        (endless, "uri-too-long", said("GET", &kept, "")),
+        (head("\u{16}\u{3}\u{1}", ""), "bad-request", said("", "", "")),
+    ]
+}
+
+#[test]
+fn a_refused_head_is_logged_as_far_as_it_was_read_and_the_rest_is_null() {
+    let (_directory, file) = log_file();
+    let router = Router::start(&logging_to(&file));
+    for (number, (head, code, said)) in refused_heads().into_iter().enumerate() {
+        let mut client = Connection::open(router.address());
+        drop(client.try_send(head));
+        assert_eq!(client.answer("GET").code(), Some(code));
+        let line = eventually("its line", || lines(&file).into_iter().nth(number));
+        let line: Value = serde_json::from_str(&line).expect("a line is JSON");
+        let fields = ["method", "path", "version"].map(|field| line[field].clone());
+        assert_eq!(fields, said.map(Value::from), "{line}");
+    }
+}
+
+#[test]
+fn a_refused_head_is_logged_in_common_format_with_dashes_for_what_is_not_known() {
+    let (_directory, file) = log_file();
+    let router = Router::start(&logging_to(&file).set("access_log.format", "common"));
+    for (number, (head, _, said)) in refused_heads().into_iter().enumerate() {
+        let mut client = Connection::open(router.address());
+        drop(client.try_send(head));
+        let answer = client.answer("GET");
+        let line = eventually("its line", || lines(&file).into_iter().nth(number));
+        let said = said.map(|text| text.unwrap_or_else(|| "-".to_owned()));
+        let request = if said[0] == "-" { "-".to_owned() } else { said.join(" ") };
+        let end = format!("] \"{request}\" {} {}", answer.status, answer.body.len());
+        assert!(line.ends_with(&end), "{line} does not end with {end}");
+    }
+}
+
 #[test]
 fn a_client_that_leaves_before_the_answer_is_logged_as_499_with_what_it_sent() {
     let (_directory, file) = log_file();

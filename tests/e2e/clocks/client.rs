@@ -24,6 +24,9 @@ fn a_head_that_stops_coming_is_answered_408() {
     let line = logged(&router);
     assert_eq!(line["code"], "request-head-timeout");
     assert_eq!((&line["method"], &line["path"]), (&"GET".into(), &"/late".into()), "{line}");
+    // From the first byte of the head, not from when it was given up.
+    let lasted_ms = line["duration_ms"].as_f64().expect("it is a number");
+    assert!(lasted_ms >= SHORT_TIME.as_secs_f64() * 1e3, "{line}");
 }
 
 #[test]
@@ -74,6 +77,21 @@ fn a_connection_idle_between_requests_is_closed_without_an_answer() {
     }
     assert_eq!(client.ending(), (Vec::new(), Fault::Closed));
     watch.stopped_by(SHORT_TIME);
+}
+
+#[test]
+fn an_idle_connection_goes_by_the_clock_that_a_reload_brings() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let config = |keep_alive: &str| {
+        let config = Config::new().set("timeouts.keep_alive", keep_alive);
+        config.route("a.test", &[endpoint.address()])
+    };
+    let router = Router::start(&config("1h"));
+    let mut client = Connection::open(router.address());
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert_eq!(client.answer("GET").status, 200);
+    router.reload(&config(SHORT));
+    assert_eq!(client.ending(), (Vec::new(), Fault::Closed));
 }
 
 const UPLOAD: &str = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100\r\n\r\nsome";
