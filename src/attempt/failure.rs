@@ -264,6 +264,16 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_is_a_refusal_but_on_a_reused_connection_that_brought_nothing_back() {
+        let reused = Exchange { reused: true, ..FRESH };
+        assert!(Failure::alert(reused, "x").is_stale_reuse());
+        for exchange in [FRESH, Exchange { bytes_received: 1, ..reused }] {
+            let alert = Failure::alert(exchange, "x");
+            assert_eq!((alert.code(), alert.is_stale_reuse()), (Code::TlsRejected, false));
+        }
+    }
+
+    #[test]
     fn only_a_reused_connection_that_brought_nothing_back_is_stale() {
         let stale = Failure::reset(Exchange { reused: true, ..FRESH });
         assert!(stale.is_stale_reuse() && !stale.blames_endpoint());

@@ -125,3 +125,13 @@ fn who_is_suspected_is_tried_at_once_and_cleared_by_any_answer() {
     assert_eq!(out_until(&ejection, 900), 1_900, "for the first time");
     assert!(!ejection.clear(901), "that is no suspicion");
 }
+
+#[test]
+fn who_answered_is_in_since_then() {
+    let ejection = Ejection::new();
+    assert!(ejection.eject(0, TERMS, 0) && ejection.begin_trial(1_000, 0).is_some());
+    assert!(ejection.pass(1_000).is_some() && ejection.suspect(1_500));
+    assert!(ejection.clear(5_900));
+    assert!(ejection.eject(6_600, TERMS, 0));
+    assert_eq!(ejection.standing(6_600, 0), Standing::Out { until_ms: 8_600 }, "not forgiven");
+}

@@ -142,6 +142,15 @@ fn fields_for_the_next_hop_alone_end_here() {
 }
 
 #[test]
+fn an_upgrade_that_may_be_had_is_asked_for_anew() {
+    let case = Case::default();
+    let received: Lines<'_> =
+        &[("connection", "keep-alive, upgrade"), ("upgrade", "websocket, h2c")];
+    assert_eq!(case.values(received, "upgrade"), ["websocket"]);
+    assert_eq!(case.values(received, "connection"), ["upgrade"]);
+}
+
+#[test]
 fn what_connection_names_is_removed_wherever_it_stands() {
     let case = Case::default();
     let received: Lines<'_> = &[

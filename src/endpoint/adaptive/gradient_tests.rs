@@ -196,4 +196,5 @@ fn other_bounds_hold_at_once_and_what_was_learnt_stays() {
     assert!(is_measuring(&again));
     again.set_terms(narrow);
     assert_eq!((again.limit(), is_measuring(&again)), (10, false));
+    assert_eq!(again.due(), (30_100, 25), "windows go on");
 }

@@ -54,6 +54,7 @@ fn half_of_the_level_is_tried_while_it_is_clearly_faster() {
         assert_eq!(measurement.look(10, level, enough, None), Progress::Warm);
         (until_ms, measurement.look(10, level, seen(50, mean_us, level), None))
     };
+    assert_eq!(step(&mut measurement.clone(), 4, 80_000).1, Progress::Found(80_000.0));
     assert_eq!(step(&mut measurement, 4, 79_999), (5_010, Progress::Anew));
     assert_eq!((measurement.level(), measurement.held_back_ms(25)), (2, 20), "from the first on");
     assert_eq!(step(&mut measurement.clone(), 2, 64_000).1, Progress::Found(64_000.0));
