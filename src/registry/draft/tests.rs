@@ -72,6 +72,25 @@ fn what_says_nothing_new_copies_nothing() {
     assert_eq!((copied(&shared, nothing), live.version()), (0, version));
 }
 
+#[test]
+fn what_came_back_before_a_restart_is_there_after_it_and_may_come_back_again() {
+    let shared = shared("");
+    let live = LiveRoutes::of(&shared);
+    let said = |time| {
+        let mut one = Registration::new(host(0), PathPrefix::ROOT, at(1));
+        one.updated_at_ns = Some(time);
+        Change::Register(one)
+    };
+    // Its leaving was forgotten when the older word came, or that would not be here.
+    let changes = [said(20), unregister(0, 1), said(10)];
+    live.restore(Source::Nats, &changes, Instant::now());
+    live.restored();
+    let now = Instant::now();
+    assert_eq!(live.route(Source::Nats, &host(0), &PathPrefix::ROOT).len(), 1);
+    let again = live.apply(Source::Nats, vec![unregister(0, 1), said(9), said(10)], now);
+    assert_eq!(again, [Outcome::Removed, Outcome::Stale, Outcome::Added]);
+}
+
 /// Few routes, endpoints and times, so that changes meet.
 fn change() -> impl Strategy<Value = Change> {
     let time = prop::option::of(1..4_i64);
