@@ -127,6 +127,15 @@ mod tests {
     }
 
     #[test]
+    fn a_head_says_both_that_it_switches_and_to_what() {
+        let mut fields = answer(&[]);
+        append(&mut fields, HeaderValue::from_static("websocket"));
+        let said = answer(&[("connection", "upgrade"), ("upgrade", "websocket")]);
+        assert_eq!(fields, said);
+        assert!(is_websocket(b"WebSocket") && !is_websocket(b"websocket/13"));
+    }
+
+    #[test]
     fn a_protocol_is_a_token_and_perhaps_its_version() {
         for good in ["websocket", "foo/2", "a/1.0"] {
             assert!(is_protocol(good.as_bytes()), "{good}");

@@ -194,12 +194,14 @@ mod tests {
     fn what_nobody_wants_any_more_is_forgotten() {
         let registry = ProbeRegistry::default();
         let check = HealthCheck::default().of_route("a");
+        let kept = registry.resolve(address(0), 0, &check);
         fail(&registry.resolve(address(1), 0, &check));
         assert!(!registry.resolve(address(1), 0, &check).is_down());
         for port in 1..10_000 {
             drop(registry.resolve(address(port), 0, &check));
         }
         assert!(registry.known.lock().probed.len() <= 64);
+        assert!(Arc::ptr_eq(&kept, &registry.resolve(address(0), 0, &check)));
         for n in 0..1_000 {
             drop(registry.resolve(address(1), n, &check));
         }

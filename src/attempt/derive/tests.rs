@@ -143,11 +143,24 @@ fn fields_for_the_next_hop_alone_end_here() {
 
 #[test]
 fn an_upgrade_that_may_be_had_is_asked_for_anew() {
+    let asked = |case: &Case, connection, upgrade| {
+        let received: Lines<'_> = &[("connection", connection), ("upgrade", upgrade)];
+        [case.values(received, "connection"), case.values(received, "upgrade")].concat()
+    };
     let case = Case::default();
-    let received: Lines<'_> =
-        &[("connection", "keep-alive, upgrade"), ("upgrade", "websocket, h2c")];
-    assert_eq!(case.values(received, "upgrade"), ["websocket"]);
-    assert_eq!(case.values(received, "connection"), ["upgrade"]);
+    for (received, sent) in [
+        ("websocket", "websocket"),
+        ("websocket, h2c", "websocket"),
+        ("foo/2, H2C/x, bar", "foo/2, bar"),
+    ] {
+        assert_eq!(asked(&case, "keep-alive, upgrade", received), ["upgrade", sent]);
+    }
+    for never in ["h2c", "http/2.0, TLS/1.3", "a b, websocket", ""] {
+        assert!(asked(&case, "upgrade", never).is_empty(), "{never}");
+    }
+    assert!(asked(&case, "keep-alive", "websocket").is_empty(), "no option");
+    let old = Case { version: Version::Http10, ..Case::default() };
+    assert!(asked(&old, "upgrade", "websocket").is_empty());
 }
 
 #[test]
