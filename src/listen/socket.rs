@@ -6,14 +6,10 @@ use std::net::{SocketAddr, TcpListener};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::listen::PassedSockets;
+use crate::transport::UNSENT_BYTES;
 
 /// Connections the system holds for us before they are accepted.
 pub(super) const BACKLOG: i32 = 4096;
-
-/// Bytes a client's connection may hold in the system unsent. By default that
-/// grows to megabytes, and such a socket is writable again only once a third of
-/// it has gone: a slow client that takes bytes all the time would look stalled.
-const UNSENT_BYTES: u32 = 128 << 10;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]

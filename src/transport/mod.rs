@@ -4,6 +4,7 @@
 //! over it, and an in-memory pair in whole-wire tests. A stream is behind a
 //! pointer from its first byte on, so TLS costs connections without it nothing.
 
+mod acknowledged;
 mod ahead;
 mod departure;
 mod frames;
@@ -12,6 +13,7 @@ mod outbox;
 mod records;
 mod relay;
 mod spare;
+mod stall;
 mod tls;
 
 use std::io;
@@ -29,9 +31,15 @@ pub(crate) use inbox::Inbox;
 pub(crate) use outbox::Outbox;
 pub(crate) use records::Records;
 pub(crate) use relay::{End, Relay, Side};
+pub(crate) use stall::Stall;
 pub(crate) use tls::{HandshakeError, TlsStream, Wire};
 
 use crate::listen::tls::TlsFacts;
+
+/// Bytes a connection may hold in the system unsent. By default that grows to
+/// megabytes: so much memory for each slow peer, and such a socket is writable
+/// again only once a third of it has gone.
+pub(crate) const UNSENT_BYTES: u32 = 128 << 10;
 
 /// A bidirectional byte stream with the few extra questions a router asks.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
@@ -58,6 +66,13 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
     /// A watch for the peer's departure that works behind unread bytes.
     fn departure(&self) -> io::Result<Option<Departure>>;
 
+    /// Bytes that the peer's system has acknowledged since the connection
+    /// began, of whatever protocol; `None` where the system does not say. Costs
+    /// a system call: for who has waited long already.
+    fn acknowledged(&self) -> Option<u64> {
+        None
+    }
+
     /// Makes the coming close a reset, so that a cut message cannot be taken
     /// for a whole one.
     fn reset_on_close(&self);
@@ -83,6 +98,10 @@ impl Transport for TcpStream {
 
     fn departure(&self) -> io::Result<Option<Departure>> {
         Departure::watch(SockRef::from(self).try_clone()?).map(Some)
+    }
+
+    fn acknowledged(&self) -> Option<u64> {
+        acknowledged::of(self)
     }
 
     fn reset_on_close(&self) {

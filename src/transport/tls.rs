@@ -282,6 +282,11 @@ impl Transport for TlsStream {
         self.io.departure()
     }
 
+    /// Of what TLS made of the bytes: they move when those do.
+    fn acknowledged(&self) -> Option<u64> {
+        self.io.acknowledged()
+    }
+
     fn reset_on_close(&self) {
         self.aborted.set(true);
         self.io.reset_on_close();

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 use crate::descriptors::is_shortage;
 use crate::proxy_protocol::{self, Origin};
 use crate::telemetry::metrics::WorkerMetrics;
-use crate::transport::Transport;
+use crate::transport::{Transport, UNSENT_BYTES};
 use crate::upstream::connection::EndpointConnection;
 use crate::upstream::pool::Pool;
 use crate::upstream::tls::{EndpointTls, Identities, TlsFailure};
@@ -40,6 +41,7 @@ impl Connect for Tcp {
         Box::pin(async move {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
+            SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
             Ok(Box::new(stream) as Box<dyn Transport>)
         })
     }

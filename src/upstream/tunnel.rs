@@ -1,14 +1,14 @@
 //! An upgraded connection: the endpoint's half of it, and what it holds until
 //! its end.
 
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::endpoint::Lease;
 use crate::error::Code;
-use crate::transport::{Departure, End, Relay, Side};
+use crate::transport::{Departure, End, Relay, Side, Stall, Transport};
 use crate::upstream::connection::EndpointConnection;
 use crate::upstream::round_trip::Terms;
 
@@ -23,7 +23,7 @@ pub(crate) struct Tunnel {
     /// what is left is one message's content, and keeps to its clock.
     response_idle: Option<Duration>,
     request_idle: Option<Duration>,
-    moved_at: Instant,
+    stall: Stall,
     _lease: Lease,
 }
 
@@ -54,7 +54,7 @@ impl Tunnel {
             idle: terms.timeouts.tunnel_idle,
             response_idle: terms.timeouts.response_body_idle,
             request_idle: terms.timeouts.request_body_idle,
-            moved_at: Instant::now(),
+            stall: Stall::default(),
             _lease: lease,
         })
     }
@@ -82,15 +82,21 @@ impl Tunnel {
             }
             Some(Err(Side::Client)) => Some(Err(Code::ClientClosed)),
             Some(Err(Side::Endpoint)) => Some(Err(Code::UpstreamTruncated)),
-            None => self.poll_idle(cx, bytes_in + bytes_out > 0),
+            None => self.poll_idle(cx, client.stream, bytes_in + bytes_out > 0),
         };
         TunnelTurn { bytes_in, bytes_out, end }
     }
 
-    fn poll_idle(&mut self, cx: &mut Context<'_>, moved: bool) -> Option<Result<(), Code>> {
-        let now = Instant::now();
+    /// A side that takes what lies in the system for it keeps a tunnel open as
+    /// much as one that is written to.
+    fn poll_idle(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &dyn Transport,
+        moved: bool,
+    ) -> Option<Result<(), Code>> {
         if moved {
-            self.moved_at = now;
+            self.stall.end();
         }
         let one_way = match self.relay.open_towards() {
             Some(Side::Client) => self.response_idle,
@@ -98,10 +104,17 @@ impl Tunnel {
             None => None,
         };
         let idle = one_way.map_or(self.idle, |one_way| one_way.min(self.idle));
-        let due = self.moved_at + idle;
-        match self.connection.clock.poll_until_from(cx, now, due) {
-            Poll::Ready(()) => Some(Err(Code::TunnelIdle)),
-            Poll::Pending => None,
+        loop {
+            let now = Instant::now();
+            let due = self.stall.look_due(now, idle);
+            if self.connection.clock.poll_until_from(cx, now, due).is_pending() {
+                return None;
+            }
+            let of_endpoint = self.connection.stream.acknowledged();
+            let acknowledged = of_endpoint.zip(client.acknowledged()).map(|(a, b)| a + b);
+            if self.stall.is_over(Instant::now(), idle, acknowledged) {
+                return Some(Err(Code::TunnelIdle));
+            }
         }
     }
 }

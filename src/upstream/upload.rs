@@ -1,7 +1,7 @@
 //! Sending a request's content to an endpoint, as far as both sides allow.
 
 use std::num::NonZeroUsize;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::attempt::ReplayBody;
 use crate::http1::{CHUNK_TAIL, Framing, encode_chunk_head, encode_last_chunk};
 use crate::request::{BodyFailure, BodyFrame};
+use crate::transport::Stall;
 use crate::upstream::connection::EndpointConnection;
 
 /// Writes in one turn. A client and an endpoint that are both quicker than the
@@ -28,7 +29,7 @@ pub(crate) struct Upload {
     phase: Phase,
     written_bytes: u64,
     content_came: bool,
-    stalled_since: Option<Instant>,
+    stall: Stall,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,7 +49,8 @@ enum Phase {
 pub(crate) enum UploadFailure {
     /// The client's half failed.
     Request(BodyFailure),
-    /// The endpoint took nothing for `request_write_idle`.
+    /// The endpoint took nothing for `request_write_idle`, not even into its
+    /// system's buffers.
     Stalled,
 }
 
@@ -63,7 +65,7 @@ impl Upload {
             phase,
             written_bytes: 0,
             content_came: false,
-            stalled_since: None,
+            stall: Stall::default(),
         }
     }
 
@@ -118,7 +120,7 @@ impl Upload {
             match connection.outbox.poll_write(&mut *connection.stream, cx) {
                 Poll::Ready(Ok(written)) => {
                     self.written_bytes += written as u64;
-                    self.stalled_since = None;
+                    self.stall.end();
                 }
                 Poll::Ready(Err(_)) => {
                     connection.outbox.clear();
@@ -188,8 +190,14 @@ impl Upload {
         write_idle: Option<Duration>,
     ) -> Poll<Result<(), UploadFailure>> {
         let Some(idle) = write_idle else { return Poll::Pending };
-        let since = *self.stalled_since.get_or_insert_with(Instant::now);
-        connection.clock.poll_until(cx, since + idle).map(|()| Err(UploadFailure::Stalled))
+        loop {
+            let now = Instant::now();
+            ready!(connection.clock.poll_until_from(cx, now, self.stall.look_due(now, idle)));
+            let acknowledged = connection.stream.acknowledged();
+            if self.stall.is_over(Instant::now(), idle, acknowledged) {
+                return Poll::Ready(Err(UploadFailure::Stalled));
+            }
+        }
     }
 }
 

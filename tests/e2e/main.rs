@@ -65,6 +65,7 @@ mod retries;
 mod returning;
 mod routing;
 mod slow_clients;
+mod slow_readers;
 mod snapshot_limits;
 mod sticky;
 mod systemd;

@@ -60,8 +60,8 @@ pub(super) const ROWS: &[Entry] = &[
         title: "Client stopped reading",
         cause: "The client took no byte of the response for timeouts.response_write_idle: it was \
                 suspended, lost its network, or holds connections open on purpose.",
-        advice: "If honest clients pause this long, raise timeouts.response_write_idle for their \
-                 route.",
+        advice: "If honest clients pause this long, raise timeouts.response_write_idle, \
+                 which holds for all routes.",
         ..CUT
     },
     CUT,

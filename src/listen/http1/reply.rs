@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -19,6 +19,7 @@ use crate::request::BodyFrame;
 use crate::respond::Reply;
 use crate::respond::commit::{Content, Fresh};
 use crate::sync::Mutex;
+use crate::transport::Stall;
 
 /// What the request said about how its reply may be written.
 #[derive(Clone)]
@@ -79,7 +80,7 @@ pub(crate) async fn write_reply(
         discard_bytes: (!keep_alive).then_some(terms.discard_bytes),
         write_idle: reply.write_idle,
         deadline: reply.deadline,
-        stalled_since: None,
+        stall: Stall::default(),
     };
     poll_fn(|cx| writer.poll(cx, connection, reply)).await?;
     connection.lock().reply_ended();
@@ -96,7 +97,7 @@ struct Writer {
     discard_bytes: Option<u64>,
     write_idle: Option<Duration>,
     deadline: Option<Instant>,
-    stalled_since: Option<Instant>,
+    stall: Stall,
 }
 
 impl Writer {
@@ -117,7 +118,7 @@ impl Writer {
             }
             let client = &mut *client;
             match client.outbox.poll_write(&mut *client.stream, cx) {
-                Poll::Ready(Ok(_)) => self.stalled_since = None,
+                Poll::Ready(Ok(_)) => self.stall.end(),
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(Code::ClientClosed)),
                 Poll::Pending => break,
             }
@@ -186,14 +187,20 @@ impl Writer {
         cx: &mut Context<'_>,
         connection: &Mutex<ClientConnection>,
     ) -> Poll<Result<(), Code>> {
-        let since = *self.stalled_since.get_or_insert_with(Instant::now);
-        let idle_due = self.write_idle.map(|idle| since + idle);
-        let Some(due) = earliest(idle_due, self.deadline) else { return Poll::Pending };
-        if connection.lock().clock.poll_until(cx, due).is_pending() {
-            return Poll::Pending;
+        let mut client = connection.lock();
+        loop {
+            let now = Instant::now();
+            let look_due = self.write_idle.map(|idle| self.stall.look_due(now, idle));
+            let Some(due) = earliest(look_due, self.deadline) else { return Poll::Pending };
+            ready!(client.clock.poll_until_from(cx, now, due));
+            if self.deadline.is_some_and(|deadline| deadline <= due) {
+                return Poll::Ready(Err(Code::DeadlineExceeded));
+            }
+            let Some(idle) = self.write_idle else { continue };
+            if self.stall.is_over(Instant::now(), idle, client.stream.acknowledged()) {
+                return Poll::Ready(Err(Code::ClientStalled));
+            }
         }
-        let over = self.deadline.is_some_and(|deadline| deadline <= due);
-        Poll::Ready(Err(if over { Code::DeadlineExceeded } else { Code::ClientStalled }))
     }
 }
 
