@@ -16,7 +16,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::admin::Token;
 use crate::cli::admin_client::{AdminClient, AdminError};
 use crate::lifecycle::{Server, StartError};
-use crate::telemetry::{LogFormat, init_log};
+use crate::telemetry::{Log, LogFormat, init_log};
 
 pub use explain::explain;
 
@@ -37,21 +37,21 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// How diagnostics are written to standard error
-    #[arg(long, global = true, value_enum, default_value_t = Log::Text)]
-    log: Log,
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    log: Format,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Log {
+enum Format {
     Text,
     Json,
 }
 
-impl From<Log> for LogFormat {
-    fn from(log: Log) -> Self {
-        match log {
-            Log::Text => Self::Text,
-            Log::Json => Self::Json,
+impl From<Format> for LogFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
         }
     }
 }
@@ -155,7 +155,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(asked.exit_code()).unwrap_or(2));
         }
     };
-    match run(cli) {
+    let mut log = None;
+    match run(cli, &mut log) {
         Ok(text) => {
             // A reader that closed the pipe has seen enough.
             let _ = std::io::stdout().write_all(text.as_bytes());
@@ -163,21 +164,27 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(error) => {
             let text = error.to_string();
-            let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+            let text = format!("{}\n", text.trim_end());
+            match &log {
+                // Behind what was logged, and not for ever where nobody reads.
+                Some(log) => log.say(&text),
+                None => drop(std::io::stderr().write_all(text.as_bytes())),
+            }
             ExitCode::from(error.exit_status())
         }
     }
 }
 
-fn run(cli: Cli) -> Said {
+/// Runs a command; `log` is the log it began, to be ended behind all else.
+fn run(cli: Cli, log: &mut Option<Log>) -> Said {
     match cli.command {
         Command::Demo(ports) => {
-            init_log(cli.log.into())?;
+            *log = Some(init_log(cli.log.into())?);
             demo::run(&ports)?;
             Ok(String::new())
         }
         Command::Run(file) => {
-            init_log(cli.log.into())?;
+            *log = Some(init_log(cli.log.into())?);
             Server::start(&file.config)?.run()?;
             Ok(String::new())
         }

@@ -17,9 +17,9 @@ use crate::listen::connections::Connections;
 use crate::registry::LiveRoutes;
 use crate::router::{Router, Shared, WorkerRouter};
 use crate::sync::Mutex;
-use crate::telemetry::RecentError;
 use crate::telemetry::access_log::{AccessLog, AccessLogHandle, Flush};
 use crate::telemetry::metrics::Observed;
+use crate::telemetry::{RecentError, log_lines_dropped};
 
 /// The router as its operator reaches it.
 pub(crate) struct ControlSide {
@@ -222,10 +222,13 @@ impl Control for ControlSide {
                 .snapshot()
                 .map(|status| status.figures(std::time::Instant::now())),
             access_log_lines_dropped: self.access_log.lock().dropped(),
+            log_lines_dropped: log_lines_dropped(),
         })
     }
 
     fn drain(&self) {
-        self.drain.begin();
+        if self.drain.begin() {
+            tracing::info!("draining, as the admin side was asked");
+        }
     }
 }

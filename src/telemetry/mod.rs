@@ -16,7 +16,7 @@ pub(crate) mod profile;
 mod seldom;
 
 pub use errors::{AttemptSummary, RecentError, RecentErrors};
-pub use log::{LogError, LogFormat, init_log};
+pub use log::{Log, LogError, LogFormat, init_log, log_lines_dropped};
 pub(crate) use seldom::Seldom;
 
 #[cfg(test)]

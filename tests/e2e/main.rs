@@ -43,6 +43,7 @@ mod leaks;
 mod lifecycle;
 mod limits;
 mod live_options;
+mod log;
 mod many_routers;
 mod metrics;
 mod names;

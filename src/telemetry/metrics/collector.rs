@@ -50,6 +50,8 @@ pub struct Observed {
     pub snapshot: Option<SnapshotFigures>,
     /// Access log lines lost, see `AccessLog::dropped`.
     pub access_log_lines_dropped: u64,
+    /// Diagnostics lines lost, see `telemetry::log_lines_dropped`.
+    pub log_lines_dropped: u64,
 }
 
 /// One scrape.
@@ -290,6 +292,11 @@ impl Scrape {
             "pointsman_access_log_lines_dropped",
             "Access log lines lost to a sink too slow or broken",
             seen.access_log_lines_dropped,
+        )?;
+        out.counter(
+            "pointsman_log_lines_dropped",
+            "Lines of the diagnostics log lost to a standard error too slow or broken",
+            seen.log_lines_dropped,
         )
     }
 }

@@ -119,6 +119,7 @@ fn every_family_of_the_contract_is_there_with_its_labels() {
         heartbeat_ages: vec![10 * MS, 20 * MS],
         snapshot: None,
         access_log_lines_dropped: 4,
+        log_lines_dropped: 6,
     }));
     let expected = [
         (r#"requests_total{route="shop.example/",status_class="5xx",code="upstream-reset"}"#, 1.0),
@@ -143,6 +144,7 @@ fn every_family_of_the_contract_is_there_with_its_labels() {
         (r#"tasks{kind="probe"}"#, 2.0),
         (r#"worker_heartbeat_age_seconds{worker="1"}"#, 0.02),
         ("access_log_lines_dropped_total", 4.0),
+        ("log_lines_dropped_total", 6.0),
         ("stale_reuse_total", 0.0),
         ("panics_total", 0.0),
         (r#"informational_dropped_total{reason="late"}"#, 0.0),
