@@ -44,6 +44,53 @@ pub enum LoadError {
     Invalid(#[from] Diagnostics),
 }
 
+/// Bytes of [`LoadError::in_short`] at most.
+const SHORT_BYTES: usize = 300;
+
+impl LoadError {
+    /// The first thing that is wrong, in a line that may be shown to anybody:
+    /// bounded, without the file's path, and without what stands in the file
+    /// between quotes, which may be a secret.
+    pub fn in_short(&self) -> String {
+        let text = match self {
+            Self::NotFound(_) => "no such file".into(),
+            Self::NotReadable { error, .. } => format!("cannot be read: {error}"),
+            Self::TooLarge(_) => "larger than 64 MiB".into(),
+            Self::NotUtf8 { line, .. } => format!("line {line}: not UTF-8"),
+            Self::Invalid(diagnostics) => {
+                let entries = diagnostics.entries();
+                let first = entries.first().map(|entry| {
+                    let (line, key) = (entry.line, &entry.key);
+                    let key = if key.is_empty() { "" } else { &format!("{key}: ") };
+                    format!("line {line}: {key}{}", without_quotes(&entry.reason))
+                });
+                let more = match entries.len().saturating_sub(1) {
+                    0 => String::new(),
+                    more => format!(" (and {more} more)"),
+                };
+                // What could be long is cut before it, so that it is seen.
+                let room = SHORT_BYTES - more.len();
+                return cut(first.unwrap_or_default(), room) + &more;
+            }
+        };
+        cut(text, SHORT_BYTES)
+    }
+}
+
+/// The clause up to the first thing it quotes.
+fn without_quotes(reason: &str) -> String {
+    match reason.find(['"', '`', '\'']) {
+        Some(quote) => format!("{} …", reason[..quote].trim_end()),
+        None => reason.to_owned(),
+    }
+}
+
+/// At most `bytes` of a text, whole characters.
+fn cut(mut text: String, bytes: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes));
+    text
+}
+
 /// Reads and validates the file at `path`, and the files it names for TLS. What
 /// works and is hardly meant so is logged.
 ///
@@ -130,6 +177,26 @@ mod tests {
         let (path, result) = load_bytes(b"# one\n# \xff\n");
         let expected = format!("{}: not UTF-8 from byte 8 (line 2) on", path.display());
         assert_eq!(result.unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn in_short_it_is_bounded_and_shows_neither_the_path_nor_what_is_quoted() {
+        let long = "k".repeat(1_000);
+        let wrong = format!(
+            "[[listener]]\naddress = \"s3cret\"\n[registry.nats]\nurls = [\"nats://u:s3cret@\"]\n\
+             [timeouts]\n{long} = 1\n"
+        );
+        for text in [wrong.as_str(), "a = s3cret", "[timeouts]\nconnect = \"s3cret\""] {
+            let (path, result) = load_bytes(text.as_bytes());
+            let short = result.unwrap_err().in_short();
+            assert!(short.starts_with("line ") && short.len() <= SHORT_BYTES, "{short}");
+            let path = path.display().to_string();
+            assert!(!short.contains("s3cret") && !short.contains(&path), "{short}");
+        }
+        let (_, result) = load_bytes(format!("[timeouts]\n{long} = 1\nb = 2").as_bytes());
+        let short = result.unwrap_err().in_short();
+        assert!(short.len() <= SHORT_BYTES && short.ends_with(" more)"), "{short}");
+        assert_eq!(LoadError::NotFound("/etc/x".into()).in_short(), "no such file");
     }
 
     #[test]

@@ -64,15 +64,7 @@ pub(crate) fn start(
     jobs.spawn(tasks.track(TaskKind::ResolveKeeper, "names of endpoints".into(), keeping));
     if let Some(reload) = reload {
         let file = reload.path().display().to_string();
-        let mut phase = drain.watch();
-        let reloading = async move {
-            tokio::select! {
-                () = reload.attend() => {}
-                // What ends takes no news any more.
-                _ = phase.wait_for(Phase::is_draining) => {}
-            }
-        };
-        jobs.spawn(tasks.track(TaskKind::Reload, file, reloading));
+        jobs.spawn(tasks.track(TaskKind::Reload, file, reload.attend()));
     }
     jobs
 }

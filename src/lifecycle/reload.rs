@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::config::{self, Settings};
 use crate::dns;
-use crate::lifecycle::systemd;
+use crate::lifecycle::{Phase, systemd};
 use crate::registry::{FileSource, Stamp, Watch};
 use crate::router::Shared;
 use crate::telemetry::metrics::ReloadResult;
@@ -17,12 +17,22 @@ use crate::telemetry::metrics::ReloadResult;
 pub(crate) struct Reload {
     shared: Arc<Shared>,
     file: Arc<FileSource>,
+    phase: watch::Receiver<Phase>,
     asked: Notify,
 }
 
+/// Why nothing is reloaded that comes during a drain: what ends serves on with
+/// what it has, and its listeners may be closed already.
+const DRAINING: &str = "the router is draining, and ends with the configuration it has";
+
 impl Reload {
-    pub(crate) fn new(shared: Arc<Shared>, file: Arc<FileSource>) -> Self {
-        Self { shared, file, asked: Notify::new() }
+    /// Reloads until `phase` says that the router ends.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        file: Arc<FileSource>,
+        phase: watch::Receiver<Phase>,
+    ) -> Self {
+        Self { shared, file, phase, asked: Notify::new() }
     }
 
     /// Where the file is.
@@ -57,26 +67,53 @@ impl Reload {
     /// done on a thread of its own, since a long table takes its time and the
     /// control side has others to answer.
     async fn reload(self: Arc<Self>) {
-        systemd::reloading();
+        if !self.drains() {
+            systemd::reloading();
+        }
         let seen = self.file.settled().await;
-        let done = tokio::task::spawn_blocking(move || self.read(seen));
+        if self.drains() {
+            self.refuse(seen);
+            return;
+        }
+        let reload = self.clone();
+        let done = tokio::task::spawn_blocking(move || reload.read(seen));
         if done.await.is_err() {
             tracing::error!("a reload ended in a panic; the old configuration stays");
         }
-        systemd::ready();
+        // To one that stops there is no way back.
+        if !self.drains() {
+            systemd::ready();
+        }
+    }
+
+    fn drains(&self) -> bool {
+        self.phase.borrow().is_draining()
+    }
+
+    /// Says that this version does not come into force any more.
+    fn refuse(&self, seen: Stamp) {
+        let now = Instant::now();
+        if self.file.differs(seen, now) {
+            self.file.was_read(seen, Some(DRAINING.into()), now);
+        }
+        tracing::warn!(file = %self.file.path().display(), "not reloaded: {DRAINING}");
     }
 
     fn read(&self, seen: Stamp) {
         let result = match config::load(self.file.path()) {
-            Err(error) => Err(crate::cli::check::report(&error)),
-            Ok(settings) => self.apply(settings),
+            Err(error) => Err((crate::cli::check::report(&error), error.in_short())),
+            // It tells of what the settings hold, which may be quoted.
+            Ok(settings) => self
+                .apply(settings)
+                .map_err(|why| (why, "refused as a whole; the log says why".to_owned())),
         };
-        self.file.was_read(seen, result.is_err(), Instant::now());
+        let refused = result.as_ref().err().map(|(_, in_short)| in_short.clone());
+        self.file.was_read(seen, refused, Instant::now());
         self.shared.metrics.reloaded(ReloadResult::of(&result));
         let file = self.file.path().display();
         match result {
             Ok(()) => tracing::info!(%file, "reloaded"),
-            Err(why) => tracing::error!("the new configuration is not used:\n{why}"),
+            Err((why, _)) => tracing::error!("the new configuration is not used:\n{why}"),
         }
     }
 

@@ -178,7 +178,9 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let signals = runtime.block_on(async { Signals::catch() })?;
         let (ended, mut worker_ended) = tokio::sync::mpsc::unbounded_channel();
-        let reload = self.file.map(|file| Arc::new(Reload::new(self.shared.clone(), file)));
+        let reload = self
+            .file
+            .map(|file| Arc::new(Reload::new(self.shared.clone(), file, self.drain.watch())));
         let control = Arc::new(ControlSide::new(
             self.shared.clone(),
             self.drain.clone(),

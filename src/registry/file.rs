@@ -59,7 +59,8 @@ pub(crate) struct FileSource {
 struct Status {
     /// The version read last, whether it was good or not.
     read: Stamp,
-    refused: bool,
+    /// Why that version is not in force, if it is not.
+    refused: Option<String>,
     /// When what is in force was last found to be what the file says.
     confirmed: Instant,
 }
@@ -67,7 +68,7 @@ struct Status {
 impl FileSource {
     /// A file whose version `read` is in force since `now`.
     pub(crate) fn new(path: PathBuf, read: Stamp, now: Instant) -> Self {
-        Self { path, status: Mutex::new(Status { read, refused: false, confirmed: now }) }
+        Self { path, status: Mutex::new(Status { read, refused: None, confirmed: now }) }
     }
 
     /// Where it is.
@@ -75,21 +76,22 @@ impl FileSource {
         &self.path
     }
 
-    /// `read` was read, and put in force or refused.
-    pub(crate) fn was_read(&self, read: Stamp, refused: bool, now: Instant) {
+    /// `read` was read, and put in force or, with the reason, refused. The
+    /// reason is shown to whoever asks for the router's health.
+    pub(crate) fn was_read(&self, read: Stamp, refused: Option<String>, now: Instant) {
         let mut status = self.status.lock();
         status.read = read;
-        status.refused = refused;
-        if !refused {
+        if refused.is_none() {
             status.confirmed = now;
         }
+        status.refused = refused;
     }
 
     /// Whether `seen` is another version than was read last.
     pub(crate) fn differs(&self, seen: Stamp, now: Instant) -> bool {
         let mut status = self.status.lock();
         let differs = status.read != seen;
-        if !differs && !status.refused {
+        if !differs && status.refused.is_none() {
             status.confirmed = now;
         }
         differs
@@ -101,9 +103,12 @@ impl FileSource {
         let age = now.saturating_duration_since(status.confirmed);
         SourceHealth {
             name: "file".into(),
-            state: if status.refused { SourceState::Stale } else { SourceState::Current },
+            state: match status.refused {
+                Some(_) => SourceState::Stale,
+                None => SourceState::Current,
+            },
             age_ms: Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-            error: None,
+            error: status.refused.clone(),
         }
     }
 
@@ -172,12 +177,14 @@ mod tests {
         let file = FileSource::new("p".into(), good, start);
         assert!(!file.differs(good, start + S));
         assert!(file.differs(bad, start + 2 * S));
-        file.was_read(bad, true, start + 2 * S);
+        file.was_read(bad, Some("line 1: wrong".into()), start + 2 * S);
         assert!(!file.differs(bad, start + 3 * S), "it was read, and is not read again");
         let health = file.health(start + 4 * S);
         assert_eq!((health.state, health.age_ms), (SourceState::Stale, Some(3000)));
-        file.was_read(good, false, start + 5 * S);
+        assert_eq!(health.error.as_deref(), Some("line 1: wrong"));
+        file.was_read(good, None, start + 5 * S);
         let health = file.health(start + 5 * S);
         assert_eq!((health.state, health.age_ms), (SourceState::Current, Some(0)));
+        assert_eq!(health.error, None);
     }
 }

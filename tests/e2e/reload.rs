@@ -129,6 +129,9 @@ fn a_bad_file_changes_nothing_and_is_reported_with_line_and_suggestion() {
     assert!(said.contains("pointsman.toml:2:1"), "{said}");
     assert!(said.contains("did you mean \"connect\"?"), "{said}");
     assert_eq!(source(&router)["state"], "stale");
+    let error = source(&router)["error"].clone();
+    let first = "line 2: timeouts.conect: unknown key";
+    assert!(error.as_str().is_some_and(|error| error.starts_with(first)), "{error}");
     assert_eq!(ask_admin(&router, "/health").status, 200, "routing works");
     let metrics = ask_admin(&router, "/metrics").text();
     assert!(metrics.contains("pointsman_source_age_seconds{source=\"file\"} "), "{metrics}");
@@ -136,6 +139,34 @@ fn a_bad_file_changes_nothing_and_is_reported_with_line_and_suggestion() {
     until_answered_by(router.address(), "new");
     eventually("a current source", || (source(&router)["state"] == "current").then_some(()));
     assert_eq!((reloads(&router, "applied"), reloads(&router, "refused")), (1, 1));
+}
+
+#[test]
+fn a_drain_by_the_admin_side_is_logged_and_so_is_each_reload_it_refuses() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let app = ScriptedEndpoint::start(move |_| vec![Step::ReadHead, Step::WaitFor(held.clone())]);
+    let router = Router::start(&routed_to(&app));
+    let mut client = Connection::open(router.address());
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    app.request_head(0);
+    let mut admin = Connection::open(router.admin());
+    admin.send(format!(
+        "POST /drain HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n",
+        router.admin()
+    ));
+    assert!(admin.answer("POST").status < 300);
+    eventually("the drain to be logged", || router.stderr().contains("draining").then_some(()));
+    let refusals = || router.stderr().matches("not reloaded: the router is draining").count();
+    router.signal("HUP");
+    eventually("the reload asked for to be refused", || (refusals() == 1).then_some(()));
+    assert_eq!(source(&router)["state"], "current", "the file is what it was");
+    fs::write(router.config_file(), "wrong").expect("it can be written");
+    eventually("the change to be refused", || (refusals() == 2).then_some(()));
+    let error = source(&router)["error"].clone();
+    assert!(error.as_str().is_some_and(|error| error.contains("draining")), "{error}");
+    assert_eq!((reloads(&router, "applied"), reloads(&router, "refused")), (0, 0));
+    gate.open();
 }
 
 #[test]

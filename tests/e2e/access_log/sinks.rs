@@ -118,6 +118,38 @@ fn a_pipe_nobody_reads_loses_lines_and_counts_them_and_delays_no_request() {
     assert_eq!(parsed.count() + dropped(), FILLING, "every line kept is whole");
 }
 
+#[test]
+fn a_fifo_without_a_reader_holds_up_no_start_and_has_lines_once_it_is_read() {
+    let (_directory, fifo) = log_file();
+    let made = Command::new("mkfifo").arg(&fifo).status().expect("mkfifo can be run");
+    assert!(made.success());
+    let endpoint = ScriptedEndpoint::start(|_| script::answering(script::ok("hi")));
+    let router = Router::start(&logging_to(&fifo).route("a.test", &[endpoint.address()]));
+    eventually("the log to say so", || router.stderr().contains("nobody reads").then_some(()));
+    assert_eq!(get(router.address(), "a.test", "/").status, 200);
+    eventually("the line to be counted", || {
+        (sum(&scrape(&router), DROPPED, &[]) >= 1.0).then_some(())
+    });
+    const O_NONBLOCK: i32 = 0o4000;
+    let mut options = OpenOptions::new();
+    let reader = options.read(true).custom_flags(O_NONBLOCK).open(&fifo);
+    let mut reader = reader.expect("a FIFO can be opened");
+    assert_eq!(get(router.address(), "a.test", "/heard").status, 200);
+    let mut text = String::new();
+    eventually("the line of the second request", || {
+        let mut piece = [0; 4 << 10];
+        while let Ok(read @ 1..) = reader.read(&mut piece) {
+            text.push_str(std::str::from_utf8(&piece[..read]).expect("lines are UTF-8"));
+        }
+        text.contains("/heard").then_some(())
+    });
+    // What waits is still written whole before the end.
+    get(router.address(), "a.test", "/last");
+    assert!(router.stop().success());
+    drop(reader.read_to_string(&mut text));
+    assert!(text.contains("/last"), "{text}");
+}
+
 /// A child whose output nobody reads, killed when dropped.
 struct Killed(Child);
 
