@@ -115,3 +115,21 @@ impl<'de> serde::de::Visitor<'de> for OnceVisitor {
         Ok(values.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_stands_twice_is_refused_at_any_depth() {
+        let read = |text: &str| serde_json::from_str::<Once>(text).map(|Once(value)| value);
+        for text in
+            ["{\"a\":1,\"a\":1}", "[{\"b\":0,\"a\":{\"c\":1,\"c\":2}}]", "{\"a\":1,\"\\u0061\":2}"]
+        {
+            let refused = read(text).unwrap_err().to_string();
+            assert!(refused.contains("stands here twice"), "{refused}");
+        }
+        let good = "{\"a\":[{\"b\":1},{\"b\":null}],\"b\":{\"b\":-1.5,\"c\":true}}";
+        assert_eq!(read(good).unwrap().to_string(), good);
+    }
+}

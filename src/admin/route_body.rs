@@ -276,6 +276,14 @@ mod tests {
     }
 
     #[test]
+    fn a_ttl_is_no_longer_than_can_be_kept() {
+        let with = |ttl: &str| read_it(json!({"ttl": ttl, "endpoints": ["10.0.0.1:80"]}));
+        assert_eq!(with("4294967295ms").unwrap()[0].ttl, Some(LONGEST_TTL));
+        let refused = with("4294967296ms").unwrap_err();
+        assert!(refused[0].0 == "ttl" && refused[0].1.contains("longer than"), "{refused:?}");
+    }
+
+    #[test]
     fn a_route_without_endpoints_is_refused() {
         for body in [json!({}), json!({"endpoints": []}), json!([]), json!({"endpoints": "x"})] {
             assert_eq!(read_it(body.clone()).unwrap_err().len(), 1, "{body}");

@@ -284,6 +284,23 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_that_will_not_switch_is_well_and_whoever_fails_otherwise_is_not() {
+        assert!(!Failure::upgrade_failed("not that one").blames_endpoint());
+        for failure in [
+            Failure::reset(FRESH),
+            Failure::head_timeout(FRESH),
+            Failure::write_timeout(FRESH),
+            Failure::protocol_error(FRESH, "x"),
+            Failure::head_too_large(FRESH),
+            Failure::tls_failed("x"),
+            Failure::tls_untrusted("x", "y"),
+            Failure::tls_rejected("x"),
+        ] {
+            assert!(failure.blames_endpoint(), "{failure:?}");
+        }
+    }
+
+    #[test]
     fn after_a_whole_head_the_response_has_begun() {
         let failures =
             [Failure::truncated(), Failure::body_timeout(), Failure::body_malformed("x")];

@@ -216,6 +216,7 @@ mod tests {
             "x-forwarded-proto",
             "x-forwarded-host",
             "forwarded",
+            "x-forwarded-client-cert",
             "content-length",
             "transfer-encoding",
             "connection",
@@ -247,7 +248,24 @@ mod tests {
 
     #[test]
     fn the_request_id_cannot_stand_in_a_field_with_another_meaning() {
-        for name in ["host", "connection", "via", "cookie", "content-length"] {
+        for name in [
+            "host",
+            "expect",
+            "forwarded",
+            "via",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-forwarded-host",
+            "x-forwarded-client-cert",
+            "authorization",
+            "cookie",
+            "set-cookie",
+            "date",
+            "content-type",
+            "trailer",
+            "connection",
+            "content-length",
+        ] {
             let name = HeaderName::from_static(name);
             let got = HeadPolicy::new(Forwarded::Off, name.clone(), None, HeaderEdits::default());
             assert_eq!(got.unwrap_err(), PolicyError::RequestIdName(name));

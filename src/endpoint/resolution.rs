@@ -243,6 +243,18 @@ mod tests {
     }
 
     #[test]
+    fn of_a_name_with_very_many_addresses_only_so_many_are_used() {
+        let many = |family: fn(u16) -> IpAddr| {
+            FamilyAnswer::Addresses((0..MOST_ADDRESSES as u16).map(family).collect(), S)
+        };
+        let v4 = many(|n| IpAddr::from([192, 0, 2 + (n >> 8) as u8, n as u8]));
+        let v6 = many(|n| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]));
+        let mut resolution = Resolution::default();
+        resolution.observe(NameAnswer { v4, v6 }, &TERMS, 0);
+        assert_eq!(known(&resolution).len(), MOST_ADDRESSES);
+    }
+
+    #[test]
     fn the_same_addresses_in_another_order_are_no_change() {
         let mut resolution = Resolution::default();
         assert!(resolution.observe(v4(&[1, 2], S), &TERMS, 0).changed);

@@ -73,21 +73,48 @@ pub(super) async fn watch(shared: &Shared) {
 /// at once if systemd did not ask.
 pub(super) async fn reassure_systemd(health: &Health) {
     let Some(every) = systemd::alive_every() else { return };
+    reassure(every, || health.inputs().live().healthy, systemd::alive).await;
+}
+
+async fn reassure(every: Duration, lives: impl Fn() -> bool, tell: impl Fn()) {
     // As often as half of a beat's limit at least, so that one missed look is
     // no missed deadline.
     let mut ticks = tokio::time::interval(every.min(LIVE_LIMIT / 2));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if health.inputs().live().healthy {
-            systemd::alive();
+        if lives() {
+            tell();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn systemd_hears_nothing_while_a_worker_is_stuck() {
+        let (lives, told) = (Cell::new(true), Cell::new(0));
+        let every = Duration::from_secs(1);
+        let reassuring = reassure(every, || lives.get(), || told.set(told.get() + 1));
+        let watching = async {
+            tokio::time::sleep(every * 5 / 2).await;
+            assert_eq!(told.replace(0), 3, "at once, and every second");
+            lives.set(false);
+            tokio::time::sleep(every * 10).await;
+            assert_eq!(told.get(), 0, "so that it restarts the router");
+            lives.set(true);
+            tokio::time::sleep(every).await;
+            assert_eq!(told.get(), 1);
+        };
+        tokio::select! {
+            () = reassuring => unreachable!("it has no end"),
+            () = watching => {}
+        }
+    }
 
     #[test]
     fn a_stuck_worker_is_reported_once_and_so_is_its_return() {

@@ -227,9 +227,13 @@ mod tests {
     use crate::telemetry::access_log::AccessLogHandle;
 
     fn acceptor() -> Acceptor {
-        let text = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
-        let settings = crate::config::parse(text, "test").unwrap();
-        let shared = Arc::new(Shared::new(settings, 1, Health::embedded()).unwrap());
+        acceptor_of(1, "")
+    }
+
+    fn acceptor_of(workers: usize, more: &str) -> Acceptor {
+        let text = format!("{more}\n[[listener]]\naddress = \"127.0.0.1:0\"\n");
+        let settings = crate::config::parse(&text, "test").unwrap();
+        let shared = Arc::new(Shared::new(settings, workers, Health::embedded()).unwrap());
         let router = Router::for_worker(shared, 0, AccessLogHandle::off());
         let connections = Connections::new(router.worker().metrics.clone());
         let listener = Arc::new(router.pin().settings.listeners[0].clone());
@@ -242,6 +246,29 @@ mod tests {
         let listener = listen(loopback, 1, &mut PassedSockets::default()).unwrap().remove(0);
         let address = listener.socket.local_addr().unwrap();
         (listener, address)
+    }
+
+    #[test]
+    fn workers_share_the_limit_of_connections_and_each_has_one_at_least() {
+        for (limit, workers, share) in [(10, 1, 10), (10, 2, 5), (7, 3, 2), (1, 4, 1)] {
+            let acceptor = acceptor_of(workers, &format!("limits.connections = {limit}"));
+            assert_eq!(acceptor.limit(), share, "{limit} for {workers}");
+        }
+        assert_eq!(acceptor_of(4, "").limit(), 1000, "its share of descriptors");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_want_of_descriptors_accepting_rests_and_after_a_client_that_left_it_goes_on() {
+        const EMFILE: i32 = 24;
+        let rest = async |error: io::Error| {
+            let begun = tokio::time::Instant::now();
+            rest_after(&error).await;
+            begun.elapsed()
+        };
+        assert_eq!(rest(io::Error::from_raw_os_error(EMFILE)).await, STARVED_WAIT);
+        assert_eq!(rest(io::ErrorKind::OutOfMemory.into()).await, STARVED_WAIT);
+        assert_eq!(rest(io::ErrorKind::ConnectionAborted.into()).await, Duration::ZERO);
+        assert_eq!(rest(io::ErrorKind::ConnectionReset.into()).await, Duration::ZERO);
     }
 
     #[tokio::test]

@@ -121,6 +121,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_same_port_may_be_listened_on_in_both_families() {
+        let of_v6 = match bind(SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0)), 1) {
+            Ok(mut sockets) => sockets.remove(0),
+            // A system without IPv6.
+            Err(_) => return,
+        };
+        assert!(socket2::SockRef::from(&of_v6).only_v6().unwrap());
+    }
+
+    #[test]
     fn workers_share_an_address_and_a_second_instance_is_refused() {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let sockets = bind(loopback, 3).unwrap();

@@ -235,3 +235,22 @@ fn summary(record: AttemptRecord) -> AttemptSummary {
         elapsed: record.elapsed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_in_line_add_up_and_who_never_waited_has_none() {
+        let mut live = Live::new(Subject::Nothing);
+        let now = Instant::now();
+        let ms = Duration::from_millis;
+        assert_eq!(live.queued_until(now), None);
+        live.queued_since = Some(now);
+        assert_eq!(live.queued_until(now + ms(30)), Some(ms(30)));
+        (live.queued, live.queued_since) = (Some(ms(30)), None);
+        assert_eq!(live.queued_until(now + ms(90)), Some(ms(30)), "it waits no more");
+        live.queued_since = Some(now + ms(100));
+        assert_eq!(live.queued_until(now + ms(105)), Some(ms(35)), "it waits again");
+    }
+}

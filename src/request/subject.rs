@@ -84,3 +84,25 @@ impl Subject {
         (fields.all(name).count() == 1).then_some(first.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_field_that_may_stand_once_says_nothing_where_it_stands_twice() {
+        // Such as traceparent (W3C Trace Context, section 3.2.1).
+        let name = HeaderName::from_static("traceparent");
+        let with = |values: &[&'static str]| {
+            let line = |value: &&'static str| (name.clone(), HeaderValue::from_static(value));
+            let fields = values.iter().map(line).collect();
+            Subject::Seen(Box::new(SeenHead { fields, ..SeenHead::default() }))
+        };
+        assert_eq!(with(&[]).only_field(&name), None);
+        assert_eq!(with(&["one"]).only_field(&name), Some(b"one".as_slice()));
+        assert_eq!(with(&["one", "two"]).only_field(&name), None);
+        assert_eq!(with(&["one", "two"]).field(&name), Some(b"one".as_slice()));
+    }
+}

@@ -144,3 +144,28 @@ fn date() -> HeaderValue {
     HeaderValue::from_str(&httpdate::fmt_http_date(SystemTime::now()))
         .unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_ends_behind_what_leaves_its_framing_or_its_future_in_doubt() {
+        let ends: Vec<_> = Code::ALL.iter().filter(|code| closes(**code)).copied().collect();
+        let mut expected = [
+            Code::BadRequest,
+            Code::BadFraming,
+            Code::UriTooLong,
+            Code::VersionNotSupported,
+            Code::RequestHeadTimeout,
+            Code::RequestHeadTooLarge,
+            Code::RequestBodyTimeout,
+            Code::RequestBodyTooLarge,
+            Code::AmbiguousHost,
+            Code::Draining,
+            Code::Internal,
+        ];
+        expected.sort_unstable_by_key(|code| Code::ALL.iter().position(|other| other == code));
+        assert_eq!(ends, expected);
+    }
+}

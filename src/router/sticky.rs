@@ -118,3 +118,69 @@ fn own_secret() -> &'static [u8] {
         secret
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::Method;
+
+    use super::*;
+    use crate::endpoint::{Balance, Choosing, EndpointState, Member};
+    use crate::http1::{FieldLines, Framing, Version};
+    use crate::request::{ClientInfo, RequestHeadParts, RequestHost};
+
+    fn head(secure: bool) -> RequestHead {
+        let address = ([192, 0, 2, 1], 443).into();
+        RequestHead::new(RequestHeadParts {
+            method: Method::GET,
+            target: Bytes::from_static(b"/"),
+            path: Bytes::from_static(b"/"),
+            host: RequestHost::from_authority(b"a.test").unwrap(),
+            authority: HeaderValue::from_static("a.test"),
+            version: Version::Http11,
+            fields: FieldLines::new(),
+            framing: Framing::None,
+            client: ClientInfo { peer: address, local: address, trusted: false, secure },
+            request_id: HeaderValue::from_static("id"),
+        })
+    }
+
+    /// The cookie's attributes behind its value.
+    fn attributes(change: impl FnOnce(&mut StickySettings), secure: bool) -> String {
+        let mut settings = StickySettings {
+            cookie: "at".parse().unwrap(),
+            path: "/".into(),
+            domain: None,
+            max_age: None,
+            secure: None,
+            http_only: false,
+            same_site: SameSite::Lax,
+            secrets: Vec::new(),
+        };
+        change(&mut settings);
+        let endpoint = std::sync::Arc::new(EndpointState::new(([192, 0, 2, 9], 80).into(), 1));
+        let member = Member { endpoint, weight: 1, near: true, since_ms: 0 };
+        let set = EndpointSet::new(vec![member], Choosing::by(Balance::RoundRobin, 1));
+        let cookie = Sticky::new(&settings, &set).cookie(0, &head(secure)).unwrap();
+        let (_, attributes) = cookie.to_str().unwrap().split_once("; ").unwrap();
+        attributes.to_owned()
+    }
+
+    #[test]
+    fn a_cookie_given_over_tls_is_sent_over_tls_alone_unless_the_route_says_otherwise() {
+        assert_eq!(attributes(|_| {}, true), "Path=/; Secure; SameSite=Lax");
+        assert_eq!(attributes(|_| {}, false), "Path=/; SameSite=Lax");
+        assert_eq!(attributes(|s| s.secure = Some(false), true), "Path=/; SameSite=Lax");
+        // Browsers drop it otherwise (RFC 6265bis section 5.7).
+        let none = |s: &mut StickySettings| s.same_site = SameSite::None;
+        assert_eq!(attributes(none, false), "Path=/; Secure; SameSite=None");
+    }
+
+    #[test]
+    fn a_cookie_for_less_than_a_second_is_not_one_to_be_dropped_at_once() {
+        let short = |s: &mut StickySettings| s.max_age = Some(Duration::from_millis(400));
+        assert_eq!(attributes(short, false), "Path=/; Max-Age=1; SameSite=Lax");
+    }
+}

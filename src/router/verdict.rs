@@ -172,7 +172,24 @@ fn patience(value: &str, now: SystemTime) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
+    use crate::http1::{HeadLimits, HeadReader};
+
+    #[test]
+    fn only_who_is_unavailable_asks_an_endpoint_to_be_left_alone() {
+        // Of a 429 it is the client who is to wait, of a 301 too (RFC 9110
+        // section 10.2.3).
+        let limits = HeadLimits { bytes: 1 << 10, fields: 8 };
+        for (status, asked) in [(503, Some(7)), (429, None), (301, None), (200, None)] {
+            let head = format!("HTTP/1.1 {status} x\r\nretry-after: 7\r\n\r\n");
+            let head = &mut BytesMut::from(head.as_str());
+            let head = HeadReader::new().response(head, &limits, &http::Method::GET);
+            let patience = retry_after(&head.unwrap().unwrap(), SystemTime::now);
+            assert_eq!(patience.map(|patience| patience.as_secs()), asked, "{status}");
+        }
+    }
 
     #[test]
     fn patience_is_asked_for_in_seconds_or_by_a_date() {

@@ -147,3 +147,25 @@ impl WorkerRouter {
         own + self.in_flight_elsewhere.load(Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lifecycle::Health;
+
+    #[test]
+    fn requests_of_all_workers_are_in_flight_the_others_as_of_a_moment_ago() {
+        let settings = crate::config::parse("[[listener]]\naddress = \"127.0.0.1:0\"\n", "test");
+        let shared = Shared::new(settings.unwrap(), 3, Health::embedded()).unwrap();
+        let shared = Arc::new(shared);
+        let worker = |index| WorkerRouter::new(shared.clone(), index, AccessLogHandle::off());
+        let (own, others) = (worker(0), [worker(1), worker(2)]);
+        assert_eq!(own.in_flight(0), 0);
+        own.metrics.request_started();
+        assert_eq!(own.in_flight(1), 1, "its own at once");
+        others.iter().for_each(|other| other.metrics.request_started());
+        assert_eq!(own.in_flight(SUM_EVERY_MS - 1), 1);
+        assert_eq!(own.in_flight(SUM_EVERY_MS), 3);
+        assert_eq!(others[0].in_flight(SUM_EVERY_MS), 3);
+    }
+}

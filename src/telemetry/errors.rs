@@ -184,4 +184,14 @@ pub(crate) mod tests {
         let kept = errors.newest_first();
         assert_eq!(kept[0].1.path.len(), RecentErrors::MAX_TEXT_BYTES - 1);
     }
+
+    #[test]
+    fn a_host_and_a_method_of_any_length_are_kept_only_in_part() {
+        let errors = RecentErrors::new(1);
+        let long = || "x".repeat(60_000);
+        errors.record(0, RecentError { host: long(), method: long(), ..error("/") });
+        let kept = &errors.newest_first()[0].1;
+        let most = RecentErrors::MAX_TEXT_BYTES;
+        assert_eq!((kept.host.len(), kept.method.len()), (most, most));
+    }
 }

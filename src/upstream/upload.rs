@@ -203,6 +203,7 @@ impl Upload {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::io;
     use std::pin::Pin;
     use std::sync::Arc;
@@ -217,8 +218,9 @@ mod tests {
     use crate::transport::{Departure, Transport};
     use crate::upstream::{Hop, Pool};
 
-    /// An endpoint that takes whatever it is given, at once.
-    struct Taker;
+    /// An endpoint that takes whatever it is given, at once, or as much as it
+    /// may and then nothing.
+    struct Taker(Option<Arc<AtomicUsize>>);
 
     impl AsyncRead for Taker {
         fn poll_read(
@@ -236,7 +238,14 @@ mod tests {
             _: &mut Context<'_>,
             bytes: &[u8],
         ) -> Poll<io::Result<usize>> {
-            Poll::Ready(Ok(bytes.len()))
+            let Some(room) = &self.0 else { return Poll::Ready(Ok(bytes.len())) };
+            match room.load(Relaxed).min(bytes.len()) {
+                0 => Poll::Pending,
+                taken => {
+                    room.fetch_sub(taken, Relaxed);
+                    Poll::Ready(Ok(taken))
+                }
+            }
         }
 
         fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -289,13 +298,38 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_that_takes_a_little_in_time_may_take_as_long_as_it_likes() {
+        const IDLE: Duration = Duration::from_secs(10);
+        let room = Arc::new(AtomicUsize::new(0));
+        let (address, metrics) = (([127, 0, 0, 1], 80).into(), Metrics::new(1).worker(0));
+        let taker = Box::new(Taker(Some(room.clone())));
+        let seat = Pool::new(1).make_room();
+        let mut connection =
+            EndpointConnection::new(taker, address, &Hop::PLAIN, metrics, seat);
+        let endless = Endless(Arc::default());
+        let mut body = ReplayBody::new(RequestBody::Source(Box::new(endless)), 0);
+        let mut upload = Upload::new(Framing::Chunked);
+        let mut poll = async || {
+            poll_fn(|cx| Poll::Ready(upload.poll(cx, &mut connection, &mut body, Some(IDLE)))).await
+        };
+        for _ in 0..5 {
+            assert!(poll().await.is_pending());
+            tokio::time::advance(IDLE - Duration::from_secs(1)).await;
+            room.store(100, Relaxed);
+        }
+        assert!(poll().await.is_pending(), "it has just taken some");
+        tokio::time::advance(IDLE).await;
+        assert!(matches!(poll().await, Poll::Ready(Err(UploadFailure::Stalled))));
+    }
+
     #[test]
     fn content_without_end_leaves_the_answer_its_turn() {
         let address = ([127, 0, 0, 1], 80).into();
         let metrics = Metrics::new(1).worker(0);
         let seat = Pool::new(1).make_room();
         let mut connection =
-            EndpointConnection::new(Box::new(Taker), address, &Hop::PLAIN, metrics, seat);
+            EndpointConnection::new(Box::new(Taker(None)), address, &Hop::PLAIN, metrics, seat);
         let pieces = Arc::new(AtomicUsize::new(0));
         let mut body = ReplayBody::new(RequestBody::Source(Box::new(Endless(pieces.clone()))), 0);
         let mut upload = Upload::new(Framing::Chunked);

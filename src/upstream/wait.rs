@@ -84,3 +84,41 @@ fn now() -> Instant {
 fn us(since: Instant, now: Instant) -> u64 {
     u64::try_from(now.saturating_duration_since(since).as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::{AdaptiveTerms, Door};
+
+    const TERMS: AdaptiveTerms = AdaptiveTerms {
+        min_limit: 1,
+        max_limit: 10,
+        initial_limit: 1,
+        tolerance_percent: 25,
+        window_ms: 100,
+        measure_every_ms: 30_000,
+    };
+
+    /// Whether answers of this status say how long an answer takes.
+    fn teaches(status: u16) -> bool {
+        let (door, start) = (Door::new(TERMS), Instant::now());
+        for _ in 0..1_000 {
+            let Some(permit) = door.enter(0) else { break };
+            let mut wait = Wait::new(permit, start);
+            wait.for_endpoint(start);
+            let at = start + std::time::Duration::from_millis(1);
+            wait.answered(StatusCode::from_u16(status).unwrap(), at.into());
+        }
+        door.seen().base_us.is_some()
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_only_says_no_is_not_how_long_an_answer_takes() {
+        for status in [200, 204, 304, 404] {
+            assert!(teaches(status), "{status}");
+        }
+        for status in [429, 500, 502, 503, 599] {
+            assert!(!teaches(status), "{status}");
+        }
+    }
+}

@@ -98,6 +98,25 @@ fn whoever_has_no_whole_request_makes_room_for_others() {
 }
 
 #[test]
+fn a_head_without_end_is_refused() {
+    let (address, stop, thread) = start(Arc::new(Fixed::default()), None);
+    for (bytes, status) in [(8 << 10, "200"), (32 << 10, "431")] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let long = "x".repeat(bytes);
+        let head = format!("GET /health HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        if status == "200" {
+            stream.write_all(b"Connection: close\r\n\r\n").unwrap();
+        }
+        let answer = read_to_end(&mut stream);
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    drop(stop);
+    thread.join().unwrap();
+}
+
+#[test]
 fn a_connection_ends_with_its_lifetime_whatever_it_is_doing() {
     let clocks = Clocks { head: LONG, lifetime: Duration::from_secs(1), grace: SHORT };
     let (address, stop, thread) = start_with(Arc::new(Fixed::default()), None, clocks);

@@ -73,6 +73,23 @@ fn no_query_string_reaches_the_log_not_even_by_the_referer() {
 }
 
 #[test]
+fn a_fragment_is_kept_from_the_log_like_a_query() {
+    // Nobody should send one (RFC 9110 section 4.2.4), and single-page apps
+    // carry tokens in theirs.
+    let mut hostile = record(b"/a#token=s3cret");
+    hostile.referer = Some(b"https://shop.example/login#token=s3cret");
+    let (line, value) = json(&hostile);
+    assert!(!line.windows(6).any(|bytes| bytes == b"s3cret"));
+    assert_eq!(
+        (&value["path"], &value["referer"]),
+        (&"/a".into(), &"https://shop.example/login".into())
+    );
+    let mut line = Vec::new();
+    super::common::push_line(&mut line, &hostile);
+    assert!(!line.windows(6).any(|bytes| bytes == b"s3cret"));
+}
+
+#[test]
 fn every_byte_there_is_gives_one_line_of_json_without_control_characters() {
     let all: Vec<u8> = (0..=255).filter(|byte| !matches!(byte, b'?' | b'#')).collect();
     let unicode = "\u{85}\u{9b}31m\u{2028}\u{2029}\u{7f}é🚦".as_bytes();

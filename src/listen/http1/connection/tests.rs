@@ -61,3 +61,15 @@ fn a_client_that_takes_nothing_gets_no_more_hints_than_fit() {
     let refused = (0..10_000).find_map(|_| hint(&connection).err());
     assert_eq!(refused, Some(InterimDropped::Backlog));
 }
+
+#[test]
+fn a_client_that_waits_to_be_told_to_go_on_is_told_however_little_it_takes() {
+    let connection = connection();
+    let terms = BodyTerms { awaits_continue: true, ..BodyTerms::NONE };
+    let _fresh = connection.lock().begin_exchange(&terms, Version::Http11);
+    while hint(&connection).is_ok() {}
+    let go_on = connection.send(StatusCode::CONTINUE, FieldLines::new());
+    assert_eq!(go_on, Ok(()), "it would wait for ever");
+    assert!(!connection.lock().exchange.awaits_continue);
+    assert_eq!(written(&connection).last(), Some(&100));
+}
