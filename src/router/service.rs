@@ -201,3 +201,48 @@ impl Drop for ResponseBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::telemetry::metrics::Observed;
+
+    /// Content that a bug of ours would be met in.
+    struct Bug;
+
+    impl Body for Bug {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            panic!("a bug")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_that_is_caught_is_counted_and_ends_its_connection() {
+        let endpoint = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let text = format!(
+            "[[listener]]\naddress = \"127.0.0.1:0\"\n[[route]]\nhost = \"a.test\"\n\
+             endpoints = [\"{}\"]\n",
+            endpoint.local_addr().unwrap()
+        );
+        let router = Router::new(crate::config::parse(&text, "test").unwrap()).unwrap();
+        let panics = || {
+            let text = router.worker().shared.metrics.render(Observed::default());
+            let value = text.lines().find_map(|line| line.strip_prefix("pointsman_panics_total "));
+            value.unwrap().to_owned()
+        };
+        assert_eq!(panics(), "0");
+        let ask = || Request::post("/").header("host", "a.test").body(Bug).unwrap();
+        let response = router.clone().oneshot(ask()).await.unwrap();
+        assert_eq!(response.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(router.serve(arrival(ask())).await.close);
+        assert_eq!(panics(), "2");
+    }
+}

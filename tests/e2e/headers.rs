@@ -153,6 +153,26 @@ fn via_names_this_node_towards_the_endpoint_alone() {
 }
 
 #[test]
+fn answers_that_no_app_gave_say_whose_they_are_and_are_not_kept() {
+    let config = Config::new().set("headers.node_id", "seven");
+    let router = Router::start(&config);
+    let health = format!("GET /health HTTP/1.1\r\nHost: {}\r\n\r\n", router.address());
+    let options = "OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n".to_owned();
+    for (request, status) in [(health, 200), (options, 204)] {
+        let mut client = Connection::open(router.address());
+        client.send(&request);
+        let answer = client.answer("GET");
+        assert_eq!(answer.status, status, "{}", answer.head);
+        assert_eq!(answer.field("server"), "pointsman");
+        assert_eq!(answer.field("via"), "1.1 pointsman-seven");
+        assert_eq!(answer.field("x-request-id").len(), 36);
+        assert!(httpdate::parse_http_date(answer.field("date")).is_ok());
+        let kept = answer.fields.one("cache-control");
+        assert!(status == 204 || kept == Some("no-store"), "{}", answer.head);
+    }
+}
+
+#[test]
 fn an_empty_via_sends_none() {
     let seen = exchange(Config::new().set("headers.via", ""), "").seen;
     assert!(seen.all("via").is_empty());

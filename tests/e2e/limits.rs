@@ -137,6 +137,22 @@ fn response_heads_are_bounded_as_configured() {
     assert_eq!((answer.status, answer.code()), (502, Some("upstream-head-too-large")));
 }
 
+#[test]
+fn response_heads_have_no_more_than_a_thousand_lines() {
+    let of = |lines: usize| {
+        // With its length.
+        let more = "a: b\r\n".repeat(lines - 1);
+        let endpoint = ScriptedEndpoint::start(move |_| {
+            script::answering(format!("HTTP/1.1 200 OK\r\n{more}content-length: 0\r\n\r\n"))
+        });
+        let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+        let answer = get(router.address(), "a.test", "/");
+        (answer.status, answer.code().map(str::to_owned))
+    };
+    assert_eq!(of(1_000), (200, None));
+    assert_eq!(of(1_001), (502, Some("upstream-head-too-large".into())));
+}
+
 fn with_bounded_bodies(endpoint: &ScriptedEndpoint) -> Router {
     let config = Config::new()
         .set("limits.request_body_bytes", 1000)

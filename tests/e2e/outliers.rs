@@ -117,12 +117,16 @@ fn no_more_than_half_of_a_pool_is_ejected() {
 #[test]
 fn with_outlier_off_a_route_ejects_nobody() {
     let broken = Arc::new(AtomicBool::new(true));
-    let bad = breaking(&broken, "");
-    let good = ScriptedEndpoint::echo("good");
-    let router = Router::start(&config(&[bad.address(), good.address()], "outlier = \"off\""));
-    let mut client = Connection::open(router.address());
-    let failed = (0..100).filter(|_| get(&mut client) == 503).count();
-    assert_eq!(failed, 50);
+    // Nor does it heed who asks for patience: that is one of its keys.
+    for more in ["", "retry-after: 3600\r\n"] {
+        let bad = breaking(&broken, more);
+        let good = ScriptedEndpoint::echo("good");
+        let addresses = [bad.address(), good.address()];
+        let router = Router::start(&config(&addresses, "outlier = \"off\""));
+        let mut client = Connection::open(router.address());
+        let failed = (0..100).filter(|_| get(&mut client) == 503).count();
+        assert_eq!(failed, 50, "{more:?}");
+    }
 }
 
 #[test]
@@ -334,6 +338,29 @@ fn an_endpoint_whose_answers_break_off_is_ejected() {
         let expected = if ejects { (2, "ejected") } else { (5, "available") };
         assert_eq!((asked, seen["state"].as_str().unwrap()), expected, "{last:?} after {head:?}");
     }
+}
+
+#[test]
+fn answers_that_break_off_now_and_then_are_no_row() {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let bad = ScriptedEndpoint::start(move |_| {
+        let head = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n";
+        match count.fetch_add(1, Ordering::SeqCst) % 2 {
+            0 => script::answering_then(format!("{head}abc"), Step::Close),
+            _ => script::answering_then(format!("{head}abcdefghi"), Step::Close),
+        }
+    });
+    let good = ScriptedEndpoint::echo("good");
+    let more = "outlier = { failures_in_a_row = 2, success_percent = 0, ejection = \"1h\", \
+                ejection_max = \"1h\" }";
+    let router = Router::start(&config(&[bad.address(), good.address()], more));
+    for _ in 0..20 {
+        let mut client = Connection::open(router.address());
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        let _whole_or_not = client.try_answer("GET");
+    }
+    let (asked, seen) = (bad.count(), seen(&router, bad.address()));
+    assert_eq!((asked, seen["state"].as_str().unwrap()), (10, "available"));
 }
 
 #[test]

@@ -215,6 +215,26 @@ fn what_passes_is_a_matter_of_the_check() {
 }
 
 #[test]
+fn what_is_looked_for_must_come_soon_and_hints_before_it_are_few() {
+    let app = App::start();
+    let check = "health_check = { interval = \"30ms\", fall = 1, rise = 1, \
+                 expect_body = '\"ok\"' }";
+    let router = Router::start(&Config::new().route_with("a.test", &[app.address()], check));
+    let after = |bytes: usize| ok(&format!("{}\"ok\"", "x".repeat(bytes)));
+    let hinting = |hints: usize| "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(hints) + &after(0);
+    let lacks = "its content lacks what is expected";
+    for (good, bad, fault) in [
+        (after((64 << 10) - 4), after(64 << 10), lacks),
+        (hinting(8), hinting(9), "it answered 103, and 200-399 is expected"),
+    ] {
+        app.answers(&good);
+        until(&router, app.address(), "up");
+        app.answers(&bad);
+        assert_eq!(until(&router, app.address(), "down")["probe"]["fault"], fault);
+    }
+}
+
+#[test]
 fn where_all_endpoints_look_ill_requests_are_tried_all_the_same() {
     let (one, two) = (App::start(), App::start());
     let check = CHECK.replace("rise = 2", "expect = 204");

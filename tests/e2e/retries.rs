@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::harness::held::{self, sum};
 use crate::harness::wait::eventually;
 use crate::harness::{
     Answer, Config, Connection, RefusingEndpoint, Router, Script, ScriptedEndpoint, Step, get,
@@ -256,8 +257,50 @@ fn a_spent_budget_stops_retries_and_says_so() {
     let exhausted = answers.iter().filter(said).count();
     let retried = endpoints.iter().map(ScriptedEndpoint::count).sum::<usize>() - requests;
     assert_eq!(exhausted, requests - retried);
+    let series = "pointsman_errors_total{code=\"retry-budget-exhausted\"}";
+    eventually("each to be counted", || {
+        (sum(&held::ask(&router, "/metrics"), series) == exhausted as u64).then_some(())
+    });
     assert!(exhausted > requests / 2, "{retried} of {requests} were retried");
     assert!(retried > 0, "the least that is always allowed was not");
+}
+
+/// How many of so many requests, which fail wherever they go, were retried.
+fn retried(router: &Router, endpoints: &[ScriptedEndpoint], requests: usize) -> usize {
+    let count = || endpoints.iter().map(ScriptedEndpoint::count).sum::<usize>();
+    let before = count();
+    for _ in 0..requests {
+        assert_eq!(get(router.address(), "a.test", "/").status, 502);
+    }
+    count() - before - requests
+}
+
+#[test]
+fn the_budget_is_a_share_of_the_requests_there_were() {
+    let endpoints = [0, 1].map(|_| doing(script::answering_then("", Step::Reset)));
+    let addresses = endpoints.each_ref().map(ScriptedEndpoint::address);
+    let config = Config::new()
+        .set("retry.budget_percent", 50)
+        .set("retry.budget_min", 0)
+        .route("a.test", &addresses);
+    let router = Router::start(&config);
+    let retried = retried(&router, &endpoints, 40);
+    assert!((1..=20).contains(&retried), "{retried} of 40");
+}
+
+#[test]
+fn a_budget_holds_from_the_reload_on() {
+    let endpoints = [0, 1].map(|_| doing(script::answering_then("", Step::Reset)));
+    let addresses = endpoints.each_ref().map(ScriptedEndpoint::address);
+    let with = |least: i64| {
+        let config = Config::new().set("retry.budget_percent", 0).set("retry.budget_min", least);
+        config.route("a.test", &addresses)
+    };
+    let router = Router::start(&with(1_000));
+    assert_eq!(retried(&router, &endpoints, 10), 10);
+    router.reload(&with(0));
+    eventually("no retry any more", || (retried(&router, &endpoints, 1) == 0).then_some(()));
+    assert_eq!(retried(&router, &endpoints, 10), 0);
 }
 
 #[test]

@@ -115,3 +115,38 @@ async fn a_panic_in_one_request_is_a_500_for_that_one() {
     });
     assert_eq!(response.status(), StatusCode::NO_CONTENT, "the next one is served");
 }
+
+#[tokio::test]
+async fn a_request_of_an_older_version_is_forwarded_as_what_it_was() {
+    let endpoint = Endpoint::start().await;
+    let router = endpoint.router("[headers]\nnode_id = \"seven\"");
+    for (version, via) in [
+        (http::Version::HTTP_10, "1.0 pointsman-seven"),
+        (http::Version::HTTP_11, "1.1 pointsman-seven"),
+    ] {
+        let mut asked = get();
+        *asked.version_mut() = version;
+        let (_, received) = tokio::join!(call(&router, asked), async {
+            let mut received = endpoint.receive().await;
+            let answer = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+            received.answer(answer).await;
+            received
+        });
+        assert_eq!(received.field("via"), Some(via));
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_to_switch_protocols_where_no_connection_could_be_handed_over() {
+    let endpoint = Endpoint::start().await;
+    let router = endpoint.router("");
+    let mut asked = get();
+    asked.headers_mut().insert("connection", HeaderValue::from_static("upgrade"));
+    asked.headers_mut().insert("upgrade", HeaderValue::from_static("websocket"));
+    let (_, received) = tokio::join!(call(&router, asked), async {
+        let mut received = endpoint.receive().await;
+        received.answer(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        received
+    });
+    assert_eq!((received.field("upgrade"), received.field("connection")), (None, None));
+}

@@ -206,6 +206,23 @@ fn an_endpoint_that_leaves_an_expectation_unanswered_is_the_one_to_blame() {
 }
 
 #[test]
+fn a_hint_is_no_leave_to_go_on() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let hint = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+        vec![Step::ReadHead, Step::Send(hint.into()), Step::UntilPeerLeaves]
+    });
+    let router = clocked(&endpoint, &[("request_body_idle", "100ms"), ("attempt_head", "1s")]);
+    let mut client = Connection::open(router.address());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\
+         Expect: 100-continue\r\n\r\n",
+    );
+    let answer = client.answer("POST");
+    assert_eq!((answer.status, answer.code()), (504, Some("upstream-head-timeout")));
+    assert_eq!(answer.interim.len(), 1);
+}
+
+#[test]
 fn a_client_that_was_told_to_continue_and_does_not_is_the_one_to_blame() {
     let endpoint = ScriptedEndpoint::start(|_| {
         let go_on = "HTTP/1.1 100 Continue\r\n\r\n";

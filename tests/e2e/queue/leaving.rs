@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{asking, held, limited, logged, until_queued};
+use super::{asking, held, limited, logged, resetting_after_one, until_queued};
 use crate::harness::wait::eventually;
 use crate::harness::{Connection, Held, Router, get};
 
@@ -143,4 +143,25 @@ fn the_cut_at_the_end_of_a_drain_ends_the_wait() {
         assert!(client.try_answer("GET").map_or(true, |answer| answer.status == 503));
     }
     assert_eq!(endpoint.count(), 1);
+}
+
+#[test]
+fn all_waits_of_a_request_share_the_time_there_is_for_waiting() {
+    let (failing, first_is_told) = resetting_after_one();
+    let (full, _shut) = held("done");
+    let router = Router::start(&limited(1, &[&failing, &full]).set("timeouts.queue", "8s"));
+    let _holding: Vec<_> = (0..2).map(|_| asking(&router, "/holding")).collect();
+    failing.request_head(0);
+    full.request_head(0);
+    let begun = std::time::Instant::now();
+    let mut twice = asking(&router, "/twice");
+    until_queued(&router, 1);
+    // The time itself is the subject: most of it goes by in the first wait.
+    std::thread::sleep(Duration::from_secs(7));
+    first_is_told.open();
+    failing.request_head(1);
+    let answer = twice.answer("GET");
+    assert_eq!((answer.status, answer.code()), (503, Some("endpoints-saturated")));
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(14), "it waited anew: {took:?}");
 }

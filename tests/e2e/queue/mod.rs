@@ -40,6 +40,22 @@ fn one_by_one(count: usize) -> (ScriptedEndpoint, Vec<Gate>) {
     (endpoint, gates)
 }
 
+/// An endpoint that answers its first request once the gate is open, and resets
+/// those that come next.
+fn resetting_after_one() -> (ScriptedEndpoint, Gate) {
+    let gate = Gate::default();
+    let shut = gate.clone();
+    let endpoint = ScriptedEndpoint::start(move |visit| match visit.connection {
+        0 => {
+            let answer = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            let answer = Step::Send(answer.into());
+            vec![Step::ReadHead, Step::WaitFor(shut.clone()), answer, Step::Close]
+        }
+        _ => vec![Step::ReadHead, Step::Reset],
+    });
+    (endpoint, gate)
+}
+
 /// A route for `a.test` whose endpoints take `limit` requests each.
 fn limited(limit: u64, endpoints: &[&ScriptedEndpoint]) -> Config {
     let addresses: Vec<_> = endpoints.iter().map(|endpoint| endpoint.address()).collect();

@@ -1,6 +1,6 @@
 //! Who is next, and at which endpoint.
 
-use super::{asking, held, limited, one_by_one, until_queued};
+use super::{asking, held, limited, one_by_one, resetting_after_one, until_queued};
 use crate::harness::Router;
 
 #[test]
@@ -37,4 +37,28 @@ fn whichever_endpoint_is_free_first_takes_the_next() {
         endpoints[freed].1.open();
         assert_eq!(waiting.answer("GET").text(), ["one", "other"][freed]);
     }
+}
+
+#[test]
+fn whose_attempt_fails_is_not_sent_to_the_end_of_the_line() {
+    let (failing, first_is_told) = resetting_after_one();
+    let (well, gates) = one_by_one(3);
+    let router = Router::start(&limited(1, &[&failing, &well]));
+    let _holding: Vec<_> = (0..2).map(|_| asking(&router, "/holding")).collect();
+    failing.request_head(0);
+    well.request_head(0);
+    let mut earlier = asking(&router, "/earlier");
+    until_queued(&router, 1);
+    let mut later = asking(&router, "/later");
+    until_queued(&router, 2);
+    first_is_told.open();
+    assert_eq!(failing.request_head(1).line(), "GET /earlier HTTP/1.1");
+    until_queued(&router, 2);
+    for (number, path) in ["/earlier", "/later"].into_iter().enumerate() {
+        gates[number].open();
+        let line = well.request_head(number + 1).line().to_owned();
+        assert_eq!(line, format!("GET {path} HTTP/1.1"));
+    }
+    gates[2].open();
+    assert_eq!((earlier.answer("GET").status, later.answer("GET").status), (200, 200));
 }

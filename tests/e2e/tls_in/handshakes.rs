@@ -112,6 +112,37 @@ fn beyond_the_handshakes_that_may_be_under_way_connections_close() {
 }
 
 #[test]
+fn workers_share_the_handshakes_that_may_be_under_way() {
+    let config = Config::new()
+        .set("workers.threads", 2)
+        .set("limits.tls_handshakes", 2)
+        .set("timeouts.tls_handshake", "1h");
+    let site = Site::with(|a| listener_tls(&a.issue(&["a.test"])), config);
+    // The system deals them out among the workers.
+    let half = |_| {
+        let mut client = Connection::open(site.router.address());
+        client.send(b"\x16\x03\x01");
+        client
+    };
+    let clients: Vec<_> = (0..24).map(half).collect();
+    let open = || clients.iter().filter(|client| !client.ended()).count();
+    eventually("all but two to be turned away", || (open() <= 2).then_some(()));
+    assert!(site.count("tls-handshake-failed") >= 22);
+}
+
+#[test]
+fn a_connection_makes_room_before_its_handshake_too() {
+    let config = Config::new()
+        .set("workers.threads", 1)
+        .set("limits.connections", 1)
+        .set("timeouts.tls_handshake", "1h");
+    let site = Site::with(|a| listener_tls(&a.issue(&["a.test"])), config);
+    let mut silent = Connection::open(site.router.address());
+    assert_eq!(get(site.bridge("a.test").address(), "a.test", "/").status, 200);
+    assert_eq!(silent.ending(), (Vec::new(), Fault::Closed));
+}
+
+#[test]
 fn connections_that_say_nothing_take_no_room_from_those_that_do() {
     let config = Config::new()
         .set("workers.threads", 1)
