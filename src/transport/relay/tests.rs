@@ -2,179 +2,18 @@
 //! only when it asked to be woken, and judged against a plain account of what
 //! was sent, taken and lost.
 
-use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
+mod played;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Waker};
 
 use proptest::prelude::*;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::*;
 use crate::sync::Mutex;
 use crate::transport::frames::GOING_AWAY;
-
-/// One end as the world has it.
-#[derive(Default)]
-struct World {
-    /// Sent by the end, and not read yet.
-    sent: VecDeque<u8>,
-    /// It never stops sending.
-    endless: bool,
-    ended: bool,
-    reset: bool,
-    /// Bytes it would still take.
-    room: usize,
-    taken: Vec<u8>,
-    /// It was told that the other end has ended.
-    told: bool,
-    /// To be told takes room, as an alert of TLS does.
-    telling_takes_room: bool,
-    /// What it is given goes as a whole once there is any room, as a record of
-    /// TLS does: what was given first is what goes.
-    takes_records: bool,
-    record: Vec<u8>,
-    wakers: Vec<Waker>,
-}
-
-type Shared = Arc<Mutex<World>>;
-
-struct Played(Shared);
-
-fn wait<T>(world: &mut World, cx: &Context<'_>) -> Poll<T> {
-    world.wakers.push(cx.waker().clone());
-    Poll::Pending
-}
-
-fn lost<T>() -> Poll<io::Result<T>> {
-    Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
-}
-
-impl AsyncRead for Played {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let mut world = self.0.lock();
-        if world.endless {
-            buffer.initialize_unfilled();
-            buffer.advance(buffer.remaining());
-            return Poll::Ready(Ok(()));
-        }
-        if world.sent.is_empty() && !world.ended {
-            return if world.reset { lost() } else { wait(&mut world, cx) };
-        }
-        if world.sent.is_empty() && world.reset {
-            return lost();
-        }
-        let bytes = world.sent.len().min(buffer.remaining());
-        let bytes: Vec<u8> = world.sent.drain(..bytes).collect();
-        buffer.put_slice(&bytes);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Played {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut world = self.0.lock();
-        if world.reset {
-            return lost();
-        }
-        assert!(!world.told, "nothing follows an end");
-        if world.takes_records {
-            if world.record.is_empty() {
-                world.record = bytes.to_vec();
-            }
-            if world.room == 0 {
-                return wait(&mut world, cx);
-            }
-            let record = std::mem::take(&mut world.record);
-            world.room = world.room.saturating_sub(record.len());
-            world.taken.extend_from_slice(&record);
-            return Poll::Ready(Ok(record.len()));
-        }
-        let bytes = &bytes[..bytes.len().min(world.room)];
-        if bytes.is_empty() {
-            return wait(&mut world, cx);
-        }
-        world.room -= bytes.len();
-        world.taken.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut world = self.0.lock();
-        if world.reset {
-            return lost();
-        }
-        if world.telling_takes_room && !world.told {
-            if world.room == 0 {
-                return wait(&mut world, cx);
-            }
-            world.room -= 1;
-        }
-        world.told = true;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Transport for Played {
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut world = self.0.lock();
-        let ready = world.endless || world.ended || world.reset || !world.sent.is_empty();
-        if ready { Poll::Ready(Ok(())) } else { wait(&mut world, cx) }
-    }
-
-    fn is_disturbed(&mut self) -> bool {
-        unreachable!("a tunnel is never idle in a pool")
-    }
-
-    fn departure(&self) -> io::Result<Option<Departure>> {
-        let shared = self.0.clone();
-        Ok(Some(Departure::played(Box::new(move |cx| {
-            let mut world = shared.lock();
-            if world.reset { Poll::Ready(()) } else { wait(&mut world, cx) }
-        }))))
-    }
-
-    fn reset_on_close(&self) {}
-}
-
-/// Whether the task was woken since it was last polled.
-#[derive(Default)]
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Relaxed);
-    }
-}
-
-/// An end with the router's half of it.
-struct Half {
-    stream: Played,
-    inbox: Inbox,
-    outbox: Outbox,
-    departure: Option<Departure>,
-}
-
-impl Half {
-    fn end(&mut self) -> End<'_> {
-        let Self { stream, inbox, outbox, departure } = self;
-        End { stream, inbox, outbox, departure }
-    }
-}
+use played::{Half, Played, Shared, Woken, World};
 
 /// The largest read, and what a growing buffer may have beyond it.
 const HELD_BYTES: usize = 128 << 10;

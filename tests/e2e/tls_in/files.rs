@@ -62,6 +62,37 @@ fn a_secret_that_is_replaced_by_a_renamed_link_is_noticed() {
 }
 
 #[test]
+fn one_bad_pair_among_several_keeps_the_good_ones_as_they_are_too() {
+    let authority = Authority::new();
+    let [one, other, spare] = ["a.test", "b.test", "c.test"].map(|name| authority.issue(&[name]));
+    let both = [&one, &other].map(Pair::toml).join(", ");
+    let endpoint = ScriptedEndpoint::echo("app");
+    let config = Config::new()
+        .listener_with(&format!("tls = {{ certificates = [{both}] }}"))
+        .route("*", &[endpoint.address()]);
+    let site = Site { router: Router::start(&config), authority, endpoint };
+    let shown = || ["a.test", "b.test"].map(|n| certificate_shown(&site, &["-servername", n]));
+    let before = shown();
+    let refusals = || {
+        let said = site.router.stderr();
+        assert!(!said.contains("reloaded"), "{said}");
+        said.matches("is not the key of the certificate in").count()
+    };
+    std::fs::rename(&spare.key, &other.key).expect("a file can be renamed");
+    eventually("the refusal", || (refusals() > 0).then_some(()));
+    let refused = refusals();
+    site.authority.reissue(&one, &["a.test"]);
+    eventually("another refusal", || (refusals() > refused).then_some(()));
+    assert_eq!(shown(), before);
+    assert!(site.router.stderr().contains("listener[0].tls.certificates[1].key"));
+    // Whole again, both are taken up.
+    site.authority.reissue(&other, &["b.test"]);
+    eventually("the new certificates", || {
+        shown().iter().zip(&before).all(|(now, old)| now != old).then_some(())
+    });
+}
+
+#[test]
 fn a_certificate_that_has_expired_or_soon_will_is_a_warning_at_its_key() {
     let authority = Authority::new();
     let expired = authority.issue(&["old.test"]);

@@ -1,144 +1,19 @@
-//! TLS with endpoints: what one must prove, and who the router says it is.
-//!
-//! What is asked of an endpoint is an identity of its own: connections are
-//! pooled by it, so that one that was verified as one thing is never taken for
-//! another. It is told by content, authorities and certificates included, so
-//! that a replaced file is a new identity and a reload that changes nothing
-//! keeps its connections. Sessions are not resumed: every new connection shows
-//! its certificate.
+//! The identities in use, told apart by what they are made of.
 
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Weak};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, Connection,
-    DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::EndpointTlsSettings;
 use crate::sync::Mutex;
 use crate::tls::{FileFault, certificates, identity, provider, roots};
-use crate::transport::{HandshakeError, Records, TlsStream, Transport};
-
-/// TLS with one kind of endpoint.
-#[derive(Debug)]
-pub(crate) struct EndpointTls {
-    id: u64,
-    config: Arc<ClientConfig>,
-    /// The name asked for; the endpoint's address if there is none.
-    name: Option<ServerName<'static>>,
-}
-
-/// Why there is no TLS with an endpoint.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsFailure {
-    /// The endpoint is not who it should be.
-    #[error("{reason}")]
-    Untrusted {
-        /// In what way, without a name or an address.
-        detail: &'static str,
-        /// The same with all that is known of it, for the operator alone.
-        reason: String,
-    },
-    /// It sent an alert.
-    #[error("{0}")]
-    Rejected(String),
-    /// Anything else.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl EndpointTls {
-    /// The number of this identity; not 0, which is no TLS.
-    pub(crate) fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// Does the handshake on `io`, however long it takes.
-    pub(crate) async fn secure(
-        &self,
-        io: Box<dyn Transport>,
-        address: SocketAddr,
-    ) -> Result<Box<dyn Transport>, TlsFailure> {
-        let name = self.name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
-        let tls = ClientConnection::new(self.config.clone(), name)
-            .map_err(|error| TlsFailure::Failed(error.to_string()))?;
-        let mut stream = Box::new(TlsStream::new(io, Connection::Client(tls), Records::default()));
-        poll_fn(|cx| stream.poll_handshake(cx)).await.map_err(explain)?;
-        Ok(stream)
-    }
-}
-
-fn explain(error: HandshakeError) -> TlsFailure {
-    match error {
-        HandshakeError::Tls(Error::InvalidCertificate(why)) => TlsFailure::Untrusted {
-            detail: flaw(&why),
-            reason: format!("the endpoint's certificate is not accepted: {why}"),
-        },
-        HandshakeError::Tls(Error::NoCertificatesPresented) => {
-            let detail = "the endpoint has shown no certificate";
-            TlsFailure::Untrusted { detail, reason: detail.into() }
-        }
-        HandshakeError::Tls(Error::AlertReceived(alert)) => {
-            TlsFailure::Rejected(format!("the endpoint refused the handshake: {alert:?}"))
-        }
-        other => TlsFailure::Failed(other.to_string()),
-    }
-}
-
-/// What is wrong with a certificate, in words that tell clients nothing of the
-/// network behind the router: what is expected, and what is shown instead, are
-/// names and addresses of endpoints.
-fn flaw(why: &CertificateError) -> &'static str {
-    use CertificateError as Flaw;
-    match why {
-        Flaw::Expired | Flaw::ExpiredContext { .. } => "the endpoint's certificate has expired",
-        Flaw::NotValidYet | Flaw::NotValidYetContext { .. } => {
-            "the endpoint's certificate is not valid yet"
-        }
-        Flaw::NotValidForName | Flaw::NotValidForNameContext { .. } => {
-            "the endpoint's certificate is not for the name that is expected of it"
-        }
-        Flaw::UnknownIssuer => {
-            "the endpoint's certificate is not signed by an authority that is trusted"
-        }
-        Flaw::Revoked => "the endpoint's certificate is revoked",
-        _ => "the endpoint's certificate is not accepted",
-    }
-}
-
-/// The alert that ended a connection, and whether it says that the endpoint
-/// did not accept the handshake.
-///
-/// In TLS 1.3 the client is done first: what an endpoint thinks of its
-/// certificate comes after the request has been sent, and before any of it was
-/// looked at (RFC 8446 section 4.4.2.4).
-pub(crate) fn alert(error: &std::io::Error) -> Option<(AlertDescription, bool)> {
-    use AlertDescription as Alert;
-    let error = error.get_ref()?.downcast_ref::<Error>()?;
-    let Error::AlertReceived(alert) = error else { return None };
-    let of_handshake = matches!(
-        alert,
-        Alert::CertificateRequired
-            | Alert::NoCertificate
-            | Alert::BadCertificate
-            | Alert::UnsupportedCertificate
-            | Alert::CertificateRevoked
-            | Alert::CertificateExpired
-            | Alert::CertificateUnknown
-            | Alert::UnknownCA
-            | Alert::AccessDenied
-            | Alert::HandshakeFailure
-    );
-    Some((*alert, of_handshake))
-}
+use crate::upstream::tls::EndpointTls;
+use crate::upstream::tls::verifier::Verifier;
 
 /// What tells identities apart: names, the authorities' certificates (`None`:
 /// the system's), and the chain the router shows.
@@ -244,7 +119,7 @@ impl Identities {
     }
 
     /// The identity of this number, while it is in use.
-    pub(super) fn by_id(&self, id: u64) -> Option<Arc<EndpointTls>> {
+    pub(in crate::upstream) fn by_id(&self, id: u64) -> Option<Arc<EndpointTls>> {
         let known = self.known.lock();
         known.values().filter_map(Weak::upgrade).find(|tls| tls.id == id)
     }
@@ -335,56 +210,6 @@ fn system_roots() -> Arc<RootCertStore> {
         Arc::new(store)
     });
     ROOTS.clone()
-}
-
-/// webpki's verification, for the name that was asked for or for another.
-#[derive(Debug)]
-struct Verifier {
-    /// `None` trusts nobody.
-    chains: Option<Arc<WebPkiServerVerifier>>,
-    expected: Option<ServerName<'static>>,
-}
-
-impl Verifier {
-    fn chains(&self) -> Result<&WebPkiServerVerifier, Error> {
-        self.chains.as_deref().ok_or(CertificateError::UnknownIssuer.into())
-    }
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        asked: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let name = self.expected.as_ref().unwrap_or(asked);
-        self.chains()?.verify_server_cert(leaf, intermediates, name, ocsp, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chains()?.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chains()?.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,89 @@
+//! Why there is no TLS with an endpoint, and what is said of it to whom.
+
+use rustls::{AlertDescription, CertificateError, Error};
+
+use crate::transport::HandshakeError;
+
+/// Why there is no TLS with an endpoint.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsFailure {
+    /// The endpoint is not who it should be.
+    #[error("{reason}")]
+    Untrusted {
+        /// In what way, without a name or an address.
+        detail: &'static str,
+        /// The same with all that is known of it, for the operator alone.
+        reason: String,
+    },
+    /// It sent an alert.
+    #[error("{0}")]
+    Rejected(String),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What a handshake that came to nothing says of the endpoint.
+pub(super) fn explain(error: HandshakeError) -> TlsFailure {
+    match error {
+        HandshakeError::Tls(Error::InvalidCertificate(why)) => TlsFailure::Untrusted {
+            detail: flaw(&why),
+            reason: format!("the endpoint's certificate is not accepted: {why}"),
+        },
+        HandshakeError::Tls(Error::NoCertificatesPresented) => {
+            let detail = "the endpoint has shown no certificate";
+            TlsFailure::Untrusted { detail, reason: detail.into() }
+        }
+        HandshakeError::Tls(Error::AlertReceived(alert)) => {
+            TlsFailure::Rejected(format!("the endpoint refused the handshake: {alert:?}"))
+        }
+        other => TlsFailure::Failed(other.to_string()),
+    }
+}
+
+/// What is wrong with a certificate, in words that tell clients nothing of the
+/// network behind the router: what is expected, and what is shown instead, are
+/// names and addresses of endpoints.
+fn flaw(why: &CertificateError) -> &'static str {
+    use CertificateError as Flaw;
+    match why {
+        Flaw::Expired | Flaw::ExpiredContext { .. } => "the endpoint's certificate has expired",
+        Flaw::NotValidYet | Flaw::NotValidYetContext { .. } => {
+            "the endpoint's certificate is not valid yet"
+        }
+        Flaw::NotValidForName | Flaw::NotValidForNameContext { .. } => {
+            "the endpoint's certificate is not for the name that is expected of it"
+        }
+        Flaw::UnknownIssuer => {
+            "the endpoint's certificate is not signed by an authority that is trusted"
+        }
+        Flaw::Revoked => "the endpoint's certificate is revoked",
+        _ => "the endpoint's certificate is not accepted",
+    }
+}
+
+/// The alert that ended a connection, and whether it says that the endpoint
+/// did not accept the handshake.
+///
+/// In TLS 1.3 the client is done first: what an endpoint thinks of its
+/// certificate comes after the request has been sent, and before any of it was
+/// looked at (RFC 8446 section 4.4.2.4).
+pub(crate) fn alert(error: &std::io::Error) -> Option<(AlertDescription, bool)> {
+    use AlertDescription as Alert;
+    let error = error.get_ref()?.downcast_ref::<Error>()?;
+    let Error::AlertReceived(alert) = error else { return None };
+    let of_handshake = matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::HandshakeFailure
+    );
+    Some((*alert, of_handshake))
+}
