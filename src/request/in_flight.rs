@@ -57,3 +57,24 @@ impl<R> InFlightRecords<R> {
         self.slots.lock().records.iter().flatten().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_places_as_were_ever_in_flight_at_once() {
+        let records = InFlightRecords::default();
+        let kept = records.insert(|slot| slot);
+        for _ in 0..1_000 {
+            let two = [records.insert(|slot| slot), records.insert(|slot| slot)];
+            assert_eq!(records.len(), 3);
+            two.into_iter().for_each(|record| records.remove(*record));
+        }
+        assert_eq!((records.len(), records.slots.lock().records.len()), (1, 3));
+        records.remove(7);
+        records.remove(*kept);
+        records.remove(*kept);
+        assert_eq!((records.len(), records.all().len()), (0, 0), "it is taken out once");
+    }
+}

@@ -140,3 +140,41 @@ impl Pool {
         drop(self.idle.sweep(keep, now.into_std(), usable));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::Metrics;
+    use crate::upstream::Hop;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Whether a connection that was idle for so long is given to such a
+    /// request, where they are kept for `keep`.
+    fn is_given(idle: Duration, reuse: Reuse, keep: Duration) -> bool {
+        let (pool, now) = (Pool::new(10), Instant::now());
+        let address = ([127, 0, 0, 1], 80).into();
+        let (ours, _theirs) = tokio::io::duplex(1);
+        let metrics = Metrics::new(1).worker(0);
+        let seat = pool.make_room();
+        let connection =
+            EndpointConnection::new(Box::new(ours), address, &Hop::PLAIN, metrics, seat);
+        pool.put(Box::new(connection), now);
+        pool.take((address, 0), reuse, keep, now + idle).is_some()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_cannot_be_repeated_takes_only_what_was_just_used() {
+        for (idle, reuse, keep, given) in [
+            (SECOND / 2, Reuse::Fresh, 60 * SECOND, true),
+            (SECOND, Reuse::Fresh, 60 * SECOND, false),
+            (SECOND, Reuse::Any, 60 * SECOND, true),
+            (60 * SECOND, Reuse::Any, 60 * SECOND, false),
+            // Nobody takes what is kept no more.
+            (SECOND / 2, Reuse::Fresh, SECOND / 4, false),
+            (SECOND / 2, Reuse::Any, SECOND / 4, false),
+        ] {
+            assert_eq!(is_given(idle, reuse, keep), given, "{reuse:?} after {idle:?} of {keep:?}");
+        }
+    }
+}

@@ -212,3 +212,19 @@ fn what_finds_no_room_takes_no_request_and_confirms_nothing() {
         }
     });
 }
+
+#[test]
+fn endpoints_that_no_request_has_gone_to_are_counted_too() {
+    let app = ScriptedEndpoint::echo("app");
+    let router = Router::start(&Config::new().route("file.test", &[app.address()]));
+    let other = ScriptedEndpoint::echo("other");
+    assert_eq!(post(&router, "register", &message(&other, &["a.test"])).status, 200);
+    let available = || {
+        let metrics = ask(&router, "/metrics").text();
+        crate::harness::held::sum(&metrics, "pointsman_endpoints{state=\"available\"}")
+    };
+    assert_eq!(available(), 2);
+    let answer = crate::harness::get(router.address(), "a.test", "/");
+    assert_eq!(answer.field("x-endpoint"), "other");
+    assert_eq!(available(), 2, "and once");
+}

@@ -1,8 +1,6 @@
 //! The router's own answers: one for every code that HTTP/1.1 can cause, and
 //! their form (RFC 9209, RFC 9457, RFC 9110 section 12).
 
-use std::net::SocketAddr;
-
 use serde_json::Value;
 
 use crate::harness::absent::UnansweringEndpoint;
@@ -54,14 +52,6 @@ fn an_endpoint_that_refuses() {
     let endpoint = RefusingEndpoint::start();
     let answer = told(&Config::new().route("a.test", &[endpoint.address()]), GET);
     assert_error(&answer, 502, "connect-refused", "connection_refused");
-}
-
-#[test]
-fn an_endpoint_to_which_no_way_leads() {
-    // No system makes a TCP connection to everybody (RFC 1122 section 4.2.3.10).
-    let everybody = SocketAddr::from(([255, 255, 255, 255], 80));
-    let answer = told(&Config::new().route("a.test", &[everybody]), GET);
-    assert_error(&answer, 502, "connect-failed", "destination_ip_unroutable");
 }
 
 #[test]

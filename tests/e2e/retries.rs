@@ -126,6 +126,25 @@ fn a_post_of_which_nothing_was_sent_goes_to_another_endpoint() {
 }
 
 #[test]
+fn nothing_is_sent_where_no_way_leads() {
+    // No system makes a TCP connection to everybody on a network (RFC 1122
+    // section 4.2.3.10).
+    let everybody = SocketAddr::from(([127, 255, 255, 255], 80));
+    let good = ScriptedEndpoint::echo("good");
+    let config =
+        Config::new().route("a.test", &[everybody]).route("b.test", &[everybody, good.address()]);
+    let router = Router::start(&config);
+    let answer = get(router.address(), "a.test", "/");
+    assert_eq!((answer.status, answer.code()), (502, Some("connect-failed")));
+    assert!(answer.field("proxy-status").contains("error=destination_ip_unroutable"));
+    for _ in 0..4 {
+        let mut client = Connection::open(router.address());
+        client.send("POST / HTTP/1.1\r\nHost: b.test\r\nContent-Length: 2\r\n\r\nhi");
+        assert_eq!(client.answer("POST").field("x-endpoint"), "good");
+    }
+}
+
+#[test]
 fn a_large_post_of_which_nothing_was_sent_goes_to_another_endpoint() {
     let bad = RefusingEndpoint::start();
     let good = ScriptedEndpoint::echo("good");

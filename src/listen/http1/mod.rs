@@ -361,8 +361,10 @@ mod tests {
         assert!(matches!(next, Next::Request(_)));
         entry.active();
         entry.idle(std::time::Instant::now());
+        assert!(connection.lock().inbox.bytes.capacity() > 0, "what the request was read into");
         let wait = HeadWait::new(terms(), None);
         let next = next_request(&connection, wait, &entry, terms).await;
         assert!(matches!(next, Next::Closed), "now it is idle");
+        assert_eq!(connection.lock().inbox.bytes.capacity(), 0, "and idle ones hold no memory");
     }
 }

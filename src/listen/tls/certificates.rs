@@ -152,6 +152,19 @@ mod tests {
     }
 
     #[test]
+    fn of_two_for_one_name_the_first_is_shown_that_the_client_can_check() {
+        let all: Vec<_> = [["other.test"], ["a.test"], ["a.test"]].map(|n| certificate(&n)).into();
+        let certificates = Certificates::new(all.clone());
+        let shown = |suiting: &[usize]| {
+            let suits = |one: &Certificate| suiting.iter().any(|i| std::ptr::eq(one, &*all[*i]));
+            certificates.find("a.test", suits)
+        };
+        assert_eq!(shown(&[0, 1, 2]), Some(1));
+        assert_eq!(shown(&[0, 2]), Some(2));
+        assert_eq!(shown(&[0]), Some(1), "one of its name at least");
+    }
+
+    #[test]
     fn a_certificate_is_for_its_names_and_one_label_below_its_wildcards() {
         let certificate = certificate(&["example.com", "*.example.com"]);
         assert!(certificate.covers("example.com") && certificate.covers("a.example.com"));

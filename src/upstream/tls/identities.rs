@@ -213,19 +213,4 @@ fn system_roots() -> Arc<RootCertStore> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_registered_endpoint_has_one_identity_a_name_and_none_without_a_proof() {
-        let identities = Identities::default();
-        let (one, same) =
-            (identities.registered(Some("a.test")), identities.registered(Some("a.test")));
-        assert!(Arc::ptr_eq(&one, &same));
-        assert_ne!(one.id(), identities.registered(Some("b.test")).id());
-        assert_ne!(one.id(), 0, "that is no TLS");
-        // What is no name can be proved by nobody; it is not taken for plain.
-        assert_ne!(identities.registered(Some("not a name")).id(), 0);
-        assert!(Arc::ptr_eq(&identities.by_id(one.id()).unwrap(), &one));
-    }
-}
+mod tests;
