@@ -305,8 +305,7 @@ mod tests {
         let (address, metrics) = (([127, 0, 0, 1], 80).into(), Metrics::new(1).worker(0));
         let taker = Box::new(Taker(Some(room.clone())));
         let seat = Pool::new(1).make_room();
-        let mut connection =
-            EndpointConnection::new(taker, address, &Hop::PLAIN, metrics, seat);
+        let mut connection = EndpointConnection::new(taker, address, &Hop::PLAIN, metrics, seat);
         let endless = Endless(Arc::default());
         let mut body = ReplayBody::new(RequestBody::Source(Box::new(endless)), 0);
         let mut upload = Upload::new(Framing::Chunked);
