@@ -87,3 +87,47 @@ pub(crate) fn alert(error: &std::io::Error) -> Option<(AlertDescription, bool)> 
     );
     Some((*alert, of_handshake))
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::AlertDescription as Alert;
+
+    use super::*;
+
+    #[test]
+    fn only_an_alert_about_who_the_router_is_says_that_nothing_was_done() {
+        // Of any other a request may have been the cause, and not be repeated.
+        let of = |alert| {
+            let error = std::io::Error::other(Error::AlertReceived(alert));
+            super::alert(&error).map(|(_, of_handshake)| of_handshake)
+        };
+        for alert in [
+            Alert::CertificateRequired,
+            Alert::NoCertificate,
+            Alert::BadCertificate,
+            Alert::UnsupportedCertificate,
+            Alert::CertificateRevoked,
+            Alert::CertificateExpired,
+            Alert::CertificateUnknown,
+            Alert::UnknownCA,
+            Alert::AccessDenied,
+            Alert::HandshakeFailure,
+        ] {
+            assert_eq!(of(alert), Some(true), "{alert:?}");
+        }
+        for alert in [
+            Alert::CloseNotify,
+            Alert::UnexpectedMessage,
+            Alert::BadRecordMac,
+            Alert::RecordOverflow,
+            Alert::DecodeError,
+            Alert::DecryptError,
+            Alert::InternalError,
+            Alert::UserCanceled,
+        ] {
+            assert_eq!(of(alert), Some(false), "{alert:?}");
+        }
+        assert!(super::alert(&std::io::ErrorKind::ConnectionReset.into()).is_none());
+        assert!(super::alert(&std::io::Error::other(Error::DecryptError)).is_none());
+    }
+}

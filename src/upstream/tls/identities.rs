@@ -213,4 +213,30 @@ fn system_roots() -> Arc<RootCertStore> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_come_and_go_do_not_pile_up() {
+        let identities = Identities::default();
+        let kept = identities.registered(Some("kept.test"));
+        for n in 0..1_000 {
+            drop(identities.registered(Some(&format!("{n}.test"))));
+        }
+        assert!(identities.known.lock().len() <= 4);
+        assert!(Arc::ptr_eq(&kept, &identities.registered(Some("kept.test"))));
+    }
+
+    #[test]
+    fn a_registered_endpoint_has_one_identity_a_name_and_none_without_a_proof() {
+        let identities = Identities::default();
+        let (one, same) =
+            (identities.registered(Some("a.test")), identities.registered(Some("a.test")));
+        assert!(Arc::ptr_eq(&one, &same));
+        assert_ne!(one.id(), identities.registered(Some("b.test")).id());
+        assert_ne!(one.id(), 0, "that is no TLS");
+        // What is no name can be proved by nobody; it is not taken for plain.
+        assert_ne!(identities.registered(Some("not a name")).id(), 0);
+        assert!(Arc::ptr_eq(&identities.by_id(one.id()).unwrap(), &one));
+    }
+}
