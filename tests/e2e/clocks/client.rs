@@ -83,8 +83,9 @@ fn a_connection_idle_between_requests_is_closed_without_an_answer() {
 fn an_idle_connection_goes_by_the_clock_that_a_reload_brings() {
     let endpoint = ScriptedEndpoint::echo("one");
     let config = |keep_alive: &str| {
-        let config = Config::new().set("timeouts.keep_alive", keep_alive);
-        config.route("a.test", &[endpoint.address()])
+        // No other clock wakes it in time to make it look.
+        let config = Config::new().set("timeouts.response_write_idle", "1h");
+        config.set("timeouts.keep_alive", keep_alive).route("a.test", &[endpoint.address()])
     };
     let router = Router::start(&config("1h"));
     let mut client = Connection::open(router.address());
