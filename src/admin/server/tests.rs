@@ -73,7 +73,9 @@ fn a_silent_connection_is_ended_by_the_head_timeout() {
 
 #[test]
 fn whoever_has_no_whole_request_makes_room_for_others() {
-    let (address, stop, thread) = start(Arc::new(Fixed::default()), None);
+    // No clock ends them before the test gives up.
+    let clocks = Clocks { head: 4 * LONG, lifetime: 4 * LONG, grace: LONG };
+    let (address, stop, thread) = start_with(Arc::new(Fixed::default()), None, clocks);
     let half: &[u8] = b"POST /register HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n[";
     let beginnings = [b"".as_slice(), b"GET /hea", half].into_iter().cycle();
     let holding = beginnings.take(CONNECTIONS).map(|sent| {
