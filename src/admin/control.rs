@@ -1,5 +1,6 @@
 //! What the admin side needs from the router.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::lifecycle::HealthReport;
@@ -43,6 +44,7 @@ pub trait Control: Send + Sync + 'static {
     /// The figures, as OpenMetrics.
     fn metrics_text(&self) -> String;
 
-    /// Begins to drain; once begun, nothing happens.
-    fn drain(&self);
+    /// Begins to drain, as `caller` asked, if that is known; once begun, nothing
+    /// happens.
+    fn drain(&self, caller: Option<SocketAddr>);
 }

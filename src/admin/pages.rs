@@ -1,8 +1,10 @@
 //! The pages, each a short function from [`Control`](super::Control) to an
 //! answer.
 
+use std::net::SocketAddr;
+
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
@@ -48,6 +50,10 @@ const ENDPOINTS: &[&str] = &[
     "POST /drain",
     "GET /openapi.json",
 ];
+
+/// Who sent a request, which carries this as an extension.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller(pub(super) SocketAddr);
 
 /// Every page, behind the guard.
 pub fn router(state: AdminState) -> Router {
@@ -125,8 +131,8 @@ async fn config(State(state): State<AdminState>) -> impl IntoResponse {
     Json(state.control().config())
 }
 
-async fn drain(State(state): State<AdminState>) -> impl IntoResponse {
-    state.control().drain();
+async fn drain(State(state): State<AdminState>, request: Request) -> impl IntoResponse {
+    state.control().drain(request.extensions().get().map(|Caller(address)| *address));
     (StatusCode::ACCEPTED, Json(json!({ "draining": true })))
 }
 

@@ -28,7 +28,7 @@ use crate::lifecycle::{TaskKind, Tasks};
 use crate::telemetry::Seldom;
 
 use super::guard::AdminState;
-use super::pages::router;
+use super::pages::{Caller, router};
 use super::seats::{Asked, Seat, Seats, Told};
 
 #[cfg(test)]
@@ -102,7 +102,8 @@ async fn serve_with(
             () = seats.room(), if newcomer.is_some() => {
                 let Some((stream, peer)) = newcomer.take() else { continue };
                 let seat = seats.seat();
-                let serving = connection(stream, pages.clone(), seat.clone(), end.clone(), clocks);
+                let seated = (seat.clone(), Caller(peer));
+                let serving = connection(stream, pages.clone(), seated, end.clone(), clocks);
                 let listed = tasks.track(TaskKind::AdminConnection, peer.to_string(), serving);
                 seats.take(seat, connections.spawn(listed));
             }
@@ -153,13 +154,13 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     pages: Router,
-    seat: Arc<Seat>,
+    (seat, caller): (Arc<Seat>, Caller),
     mut end: watch::Receiver<bool>,
     clocks: Clocks,
 ) {
     let service = TowerToHyperService::new(tower::service_fn(move |request| {
         let (pages, seat) = (pages.clone(), seat.clone());
-        async move { answer(pages, request, seat).await }
+        async move { answer(pages, request, (seat, caller)).await }
     }));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(clocks.head).max_buf_size(HEAD_BYTES);
@@ -177,10 +178,11 @@ async fn connection(
 async fn answer(
     pages: Router,
     request: hyper::Request<hyper::body::Incoming>,
-    seat: Arc<Seat>,
+    (seat, caller): (Arc<Seat>, Caller),
 ) -> Result<hyper::Response<Told>, Infallible> {
     use tower::ServiceExt;
-    let request: Request = request.map(|body| Body::new(Asked::new(body, seat.clone())));
+    let mut request: Request = request.map(|body| Body::new(Asked::new(body, seat.clone())));
+    request.extensions_mut().insert(caller);
     let response = pages.oneshot(request).await?;
     Ok(response.map(|body| Told::new(body, seat)))
 }

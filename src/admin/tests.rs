@@ -148,7 +148,7 @@ impl Control for Fixed {
         self.figures.clone().unwrap_or_else(real)
     }
 
-    fn drain(&self) {
+    fn drain(&self, _: Option<SocketAddr>) {
         self.drains.fetch_add(1, Ordering::SeqCst);
     }
 }

@@ -1,5 +1,6 @@
 //! The control side: what the admin pages, the signals and the commands ask.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,12 +108,16 @@ impl ControlSide {
         }
     }
 
-    /// The first time drains, the second cuts.
-    pub(crate) fn stop(&self) {
+    /// A first signal drains, another cuts. Where the admin side has asked for
+    /// the drain the first changes nothing: whoever drains and then stops the
+    /// service, as a unit's `ExecStop` or a `preStop` hook does, means one thing.
+    pub(crate) fn stop(&self, signal: &str, again: bool) {
         if self.drain.begin() {
-            tracing::info!("draining");
+            tracing::info!(%signal, "draining; another signal cuts");
+        } else if !again {
+            tracing::info!(%signal, "draining already; another signal cuts");
         } else {
-            tracing::info!("cutting what is left");
+            tracing::info!(%signal, "cutting what is left");
             self.drain.cut();
         }
     }
@@ -226,9 +231,12 @@ impl Control for ControlSide {
         })
     }
 
-    fn drain(&self) {
+    fn drain(&self, caller: Option<SocketAddr>) {
+        let caller = caller.map_or("unknown".into(), |caller| caller.to_string());
         if self.drain.begin() {
-            tracing::info!("draining, as the admin side was asked");
+            tracing::info!(%caller, "draining, as the admin side was asked");
+        } else {
+            tracing::info!(%caller, "draining already; the admin side was asked again");
         }
     }
 }

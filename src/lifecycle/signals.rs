@@ -41,10 +41,12 @@ impl Signals {
     /// Attends to them: SIGTERM and SIGINT drain, a second one cuts; SIGHUP
     /// reloads; SIGUSR1 opens the access log again.
     pub(crate) async fn attend(mut self, control: Arc<ControlSide>) {
+        let mut again = false;
+        let mut stop = |signal| control.stop(signal, std::mem::replace(&mut again, true));
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => control.stop(),
-                _ = self.interrupt.recv() => control.stop(),
+                _ = self.terminate.recv() => stop("SIGTERM"),
+                _ = self.interrupt.recv() => stop("SIGINT"),
                 _ = self.reload.recv() => control.reload(),
                 _ = self.reopen.recv() => control.reopen_log(),
             }

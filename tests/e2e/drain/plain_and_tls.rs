@@ -152,6 +152,29 @@ fn a_drain_by_the_admin_side_is_as_good_as_a_signal(over: Over) {
     assert_eq!(site.router.exit().code(), Some(0));
 }
 
+fn the_first_signal_behind_a_drain_by_the_admin_side_cuts_nothing(over: Over) {
+    let (endpoint, gate) = held();
+    let config = Config::new().set("timeouts.drain", "10m").route("a.test", &[endpoint.address()]);
+    let mut site = Site::start(over, config);
+    let mut served = site.open();
+    served.send(GET);
+    endpoint.request_head(0);
+    let admin = format!("http://{}", site.router.admin());
+    let said = crate::harness::router::run(["drain", "--admin", &admin]);
+    assert!(said.status.success(), "{said:?}");
+    until_draining(&site.router);
+    let says = |text: &str| {
+        eventually(text, || site.router.stderr().contains(text).then_some(()));
+    };
+    says("draining, as the admin side was asked");
+    assert!(site.router.stderr().contains("caller=127.0.0.1:"), "{}", site.router.stderr());
+    site.router.terminate();
+    says("draining already; another signal cuts");
+    gate.open();
+    assert_eq!(served.answer("GET").status, 200);
+    assert_eq!(site.router.exit().code(), Some(0));
+}
+
 fn a_second_signal_cuts_at_once(over: Over) {
     let (endpoint, _gate) = held();
     let config = Config::new().set("timeouts.drain", "10m").route("a.test", &[endpoint.address()]);
@@ -164,6 +187,11 @@ fn a_second_signal_cuts_at_once(over: Over) {
     assert!(site.router.runs());
     site.router.terminate();
     assert_eq!(site.router.exit().code(), Some(0));
+    for line in ["draining; another signal cuts", "cutting what is left"] {
+        let said = || site.router.stderr();
+        let says = || said().contains(&format!("{line} signal=SIGTERM")).then_some(());
+        eventually(line, says);
+    }
 }
 
 macro_rules! suite {
@@ -192,5 +220,6 @@ suite! {
     a_request_without_an_answer_at_the_deadline_is_told_to_try_elsewhere,
     a_response_cut_at_the_deadline_does_not_look_whole_and_the_log_says_why,
     a_drain_by_the_admin_side_is_as_good_as_a_signal,
+    the_first_signal_behind_a_drain_by_the_admin_side_cuts_nothing,
     a_second_signal_cuts_at_once,
 }
