@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::chunk::ChunkLine;
+use super::section::BeforeColon;
 use super::trailers::TrailerReader;
 use super::{FieldLines, Framing, HeadLimits, Refusal, RefusalKind};
 
@@ -16,6 +17,7 @@ pub struct BodyDecoder {
     state: State,
     lines: ChunkLine,
     trailer_limits: HeadLimits,
+    before_colon: BeforeColon,
 }
 
 /// One step of decoding.
@@ -45,16 +47,27 @@ enum State {
 }
 
 impl BodyDecoder {
-    /// A decoder for content framed like this. `trailer_limits` bound the
-    /// trailer section of chunked content.
+    /// A decoder for the content of a request, framed like this.
+    /// `trailer_limits` bound the trailer section of chunked content.
     pub fn new(framing: Framing, trailer_limits: HeadLimits) -> Self {
+        Self::with(framing, trailer_limits, BeforeColon::Refused)
+    }
+
+    /// The same for the content of a response, from whose trailer section
+    /// whitespace before colons is removed, as from its head (RFC 9112 section
+    /// 5.1).
+    pub fn of_response(framing: Framing, trailer_limits: HeadLimits) -> Self {
+        Self::with(framing, trailer_limits, BeforeColon::Removed)
+    }
+
+    fn with(framing: Framing, trailer_limits: HeadLimits, before_colon: BeforeColon) -> Self {
         let state = match framing {
             Framing::None | Framing::Length(0) => State::Done,
             Framing::Length(length) => State::Length(length),
             Framing::Chunked => State::ChunkLine,
             Framing::UntilClose => State::UntilClose,
         };
-        Self { state, lines: ChunkLine::default(), trailer_limits }
+        Self { state, lines: ChunkLine::default(), trailer_limits, before_colon }
     }
 
     /// Takes the next piece from the front of `buf`.
@@ -96,7 +109,7 @@ impl BodyDecoder {
                 }
                 State::ChunkLine => match self.lines.read(buf)? {
                     None => return Ok(Decoded::NeedMore),
-                    Some(0) => self.state = State::Trailers(TrailerReader::default()),
+                    Some(0) => self.state = State::Trailers(TrailerReader::new(self.before_colon)),
                     Some(size) => self.state = State::ChunkData(size),
                 },
                 State::ChunkDataEnd => match &buf[..] {

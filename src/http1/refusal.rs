@@ -64,7 +64,8 @@ pub enum RefusalKind {
     /// RFC 9110 section 5.1: a field name is a token.
     #[error("a field name is not a token")]
     FieldNameNotToken,
-    /// RFC 9112 section 5.1.
+    /// RFC 9112 section 5.1. In a response only before the colon of a field that
+    /// frames it; elsewhere the space is removed.
     #[error("a space stands before the colon of a field line")]
     SpaceBeforeColon,
     /// RFC 9112 section 5.2, and 2.2 for the first line.

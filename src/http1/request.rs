@@ -7,7 +7,7 @@ use http::Method;
 
 use super::meaning::{Expect, Meaning};
 use super::octets::is_token;
-use super::section::{keep_only, parse_section};
+use super::section::{BeforeColon, keep_only, parse_section};
 use super::{FieldLines, Framing, RefusalKind, Version};
 
 /// The longest method taken, in bytes. The longest registered one has 17
@@ -52,8 +52,10 @@ impl ParsedRequest {
         let RequestLine { method, target, version } = line;
         let head_bytes = head.len();
         let mut meaning = Meaning::default();
-        let fields =
-            parse_section(head, fields_start, lines, |name, value| meaning.note(name, value))?;
+        let before_colon = BeforeColon::Refused;
+        let fields = parse_section(head, fields_start, lines, before_colon, |name, value| {
+            meaning.note(name, value)
+        })?;
         meaning.refuse_contradictions(version)?;
         let framing = match (meaning.chunked, meaning.content_length) {
             (true, _) => Framing::Chunked,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use super::meaning::Meaning;
-use super::section::{keep_only, parse_section};
+use super::section::{BeforeColon, keep_only, parse_section};
 use super::{FieldLines, Framing, RefusalKind, Version};
 
 /// A response head as it was received (RFC 9112 section 4).
@@ -43,8 +43,10 @@ impl ParsedResponse {
         let StatusLine { status, reason, version } = line;
         let head_bytes = head.len();
         let mut meaning = Meaning::default();
-        let fields =
-            parse_section(head, fields_start, lines, |name, value| meaning.note(name, value))?;
+        let before_colon = BeforeColon::Removed;
+        let fields = parse_section(head, fields_start, lines, before_colon, |name, value| {
+            meaning.note(name, value)
+        })?;
         meaning.refuse_contradictions(version)?;
         let framing = framing(status, method, &meaning);
         Ok(Self {

@@ -4,10 +4,23 @@ use std::mem;
 use std::ops::Range;
 
 use bytes::{Buf, Bytes};
-use http::header::HeaderName;
+use http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 
 use super::octets::trim;
 use super::{FieldLines, RefusalKind};
+
+/// What becomes of whitespace between a field's name and its colon (RFC 9112
+/// section 5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum BeforeColon {
+    /// It is refused: of requests a server must not take it.
+    #[default]
+    Refused,
+    /// It is left out: from responses a proxy must remove it. Only where the
+    /// field would frame the message it is refused here too: a reader before us
+    /// may not have known the field so, and have ended the message elsewhere.
+    Removed,
+}
 
 /// Reads the field lines of `bytes` from `start` on, which end with an empty
 /// line and went through [`super::scan::LineScan`]. Values are slices of
@@ -16,6 +29,7 @@ pub(super) fn parse_section(
     bytes: &Bytes,
     start: usize,
     lines: usize,
+    before_colon: BeforeColon,
     mut note: impl FnMut(&HeaderName, &[u8]) -> Result<(), RefusalKind>,
 ) -> Result<FieldLines, RefusalKind> {
     let mut fields = FieldLines::of_buffer(bytes.clone(), lines + ADDED_LINES);
@@ -27,7 +41,11 @@ pub(super) fn parse_section(
             break;
         }
         rest = &rest[end + 1..];
-        let (name, value) = field(line).ok_or_else(|| diagnose(line))?;
+        let (name, value) = match (field(line), before_colon) {
+            (Some(read), _) => read,
+            (None, BeforeColon::Removed) => repaired(line).ok_or_else(|| diagnose(line))?,
+            (None, BeforeColon::Refused) => return Err(diagnose(line)),
+        };
         note(&name, value)?;
         fields.append_received(name, place_in(bytes, value));
     }
@@ -46,6 +64,19 @@ fn field(line: &[u8]) -> Option<(HeaderName, &[u8])> {
     // folded line.
     let name = HeaderName::from_bytes(&line[..colon]).ok()?;
     Some((name, trim(&line[colon + 1..])))
+}
+
+/// A line that is a field line but for whitespace before its colon, and that
+/// does not frame its message.
+fn repaired(line: &[u8]) -> Option<(HeaderName, &[u8])> {
+    // A name cannot be seen behind leading whitespace: the line is a folded one.
+    if line.starts_with(b" ") || line.starts_with(b"\t") {
+        return None;
+    }
+    let colon = memchr::memchr(b':', line)?;
+    let name = HeaderName::from_bytes(trim(&line[..colon])).ok()?;
+    let frames = name == CONTENT_LENGTH || name == TRANSFER_ENCODING;
+    (!frames).then(|| (name, trim(&line[colon + 1..])))
 }
 
 /// Takes a head that was read and keeps a part of it. Counting references is
@@ -89,7 +120,16 @@ mod tests {
 
     fn parse(section: &'static str) -> Result<FieldLines, RefusalKind> {
         let lines = section.matches('\n').count() - 1;
-        parse_section(&Bytes::from_static(section.as_bytes()), 0, lines, |_, _| Ok(()))
+        read(section, lines, BeforeColon::Refused)
+    }
+
+    fn read(
+        section: &'static str,
+        lines: usize,
+        before_colon: BeforeColon,
+    ) -> Result<FieldLines, RefusalKind> {
+        let bytes = Bytes::from_static(section.as_bytes());
+        parse_section(&bytes, 0, lines, before_colon, |_, _| Ok(()))
     }
 
     #[test]
@@ -120,9 +160,29 @@ mod tests {
     }
 
     #[test]
+    fn before_a_colon_whitespace_is_removed_if_it_is_to_be_and_nothing_else_is_mended() {
+        let repaired = |section| read(section, 2, BeforeColon::Removed);
+        let fields = repaired("A \t: x y \r\nB: 1\r\n\r\n").unwrap();
+        let lines: Vec<_> = fields.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
+        assert_eq!(lines, [("a", b"x y".as_slice()), ("b", b"1")]);
+        for (section, fault) in [
+            ("Content-Length : 5\r\n\r\n", RefusalKind::SpaceBeforeColon),
+            ("transfer-encoding\t: chunked\r\n\r\n", RefusalKind::SpaceBeforeColon),
+            (" A: 1\r\n\r\n", RefusalKind::FoldedField),
+            ("\t: 1\r\n\r\n", RefusalKind::FoldedField),
+            (": 1\r\n\r\n", RefusalKind::FieldNameEmpty),
+            ("A B : 1\r\n\r\n", RefusalKind::SpaceBeforeColon),
+            ("A B: 1\r\n\r\n", RefusalKind::FieldNameNotToken),
+            ("A \r\n\r\n", RefusalKind::FieldWithoutColon),
+        ] {
+            assert_eq!(repaired(section), Err(fault), "{section:?}");
+        }
+    }
+
+    #[test]
     fn values_share_the_buffer_they_were_read_from() {
         let bytes = Bytes::from_static(b"A: value\r\n\r\n");
-        let fields = parse_section(&bytes, 0, 1, |_, _| Ok(())).unwrap();
+        let fields = parse_section(&bytes, 0, 1, BeforeColon::Refused, |_, _| Ok(())).unwrap();
         assert_eq!(fields.iter().next().unwrap().1.as_bytes().as_ptr(), bytes[3..].as_ptr());
     }
 
@@ -130,7 +190,9 @@ mod tests {
     fn sections_of_any_number_of_lines_are_read() {
         for count in [0, 1, 24, 25, 128, 129, 1000] {
             let section = "a: b\r\n".repeat(count) + "\r\n";
-            let fields = parse_section(&Bytes::from(section), 0, count, |_, _| Ok(())).unwrap();
+            let bytes = Bytes::from(section);
+            let fields = parse_section(&bytes, 0, count, BeforeColon::Refused, |_, _| Ok(()));
+            let fields = fields.unwrap();
             assert_eq!(fields.len(), count);
         }
     }

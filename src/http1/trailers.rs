@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use http::header::{self, HeaderName};
 
 use super::scan::LineScan;
-use super::section::parse_section;
+use super::section::{BeforeColon, parse_section};
 use super::{FieldLines, HeadLimits, RefusalKind};
 
 /// Reads one trailer section (RFC 9112 section 7.1.2), by the same rules as
@@ -12,9 +12,15 @@ use super::{FieldLines, HeadLimits, RefusalKind};
 #[derive(Debug, Default)]
 pub(super) struct TrailerReader {
     scan: LineScan,
+    before_colon: BeforeColon,
 }
 
 impl TrailerReader {
+    /// A reader at the start of a section.
+    pub(super) fn new(before_colon: BeforeColon) -> Self {
+        Self { scan: LineScan::default(), before_colon }
+    }
+
     /// Takes the section with the empty line that ends the body from the front
     /// of `buf`; `None` if more bytes are needed. Lines that may not be
     /// trailers are left out, those that would frame the message are refused.
@@ -35,7 +41,8 @@ impl TrailerReader {
             return Err(RefusalKind::TrailersTooLarge);
         };
         let section = buf.split_to(end).freeze();
-        let mut fields = parse_section(&section, 0, self.scan.lines() - 1, |name, _| {
+        let lines = self.scan.lines() - 1;
+        let mut fields = parse_section(&section, 0, lines, self.before_colon, |name, _| {
             if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
                 return Err(RefusalKind::FramingInTrailers);
             }
@@ -192,6 +199,11 @@ mod tests {
     #[test]
     fn trailer_lines_are_as_strict_as_field_lines() {
         assert_eq!(read("a : 1\r\n\r\n"), Err(RefusalKind::SpaceBeforeColon));
+        let of_response = |section: &str| {
+            TrailerReader::new(BeforeColon::Removed).read(&mut BytesMut::from(section), &LIMITS)
+        };
+        assert!(of_response("a : 1\r\n\r\n").is_ok_and(|fields| fields.is_some()));
+        assert_eq!(of_response("Content-Length : 1\r\n\r\n"), Err(RefusalKind::SpaceBeforeColon));
         assert_eq!(read("a: 1\n\r\n"), Err(RefusalKind::BareLf));
         assert_eq!(read("a: 1\r\n b\r\n\r\n"), Err(RefusalKind::FoldedField));
         assert_eq!(read("a: \0\r\n\r\n"), Err(RefusalKind::ControlByte));

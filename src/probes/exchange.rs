@@ -146,7 +146,7 @@ async fn judge(
     if !check.expect.contains(head.status.as_u16()) {
         return Err(Fault::Status { got: head.status, expected: check.expect.to_string() });
     }
-    let decoder = BodyDecoder::new(head.framing, HEAD);
+    let decoder = BodyDecoder::of_response(head.framing, HEAD);
     let mut content = Content { stream, inbox, decoder, room: BODY_BYTES };
     if let Some(text) = &check.expect_body {
         *doing.lock() = "the content of the answer";

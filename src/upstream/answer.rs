@@ -96,7 +96,7 @@ impl Answer {
         let trailers = HeadLimits { bytes: terms.head.bytes, fields: terms.head.fields };
         let mut answer = Self {
             connection: Some(connection),
-            decoder: BodyDecoder::new(framing, trailers),
+            decoder: BodyDecoder::of_response(framing, trailers),
             keep_alive: head.keep_alive,
             upload,
             body,

@@ -20,7 +20,7 @@ fn a_status_that_was_received_is_told() {
     for (answer, code, status) in [
         (unasked, "upgrade-failed", Some("101")),
         ("HTTP/1.1 404 Not Found\r\nContent-Le", "upstream-reset", Some("404")),
-        ("HTTP/1.1 200 OK\r\nX-A : 1\r\n\r\n", "upstream-protocol-error", Some("200")),
+        ("HTTP/1.1 200 OK\r\nX A: 1\r\n\r\n", "upstream-protocol-error", Some("200")),
         ("HTTP/1.1 103 Early Hints\r\n\r\n", "upstream-reset", None),
         ("HTTP/1.1 20", "upstream-reset", None),
     ] {

@@ -64,6 +64,12 @@ fn responses() -> Vec<(Difference, &'static Method, &'static str)> {
             "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         ),
         (Difference::HigherMinorVersion, get, "HTTP/1.2 200 OK\r\n\r\n"),
+        (Difference::SpacedFraming, get, "HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n"),
+        (
+            Difference::SpacedTrailer,
+            get,
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum : 1\r\n\r\n",
+        ),
     ]
 }
 

@@ -5,7 +5,7 @@ use http::header::CONNECTION;
 use http::{HeaderMap, Method, Uri};
 use pointsman::http1::{
     BodyDecoder, Decoded, FieldLines, Framing, HeadLimits, HeadReader, ParsedRequest,
-    ParsedResponse,
+    ParsedResponse, RefusalKind,
 };
 
 use super::differences::Difference;
@@ -33,7 +33,7 @@ pub(crate) fn read_requests(bytes: &[u8]) -> Reading<Request> {
         let connects = parsed.method == Method::CONNECT;
         let (head, refused) = request(&start[..parsed.head_bytes], parsed);
         let head = (head, behind.or(refused));
-        if !read_content(&mut reading, &mut buf, head, framing) {
+        if !read_content(&mut reading, &mut buf, head, BodyDecoder::new(framing, LIMITS)) {
             return reading;
         }
         behind = behind.or(connects.then_some(Difference::BehindConnect));
@@ -67,7 +67,13 @@ pub(crate) fn read_response(bytes: &[u8], method: &Method) -> Reading<Response> 
         let framing = parsed.framing;
         let (head, refused) = response(&start[..parsed.head_bytes], parsed);
         let head = (head, before.or(refused));
-        read_content(&mut reading, &mut buf, head, framing);
+        // hyper reads a trailer section by the rule of requests.
+        let refusal = content_refusal(buf.clone(), BodyDecoder::new(framing, LIMITS));
+        let spaced = refusal == Some(RefusalKind::SpaceBeforeColon);
+        read_content(&mut reading, &mut buf, head, BodyDecoder::of_response(framing, LIMITS));
+        if let Some(message) = reading.messages.last_mut() {
+            message.content_refused_by_hyper = spaced.then_some(Difference::SpacedTrailer);
+        }
         return reading;
     }
 }
@@ -112,9 +118,8 @@ fn read_content<Head>(
     reading: &mut Reading<Head>,
     buf: &mut BytesMut,
     (head, refused_by_hyper): (Head, Option<Difference>),
-    framing: Framing,
+    mut decoder: BodyDecoder,
 ) -> bool {
-    let mut decoder = BodyDecoder::new(framing, LIMITS);
     let mut data = Vec::new();
     let mut trailers = FieldLines::new();
     let whole = loop {
@@ -130,6 +135,24 @@ fn read_content<Head>(
         }
     };
     let trailers = HeaderMap::from(trailers);
-    reading.messages.push(Message { head, data, trailers, whole, refused_by_hyper });
+    reading.messages.push(Message {
+        head,
+        data,
+        trailers,
+        whole,
+        refused_by_hyper,
+        content_refused_by_hyper: None,
+    });
     whole
+}
+
+/// Why a decoder refuses this content, if it does.
+fn content_refusal(mut buf: BytesMut, mut decoder: BodyDecoder) -> Option<RefusalKind> {
+    loop {
+        match decoder.decode(&mut buf) {
+            Ok(Decoded::Data(_) | Decoded::Trailers(_)) => {}
+            Ok(Decoded::End | Decoded::NeedMore) => return None,
+            Err(refusal) => return Some(refusal.kind),
+        }
+    }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Message<Head> {
     pub(crate) whole: bool,
     /// Why hyper may be expected to refuse this head.
     pub(crate) refused_by_hyper: Option<Difference>,
+    /// Why hyper may be expected to refuse the content behind it.
+    pub(crate) content_refused_by_hyper: Option<Difference>,
 }
 
 /// A request head.

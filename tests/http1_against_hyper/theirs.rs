@@ -56,8 +56,12 @@ pub(crate) async fn read_requests(bytes: &[u8]) -> Reading<Request> {
 pub(crate) async fn read_response(bytes: &[u8], method: &Method) -> Reading<Response> {
     let (mut near, far) = duplex(PIPE_BYTES);
     let exchange = async {
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(far)).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+            // As RFC 9112 section 5.1 wants it of proxies.
+            .allow_spaces_after_header_name_in_responses(true)
+            .handshake(TokioIo::new(far))
+            .await
+            .unwrap();
         let mut request = http::Request::new(Empty::<Bytes>::new());
         *request.method_mut() = method.clone();
         let answer = async {
@@ -101,7 +105,7 @@ async fn with_content<Head>(head: Head, mut body: Incoming) -> Message<Head> {
             },
         }
     };
-    Message { head, data, trailers, whole, refused_by_hyper: None }
+    Message { head, data, trailers, whole, refused_by_hyper: None, content_refused_by_hyper: None }
 }
 
 fn version(version: http::Version) -> Version {

@@ -59,9 +59,8 @@ impl<'a> Wire<'a> {
 
 fn read<Head>(
     wire: &mut Wire<'_>,
-    limits: HeadLimits,
     mut next_head: impl FnMut(&mut BytesMut) -> Result<Option<Head>, RefusalKind>,
-    framing: impl Fn(&Head) -> Framing,
+    content_of: impl Fn(&Head) -> BodyDecoder,
 ) -> Reading<Head> {
     let mut messages = Vec::new();
     let end = 'connection: loop {
@@ -73,7 +72,7 @@ fn read<Head>(
                 Err(kind) => break 'connection Err(kind),
             }
         };
-        let mut decoder = BodyDecoder::new(framing(&head), limits);
+        let mut decoder = content_of(&head);
         messages.push(Message { head, data: vec![], trailers: None, whole: false });
         let Some(message) = messages.last_mut() else { unreachable!() };
         loop {
@@ -103,7 +102,7 @@ pub(crate) fn read_requests(
 ) -> Reading<ParsedRequest> {
     let mut reader = HeadReader::new();
     let next = |buf: &mut BytesMut| reader.request(buf, &limits).map_err(|refusal| refusal.kind);
-    read(&mut Wire::new(bytes, cuts), limits, next, |head| head.framing)
+    read(&mut Wire::new(bytes, cuts), next, |head| BodyDecoder::new(head.framing, limits))
 }
 
 /// Reads answers to requests with `method`.
@@ -116,7 +115,8 @@ pub(crate) fn read_responses(
     let mut reader = HeadReader::new();
     let next =
         |buf: &mut BytesMut| reader.response(buf, &limits, method).map_err(|refusal| refusal.kind);
-    read(&mut Wire::new(bytes, cuts), limits, next, |head| head.framing)
+    let content_of = |head: &ParsedResponse| BodyDecoder::of_response(head.framing, limits);
+    read(&mut Wire::new(bytes, cuts), next, content_of)
 }
 
 /// The framing of content in these pieces.

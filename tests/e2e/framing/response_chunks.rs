@@ -20,6 +20,8 @@ fn chunked_answers_are_put_together_anew() {
         case("an extension", "2;a=\"b\"\r\nhi\r\n0\r\n\r\n", "hi"),
         case("trailers", "2\r\nhi\r\n0\r\nX-B: 1\r\nX-A: 2\r\nX-B: 3\r\n\r\n", "hi")
             .trailing(&[("x-b", "1"), ("x-a", "2"), ("x-b", "3")]),
+        case("space before the colon of a trailer", "2\r\nhi\r\n0\r\nX-A : 1\r\nSet-Cookie : a=b\r\n\r\n", "hi")
+            .trailing(&[("x-a", "1")]),
         case("steering trailers", "2\r\nhi\r\n0\r\nSet-Cookie: a=b\r\nX-A: 2\r\nX-Request-Id: 1\r\n\r\n", "hi")
             .trailing(&[("x-a", "2")]),
         ResponseCase::new(
