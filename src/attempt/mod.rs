@@ -26,7 +26,7 @@ pub use budget::RetryBudget;
 pub use derive::{derive, request_trailers};
 pub use failure::{Exchange, Failure, Progress};
 pub use head::{AttemptHead, AttemptParts};
-pub use planner::{Action, Body, Event, GiveUp, Plan, Planner, Reason, is_idempotent};
+pub use planner::{Action, Body, Event, GiveUp, Past, Plan, Planner, Reason, is_idempotent};
 pub use policy::{Forwarded, HeadPolicy, HeaderEdits, PolicyError};
 #[cfg(feature = "router")]
 pub(crate) use replay::ReplayBody;

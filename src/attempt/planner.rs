@@ -148,32 +148,46 @@ pub enum Reason {
     Deadline,
 }
 
+/// What counts of a request's attempts whatever the endpoints they went to.
+#[derive(Clone, Copy, Debug)]
+pub struct Past {
+    /// Attempts begun.
+    begun: u32,
+    fresh: bool,
+    nothing_ever_sent: bool,
+    waited: bool,
+}
+
+impl Past {
+    /// Of a request that has only come.
+    pub const NONE: Self = Self { begun: 0, fresh: false, nothing_ever_sent: true, waited: false };
+}
+
 /// The state of one request's attempts.
 #[derive(Debug)]
 pub struct Planner {
     plan: Plan,
-    /// Attempts begun.
-    begun: u32,
+    past: Past,
     tried: Tried,
-    fresh: bool,
-    nothing_ever_sent: bool,
     /// The last failure while waiting; a wait happens once.
     waiting: Option<Failure>,
-    waited: bool,
 }
 
 impl Planner {
     /// A planner for one request.
     pub fn new(plan: Plan) -> Self {
-        Self {
-            plan,
-            begun: 0,
-            tried: Tried::new(),
-            fresh: false,
-            nothing_ever_sent: true,
-            waiting: None,
-            waited: false,
-        }
+        Self::resumed(Past::NONE, plan)
+    }
+
+    /// A planner for a request that goes on from other endpoints to these.
+    pub fn resumed(past: Past, plan: Plan) -> Self {
+        Self { plan, past, tried: Tried::new(), waiting: None }
+    }
+
+    /// What a planner for other endpoints goes on with if the attempt that was
+    /// just asked for is not made.
+    pub fn past(&self) -> Past {
+        Past { begun: self.past.begun.saturating_sub(1), ..self.past }
     }
 
     /// The endpoints the next attempt may not go to.
@@ -183,7 +197,7 @@ impl Planner {
 
     /// Attempts begun so far.
     pub fn attempts(&self) -> u32 {
-        self.begun
+        self.past.begun
     }
 
     /// Takes an event at a time and says what to do. `take_retry` is the retry
@@ -210,9 +224,9 @@ impl Planner {
     }
 
     fn note(&mut self, failure: &Failure, endpoint: usize) {
-        self.nothing_ever_sent &= failure.progress() == Progress::NothingSent;
+        self.past.nothing_ever_sent &= failure.progress() == Progress::NothingSent;
         if failure.is_stale_reuse() {
-            self.fresh = true;
+            self.past.fresh = true;
         } else {
             self.tried.insert(endpoint);
         }
@@ -251,7 +265,7 @@ impl Planner {
             Some(Reason::Deadline)
         } else if body == Body::Spent {
             Some(Reason::BodySpent)
-        } else if self.begun >= self.plan.attempts {
+        } else if self.past.begun >= self.plan.attempts {
             Some(Reason::Attempts)
         } else {
             None
@@ -263,10 +277,10 @@ impl Planner {
     fn wait_or_give_up(&mut self, failure: Failure, now_ms: u64) -> Action {
         let (min_ms, max_ms) = self.plan.wait_ms;
         let in_time = self.plan.deadline_ms.is_none_or(|deadline| now_ms + max_ms < deadline);
-        if self.waited || !self.nothing_ever_sent || !in_time {
+        if self.past.waited || !self.past.nothing_ever_sent || !in_time {
             return give_up(Reason::NoEndpointLeft, Some(failure));
         }
-        self.waited = true;
+        self.past.waited = true;
         self.waiting = Some(failure);
         self.tried.clear();
         Action::Wait { min_ms, max_ms }
@@ -276,8 +290,8 @@ impl Planner {
         if self.plan.deadline_ms.is_some_and(|deadline| now_ms >= deadline) {
             return give_up(Reason::Deadline, last);
         }
-        self.begun += 1;
-        Action::Attempt { number: self.begun, fresh: self.fresh }
+        self.past.begun += 1;
+        Action::Attempt { number: self.past.begun, fresh: self.past.fresh }
     }
 }
 

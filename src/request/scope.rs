@@ -99,7 +99,7 @@ impl Scope {
     }
 
     /// From now on it works on this table, where this is its route; whether it
-    /// [might](Self::may_move). Only before anything of it was sent.
+    /// [might](Self::may_move). Only while no attempt of it is under way.
     pub(crate) fn move_to(&self, table: Pinned<Snapshot>, route: RouteId) -> bool {
         let mut live = self.record.live.lock();
         let moved = self.record.tables.move_to(table);

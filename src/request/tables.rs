@@ -8,8 +8,8 @@ use crate::route::Pinned;
 /// has been on stays pinned until its end.
 const MOST_MOVES: usize = 4;
 
-/// The table a request began with and, if it went on to newer ones before
-/// anything of it was sent, those.
+/// The table a request began with and, if it went on to newer ones while it
+/// waited, those.
 pub(super) struct Tables<T> {
     first: Pinned<T>,
     /// Nearly no request ever has any.

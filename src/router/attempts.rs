@@ -64,7 +64,13 @@ pub(super) async fn run(
     {
         return Err(error);
     }
-    let mut wait = endpoints.door().map(|door| let_in(door, worker, scope)).transpose()?;
+    let shared = &worker.shared;
+    // A request that comes here from another table has waited there.
+    let comes_anew = !turn.has_waited();
+    let begun = if comes_anew { scope.started() } else { Instant::now().into_std() };
+    let begun_ms = shared.now_ms(begun);
+    let door = endpoints.door().map(|door| let_in(door, worker, begun_ms));
+    let mut wait = door.transpose()?;
     let terms = Terms {
         timeouts: &route.timeouts,
         head: HeadLimits { bytes: settings.limits.response_head_bytes, fields: RESPONSE_FIELDS },
@@ -72,22 +78,24 @@ pub(super) async fn run(
         deadline,
         metrics: &worker.metrics,
     };
-    let shared = &worker.shared;
     let now_ms = || shared.now_ms(std::time::Instant::now());
     let started_ms = shared.now_ms(scope.started());
-    shared.budget.count_request(worker.index, started_ms);
+    if comes_anew {
+        shared.budget.count_request(worker.index, started_ms);
+    }
     let upgrades = upgrade::asked(head).is_some();
-    let mut planner = Planner::new(Plan {
+    let plan = Plan {
         attempts: settings.retry.attempts,
         endpoints: endpoints.len(),
         // An upgrade may have begun more than an exchange.
         idempotent: is_idempotent(head.method()) && !upgrades,
         deadline_ms: route.timeouts.request.map(|all| started_ms + all.as_millis() as u64),
         wait_ms: WAIT_MS,
-    });
+    };
+    let mut planner = Planner::resumed(turn.past, plan);
     let take_retry = |now_ms| shared.budget.take_retry(now_ms);
     let mut queue = Queue { worker, route, set: endpoints, deadline, head, turn };
-    let mut action = planner.step(Event::Start, started_ms, take_retry);
+    let mut action = planner.step(Event::Start, begun_ms, take_retry);
     let key = affinity::key(&endpoints.choosing().balance, head, settings);
     let kept_with = endpoints.stay_with(head);
     let stay_with = kept_with.map(|kept| kept.index);
@@ -112,7 +120,7 @@ pub(super) async fn run(
                     body.rewind();
                 }
                 let (mut now, now_ms) = if number == 1 {
-                    (scope.started(), started_ms)
+                    (begun, begun_ms)
                 } else {
                     let now = Instant::now().into_std();
                     (now, shared.now_ms(now))
@@ -202,18 +210,13 @@ pub(super) async fn run(
 }
 
 /// Lets a request of a route with an adaptive limit in, or refuses it at once.
-fn let_in<'a>(
-    door: &'a Door,
-    worker: &WorkerRouter,
-    scope: &Scope,
-) -> Result<Wait<'a>, RouterError> {
-    let shared = &worker.shared;
-    let Some(permit) = door.enter(shared.now_ms(scope.started())) else {
+fn let_in<'a>(door: &'a Door, worker: &WorkerRouter, now_ms: u64) -> Result<Wait<'a>, RouterError> {
+    let Some(permit) = door.enter(now_ms) else {
         let detail = "as many requests of this route wait for an answer as its endpoints can take \
                       without making each other slow";
         return Err(RouterError::new(Code::Overloaded, detail));
     };
-    Ok(Wait::new(permit, shared.start))
+    Ok(Wait::new(permit, worker.shared.start))
 }
 
 fn with_attempts(

@@ -5,7 +5,8 @@
 //! relieve them. So where its route has endpoints in a newer table that it knows
 //! nothing of, it goes on there, with its turn and what is left of its time. One
 //! that has tried an endpoint already stays, since what it has tried is counted
-//! by that table; it waits for nobody who is gone.
+//! by that table; it waits for nobody who is gone. Whose attempt met an old
+//! connection has tried no endpoint, and goes with the count of its attempts.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Instant as TokioInstant;
 
-use crate::attempt::Planner;
+use crate::attempt::{Past, Planner};
 use crate::clock::Clock;
 use crate::endpoint::{Asked, Choice, EndpointSet, Entrance, LOOK_AGAIN_MS, Lease, Queued, Ticket};
 use crate::error::{Code, RouterError};
@@ -42,12 +42,19 @@ pub(super) struct Turn {
     ticket: Option<Ticket>,
     /// Where it is to go on instead, after [`Refused::Moved`].
     pub(super) moves_to: Option<(Pinned<Snapshot>, RouteId)>,
+    /// What counts there of its attempts up to here.
+    pub(super) past: Past,
 }
 
 impl Turn {
     /// It has not waited yet, and may for so long.
     pub(super) fn new(patience: Duration) -> Self {
-        Self { patience, ticket: None, moves_to: None }
+        Self { patience, ticket: None, moves_to: None, past: Past::NONE }
+    }
+
+    /// Whether it has waited, at this table or at one before.
+    pub(super) fn has_waited(&self) -> bool {
+        self.ticket.is_some()
     }
 }
 
@@ -144,6 +151,7 @@ impl<'a> Queue<'a> {
                 }
                 if let Some(moves_to) = newer.moves_to() {
                     self.turn.moves_to = Some(moves_to);
+                    self.turn.past = planner.past();
                     return Poll::Ready(Err(Refused::Moved));
                 }
                 if polled.is_ready() {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{asking, held, json as page, limited, logged, one_by_one, until_queued};
 use crate::admin_routes::put;
 use crate::harness::wait::eventually;
-use crate::harness::{Config, Connection, Gate, Router, ScriptedEndpoint};
+use crate::harness::{Config, Connection, Gate, Router, ScriptedEndpoint, Step, script};
 
 #[test]
 fn a_limit_that_is_raised_lets_the_next_in() {
@@ -124,6 +124,64 @@ fn who_waits_goes_on_waiting_where_the_new_endpoint_is_full_too() {
         assert_eq!(client.answer("GET").text(), "full");
     }
     assert_eq!(gone.count(), 1);
+}
+
+#[test]
+fn who_goes_on_waiting_elsewhere_has_what_is_left_of_its_time_there() {
+    let ((gone, _shut), (full, _shut_too)) = (held("gone"), held("full"));
+    let config = |endpoint| {
+        let config = limited(1, &[endpoint]).set("timeouts.queue", "1s");
+        config.route_with("b.test", &[full.address()], "max_requests = 1")
+    };
+    let router = Router::start(&config(&gone));
+    let _holding = asking(&router, "/");
+    gone.request_head(0);
+    let mut other = Connection::open(router.address());
+    other.send("GET / HTTP/1.1\r\nHost: b.test\r\n\r\n");
+    full.request_head(0);
+    let mut waiting = asking(&router, "/waits");
+    until_queued(&router, 1);
+    router.reload(&config(&full));
+    assert_eq!(waiting.answer("GET").code(), Some("endpoints-saturated"));
+    let line = logged(&router, "/waits");
+    let ms = |name: &str| line[name].as_f64().expect("a time");
+    assert!(ms("queue_ms") >= 1_000.0 && ms("queue_ms") <= ms("duration_ms"), "{line}");
+}
+
+#[test]
+fn who_has_sent_its_content_once_goes_to_one_that_is_added_with_all_of_it() {
+    let (died, left) = (Gate::default(), Gate::default());
+    let gates = (died.clone(), left.clone());
+    let full = ScriptedEndpoint::start(move |visit| match (visit.connection, visit.request) {
+        (0, 1) => vec![Step::ReadHead, Step::ReadBody, Step::WaitFor(gates.0.clone()), Step::Reset],
+        (1, 0) => {
+            let answer = Step::Send(script::ok("held").into_bytes());
+            vec![Step::ReadHead, Step::WaitFor(gates.1.clone()), answer]
+        }
+        _ => script::answering(script::ok("done")),
+    });
+    let added = ScriptedEndpoint::echo("added");
+    let config = |endpoints: &[&ScriptedEndpoint]| limited(1, endpoints).set("workers.threads", 1);
+    let router = Router::start(&config(&[&full]));
+    assert_eq!(asking(&router, "/").answer("GET").text(), "done");
+    let mut sender = Connection::open(router.address());
+    sender.send("PUT /sent HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    sender.send("7\r\ncontent\r\n0\r\n\r\n");
+    full.request(1);
+    let mut holding = asking(&router, "/held");
+    until_queued(&router, 1);
+    // The connection dies under the first, and its place goes to the second.
+    died.open();
+    assert_eq!(full.request_head(2).line(), "GET /held HTTP/1.1");
+    until_queued(&router, 1);
+    router.reload(&config(&[&full, &added]));
+    assert_eq!(sender.answer("PUT").field("x-endpoint"), "added");
+    let again = added.request(0);
+    assert_eq!((again.line(), &*again.content), ("PUT /sent HTTP/1.1", &b"content"[..]));
+    left.open();
+    assert_eq!(holding.answer("GET").text(), "held");
+    let line = logged(&router, "/sent");
+    assert_eq!((&line["attempts"], &line["endpoint"]), (&json!(2), &json!(added.address())));
 }
 
 #[test]
