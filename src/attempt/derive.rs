@@ -9,7 +9,7 @@
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE, UPGRADE, VIA};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, MAX_FORWARDS, TE, UPGRADE, VIA};
 
 use crate::attempt::head::{AttemptHead, AttemptParts};
 use crate::attempt::hygiene::{connection_names, ends_here, members, names_nothing_that_passes};
@@ -18,7 +18,7 @@ use crate::attempt::policy::{
 };
 use crate::attempt::upgrade;
 use crate::http1::{FieldLines, Framing, Version, may_trail};
-use crate::request::RequestHead;
+use crate::request::{RequestHead, max_forwards};
 
 /// How many lines the router may add of its own: Host, three X-Forwarded, the
 /// request id, Via, `TE`, `Upgrade`, and the `Connection` of those two.
@@ -126,6 +126,13 @@ fn pass_through(head: &RequestHead, policy: &HeadPolicy, fields: &mut FieldLines
                 false
             }
             "expect" => may_expect(head),
+            "max-forwards" => match max_forwards::one_less(head.method(), value.as_bytes()) {
+                Some(left) => {
+                    fields.append(MAX_FORWARDS, left);
+                    false
+                }
+                None => true,
+            },
             "forwarded" => trusted,
             "x-forwarded-for" => policy.forwarded == Forwarded::Off,
             "x-forwarded-proto" => {

@@ -2,6 +2,8 @@
 //! loops. Pure: a parsed head and the rules in, a frozen head or an error out.
 
 use bytes::{Bytes, BytesMut};
+#[cfg(feature = "router")]
+use http::Method;
 use http::header::{self, HeaderValue};
 
 use crate::attempt::Via;
@@ -9,6 +11,7 @@ use crate::error::{Code, RouterError};
 use crate::http1::{FieldLines, Framing, ParsedRequest, Version};
 use crate::request::head::{ClientInfo, RequestHead, RequestHeadParts};
 use crate::request::host::{RequestHost, same_host};
+use crate::request::max_forwards;
 use crate::request::path::MatchPath;
 use crate::request::target::Target;
 
@@ -26,7 +29,8 @@ pub struct Rules<'a> {
 pub enum Admitted {
     /// One for an app.
     Request(RequestHead),
-    /// `OPTIONS *`, which is about the router itself.
+    /// `OPTIONS *`, which is about the router itself, or one that may go no
+    /// further.
     AboutRouter(RequestHead),
 }
 
@@ -85,7 +89,8 @@ fn check(request: &ParsedRequest, rules: Rules<'_>) -> Result<Checked, RouterErr
         let detail = "the request has passed this router before";
         return Err(RouterError::new(Code::LoopDetected, detail));
     }
-    let about_router = matches!(target, Target::Asterisk { .. });
+    let about_router = matches!(target, Target::Asterisk { .. })
+        || max_forwards::ends_here(&request.method, &request.fields);
     let (target, path) = match target {
         Target::Asterisk { .. } => (Bytes::from_static(b"*"), Bytes::from_static(b"*")),
         Target::Path { path, query, .. } => path_of(request, &path, &query)?,
@@ -111,6 +116,19 @@ fn path_of(
         }
     };
     Ok((forwarded, matched.rewritten().unwrap_or_else(|| path.clone())))
+}
+
+/// The host that a head names without a doubt, admitted or not.
+#[cfg(feature = "router")]
+pub(crate) fn named_host(
+    fields: &FieldLines,
+    method: &Method,
+    target: &Bytes,
+    version: Version,
+) -> Option<RequestHost> {
+    // One that is no target says nothing of the host.
+    let target = Target::parse(method, target).unwrap_or_else(|_| Target::path(None, Bytes::new()));
+    host(fields, &target, version).ok().map(|(host, _)| host)
 }
 
 /// The host to look up and the authority to forward (RFC 9110 section 7.2).

@@ -18,6 +18,7 @@ pub mod id;
 #[cfg(feature = "router")]
 mod in_flight;
 mod interim;
+pub(crate) mod max_forwards;
 mod pace;
 mod path;
 #[cfg(feature = "router")]

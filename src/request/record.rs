@@ -140,7 +140,7 @@ impl Record {
             protocol: live.protocol.as_ref().map(|protocol| text(protocol.as_bytes())),
             client: self.client.peer,
             method: live.subject.method().map(Method::to_string).unwrap_or_default(),
-            host: text(live.subject.host().unwrap_or_default()),
+            host: live.subject.host().unwrap_or_default().into_owned(),
             path: text(live.subject.target().unwrap_or_default()),
             route: self.route(&live).map(|route| route.name.to_string()),
             attempt: live.attempt,
@@ -160,7 +160,7 @@ impl Record {
             kind: TaskKind::Request,
             subject: format!(
                 "{method} {}{}",
-                text(live.subject.host().unwrap_or_default()),
+                live.subject.host().unwrap_or_default().into_owned(),
                 text(path)
             ),
             state: Some(live.phase.as_str()),
@@ -171,6 +171,7 @@ impl Record {
     pub(super) fn access_record<'r>(
         &'r self,
         live: &'r Live,
+        host: Option<&'r str>,
         status: Option<u16>,
         duration: Duration,
     ) -> AccessRecord<'r> {
@@ -179,7 +180,7 @@ impl Record {
             request_id: self.request_id.as_bytes(),
             client: self.client.peer,
             method: live.subject.method().map(|method| method.as_str().as_bytes()),
-            host: live.subject.host(),
+            host: host.map(str::as_bytes),
             target: live.subject.target(),
             version: live.subject.version_text(),
             status,
@@ -205,7 +206,7 @@ impl Record {
             request_id: text(self.request_id.as_bytes()),
             client: self.client.peer,
             method: live.subject.method().map(Method::to_string).unwrap_or_default(),
-            host: text(live.subject.host().unwrap_or_default()),
+            host: live.subject.host().unwrap_or_default().into_owned(),
             path: text(live.subject.target().unwrap_or_default()),
             route: self.route(live).map(|route| Arc::clone(route.name)),
             endpoint: live.endpoint,

@@ -267,7 +267,8 @@ impl Drop for Scope {
         metrics.request_finished(label, status.unwrap_or(0), live.code, duration);
         let log = &record.worker.access_log;
         if log.enabled() {
-            log.write(&record.access_record(&live, status, duration));
+            let host = live.subject.host();
+            log.write(&record.access_record(&live, host.as_deref(), status, duration));
         }
         if let Some(code) = live.code {
             let (worker, error) = (&record.worker, record.recent_error(&live, code, status));

@@ -1,12 +1,14 @@
 //! What is known of a request's head at the stage it has reached.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::Method;
-use http::header::{self, HeaderName};
+use http::header::HeaderName;
 
 use crate::http1::{FieldLines, FieldValue, ParsedRequest, SeenHead, Version};
-use crate::request::RequestHead;
+use crate::request::admission::named_host;
+use crate::request::{RequestHead, Target};
 
 /// As much of a request's head as there is.
 pub(crate) enum Subject {
@@ -55,22 +57,35 @@ impl Subject {
         }
     }
 
+    /// The target from its path on.
     pub(super) fn target(&self) -> Option<&[u8]> {
         match self {
             Self::Nothing => None,
-            Self::Seen(seen) => seen.target.as_deref(),
-            Self::Parsed(parsed) => Some(&parsed.target),
+            Self::Seen(seen) => seen.target.as_deref().map(Target::behind_authority),
+            Self::Parsed(parsed) => Some(Target::behind_authority(&parsed.target)),
             Self::Head(head) => Some(head.target()),
         }
     }
 
-    /// The host, if the head has one.
-    pub(super) fn host(&self) -> Option<&[u8]> {
-        let host = match self {
-            Self::Head(head) => Some(head.host().as_bytes()),
-            _ => self.field(&header::HOST),
+    /// The host as it is looked up, if the head names exactly one.
+    pub(super) fn host(&self) -> Option<Cow<'_, str>> {
+        let named = match self {
+            Self::Nothing => None,
+            Self::Seen(seen) => {
+                let method = seen.method.as_ref().unwrap_or(&Method::GET);
+                let target = seen.target.clone().unwrap_or_default();
+                let is_1_0 = seen.version.as_deref() == Some(Version::Http10.as_str());
+                let version = if is_1_0 { Version::Http10 } else { Version::Http11 };
+                named_host(&seen.fields, method, &target, version)
+            }
+            Self::Parsed(parsed) => {
+                named_host(&parsed.fields, &parsed.method, &parsed.target, parsed.version)
+            }
+            Self::Head(head) => {
+                return Some(head.host().into()).filter(|host: &Cow<'_, str>| !host.is_empty());
+            }
         };
-        host.filter(|host| !host.is_empty())
+        named.map(|host| host.lookup().to_owned().into())
     }
 
     pub(super) fn field(&self, name: &HeaderName) -> Option<&[u8]> {

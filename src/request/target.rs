@@ -65,10 +65,22 @@ impl Target {
         }
     }
 
-    fn path(authority: Option<Authority>, mut path_and_query: Bytes) -> Self {
+    pub(super) fn path(authority: Option<Authority>, mut path_and_query: Bytes) -> Self {
         let end = memchr::memchr(b'?', &path_and_query).unwrap_or(path_and_query.len());
         let query = path_and_query.split_off(end);
         Self::Path { authority, path: path_and_query, query }
+    }
+
+    /// What of a target that was not admitted is told: without the authority it
+    /// may begin with, which may hold a password (RFC 9110 section 4.2.4).
+    #[cfg(feature = "router")]
+    pub(super) fn behind_authority(target: &[u8]) -> &[u8] {
+        let Some(colon) = target.iter().position(|b| matches!(b, b':' | b'/' | b'?')) else {
+            return target;
+        };
+        let Some(rest) = target[colon..].strip_prefix(b"://") else { return target };
+        let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#'));
+        end.map_or(b"/", |end| &rest[end..])
     }
 
     fn absolute(method: &Method, target: &Bytes) -> Option<Self> {
@@ -111,6 +123,23 @@ mod tests {
             authority,
             path: Bytes::from_static(path.as_bytes()),
             query: Bytes::from_static(query.as_bytes()),
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "router")]
+    fn an_authority_is_not_told() {
+        for (target, told) in [
+            ("/a?b", "/a?b"),
+            ("/a://b/c", "/a://b/c"),
+            ("?a://b/c", "?a://b/c"),
+            ("*", "*"),
+            ("h:80", "h:80"),
+            ("http://me:pw@h/a?b", "/a?b"),
+            ("ftp://me:pw@h", "/"),
+            ("http://me:pw@h?b", "?b"),
+        ] {
+            assert_eq!(Target::behind_authority(target.as_bytes()), told.as_bytes(), "{target}");
         }
     }
 

@@ -300,6 +300,26 @@ fn an_expectation_without_content_ends_here() {
 }
 
 #[test]
+fn an_options_goes_as_many_hops_as_it_may_and_is_answered_where_it_ends() {
+    let endpoint = ScriptedEndpoint::echo("one");
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    let mut ask = |method: &str, left: &str| {
+        client.send(format!("{method} / HTTP/1.1\r\nHost: a.test\r\nMax-Forwards: {left}\r\n\r\n"));
+        client.answer(method)
+    };
+    let answer = ask("OPTIONS", "0");
+    assert_eq!((answer.status, answer.field("allow").contains("GET")), (204, true));
+    assert_eq!(endpoint.count(), 0, "RFC 9110 section 7.6.2: MUST NOT be forwarded");
+    for (method, left, passed) in [("OPTIONS", "2", "1"), ("GET", "2", "2"), ("GET", "0", "0")] {
+        let number = endpoint.count();
+        assert_eq!(ask(method, left).status, 200);
+        let seen = endpoint.request(number).fields;
+        assert_eq!(seen.one("max-forwards"), Some(passed), "{method} {left}");
+    }
+}
+
+#[test]
 fn one_routes_edits_are_not_anothers() {
     let endpoint = ScriptedEndpoint::echo("one");
     let addresses = [endpoint.address()];

@@ -2,6 +2,7 @@
 //! request anything but its line.
 
 mod lines;
+mod refused;
 mod sinks;
 
 use std::fs;
