@@ -89,6 +89,13 @@ impl Scope {
         }
     }
 
+    /// Whether its client's connection cannot bring what it was made for any
+    /// more.
+    pub(crate) fn is_on_stale_tls(&self) -> bool {
+        let live = self.record.live.lock();
+        live.tls.as_ref().is_some_and(|tls| self.snapshot().outlived(tls))
+    }
+
     pub(crate) fn set_route(&self, route: RouteId) {
         self.record.live.lock().route = Some(route);
     }

@@ -83,8 +83,11 @@ pub(super) fn error_reply(scope: Scope, error: RouterError) -> Reply {
     });
     scope.refused(&error);
     describe_length(&scope, answer.content_length, &mut answer.fields);
+    // Its client would else go on asking on a connection that is good for
+    // nothing.
+    let stale = error.code == Code::Misdirected && scope.is_on_stale_tls();
     let mut reply = reply(answer.status, answer.fields, answer.content_length, answer.body, scope);
-    reply.close = closes(error.code);
+    reply.close = stale || closes(error.code);
     reply
 }
 

@@ -19,6 +19,7 @@ use crate::router::tls::{TlsFault, TlsState};
 use crate::router::{Served, served};
 use crate::sync::Mutex;
 use crate::telemetry::metrics::{Metrics, RouteLabel};
+use crate::tls::Stamps;
 use crate::upstream::{Hop, RegisteredTls};
 
 /// One route, ready to serve: what is its own, and by [`Deref`] its options.
@@ -58,6 +59,7 @@ pub(crate) struct Snapshot {
     table: Entries,
     pub(crate) via: Option<Via>,
     listeners: ListenersTls,
+    tls_files: Arc<Stamps>,
 }
 
 /// TLS of each listener.
@@ -106,6 +108,7 @@ pub(crate) struct Draft {
     pub(crate) settings: Arc<Settings>,
     pub(crate) via: Option<Via>,
     listeners: ListenersTls,
+    tls_files: Arc<Stamps>,
     pub(super) plain: Arc<Terms>,
     /// How registered endpoints are verified.
     registered_tls: RegisteredTls,
@@ -147,6 +150,7 @@ impl Draft {
                 Some(Via::new(pseudonym, node).ok_or(SnapshotError::Via)?)
             }
         };
+        let tls_files = Arc::new(Stamps::of(&settings));
         let listeners = tls.listeners(&settings)?.into();
         let registered_tls =
             RegisteredTls::read(settings.registry.tls.as_ref()).map_err(TlsFault::from)?;
@@ -165,7 +169,7 @@ impl Draft {
         let plain = Terms::new(&plain, Box::default(), &settings, &via)?;
         drop(met);
         let (plain, routes) = (Arc::new(plain), routes.into());
-        Ok(Self { via, listeners, plain, registered_tls, routes, settings })
+        Ok(Self { via, listeners, tls_files, plain, registered_tls, routes, settings })
     }
 
     /// Makes what live routes are used with from now on so. Whether those in
@@ -187,8 +191,8 @@ impl Draft {
 
     /// The snapshot with these routes, of the file and live.
     pub(crate) fn with(self, table: Entries) -> Snapshot {
-        let Self { settings, via, listeners, plain, routes: of_file, .. } = self;
-        Snapshot { settings, plain, of_file, table, via, listeners }
+        let Self { settings, via, listeners, tls_files, plain, routes: of_file, .. } = self;
+        Snapshot { settings, plain, of_file, table, via, listeners, tls_files }
     }
 }
 
@@ -202,6 +206,7 @@ impl Snapshot {
             table,
             via: self.via.clone(),
             listeners: Arc::clone(&self.listeners),
+            tls_files: Arc::clone(&self.tls_files),
         }
     }
 
@@ -220,9 +225,20 @@ impl Snapshot {
         self.listeners.get(index)?.as_ref()
     }
 
+    /// What the files that TLS is made of were just before they were read.
+    pub(crate) fn tls_files(&self) -> &Arc<Stamps> {
+        &self.tls_files
+    }
+
     /// Whether requests for `host` may come on a client's connection.
     pub(crate) fn takes(&self, tls: &TlsFacts, host: &str) -> bool {
         self.listener_tls(tls.listener()).is_some_and(|now| tls.is_for(host, now))
+    }
+
+    /// Whether no request for the host that a client's connection was made for
+    /// may come on it any more.
+    pub(crate) fn outlived(&self, tls: &TlsFacts) -> bool {
+        self.listener_tls(tls.listener()).is_none_or(|now| tls.is_stale(now))
     }
 
     /// A route by the id this snapshot gave.

@@ -12,7 +12,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 pub(crate) use files::{FileFault, certificates, complaints, identity, ocsp, roots};
 pub(crate) use staple::Staple;
-pub(crate) use watch::watch;
+pub(crate) use watch::{Stamps, watch};
 
 /// aws-lc-rs with its defaults: X25519MLKEM768 first, then X25519 and the
 /// curves of NIST.

@@ -118,8 +118,10 @@ pub(super) const ROWS: &[Entry] = &[
         blame: Blame::Operator,
         title: "App refused TLS with the router",
         cause: "The endpoint ended the handshake with an alert; most often it wants a client \
-                certificate, or another one.",
-        advice: "Check the client certificate set for this route against what the app trusts.",
+                certificate, or another one, or takes no version or cipher suite that the router \
+                has.",
+        advice: "Check the client certificate set for this route against what the app trusts, and \
+                 that the app speaks TLS 1.2 or 1.3.",
         ..UNREACHED
     },
     NO_HEAD,

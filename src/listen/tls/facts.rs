@@ -75,4 +75,10 @@ impl TlsFacts {
         };
         named && Arc::ptr_eq(&self.policy, now.policy_for(Some(host)))
     }
+
+    /// Whether clients of the very host it was made for are asked otherwise
+    /// now, so that no request for it may come any more.
+    pub(crate) fn is_stale(&self, now: &ListenerTls) -> bool {
+        !Arc::ptr_eq(&self.policy, now.policy_for(self.server_name.as_deref()))
+    }
 }

@@ -104,6 +104,25 @@ fn a_certificate_is_added_without_a_restart() {
 }
 
 #[test]
+fn a_file_that_is_replaced_as_soon_as_it_was_read_is_noticed() {
+    let authority = Authority::new();
+    let endpoint = ScriptedEndpoint::echo("app");
+    let with = |pair: &Pair| {
+        Config::new().listener_with(&listener_tls(pair)).route("*", &[endpoint.address()])
+    };
+    let router = Router::start(&with(&authority.issue(&["a.test"])));
+    let bridge = |name: &str| Bridge::to(router.address(), &authority, name);
+    let second = authority.issue(&["b.test"]);
+    // Without a word to reload, which could have them read twice.
+    std::fs::write(router.config_file(), with(&second).text()).expect("it can be written");
+    let (b, c) = (bridge("b.test"), bridge("c.test"));
+    eventually("the other files to be read", || try_get(b.address(), "b.test", "/"));
+    // Before anyone has looked at them again.
+    authority.reissue(&second, &["c.test"]);
+    eventually("what stands in them now", || try_get(c.address(), "c.test", "/"));
+}
+
+#[test]
 fn check_reads_the_files_and_shows_the_line_that_names_a_bad_one() {
     let authority = Authority::new();
     let [one, other] = [authority.issue(&["a.test"]), authority.issue(&["b.test"])];

@@ -6,6 +6,7 @@ use std::io::Write;
 use super::{Site, s_client_command, text};
 use crate::harness::tls::{Authority, Bridge, Pair};
 use crate::harness::wait::eventually;
+use crate::harness::wire::Fault;
 use crate::harness::{Config, Connection, Router, ScriptedEndpoint, get, try_get};
 
 /// A policy of its own for `b.test`, which the listener does not have.
@@ -56,12 +57,27 @@ fn a_connection_from_before_clients_had_to_show_certificates_is_misdirected() {
     let mut client = Connection::open(bridge.address());
     let mut ask = || {
         client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
-        client.answer("GET").status
+        client.answer("GET")
     };
-    assert_eq!(ask(), 200);
+    assert_eq!(ask().status, 200);
     let ca = authority.ca();
     router.reload(&with(&format!(", client_auth = \"require\", client_ca = {ca:?}")));
-    eventually("the reload", || (ask() == 421).then_some(()));
+    let refused = eventually("the reload", || Some(ask()).filter(|answer| answer.status == 421));
+    assert_eq!(refused.field("connection"), "close", "it is good for nothing any more");
+    assert_eq!(client.ending().1, Fault::Closed);
+}
+
+#[test]
+fn a_connection_that_is_asked_for_another_host_goes_on_with_its_own() {
+    let site = Site::with(only_b_asks, Config::new());
+    let bridge = site.bridge("a.test");
+    let mut client = Connection::open(bridge.address());
+    for (host, status) in
+        [("a.test", 200), ("secret.test", 421), ("other.test", 421), ("b.test", 200)]
+    {
+        client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(client.answer("GET").status, status, "{host}");
+    }
 }
 
 /// `client_auth = mode` with the authority's own certificates.
