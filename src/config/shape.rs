@@ -159,6 +159,23 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_file_names_every_key() {
+        let text = include_str!("../../deploy/pointsman.toml");
+        let is_of_a_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let names = |key: &str| {
+            text.match_indices(key).any(|(at, _)| {
+                let before = text.as_bytes()[..at].last().is_none_or(|byte| !is_of_a_word(*byte));
+                let rest = text[at + key.len()..].trim_start();
+                before && (rest.starts_with('=') || rest.starts_with(']'))
+            })
+        };
+        for shape in ALL {
+            let missing: Vec<_> = shape.keys.iter().filter(|key| !names(key)).collect();
+            assert!(missing.is_empty(), "{:?} of {:?}", missing, shape.name);
+        }
+    }
+
+    #[test]
     fn a_routes_clocks_are_the_ones_from_queue_to_tunnel_idle_and_the_request_body_ones() {
         let queue = TIMEOUTS.keys.iter().position(|key| *key == "queue").unwrap();
         let tunnel = TIMEOUTS.keys.iter().position(|key| *key == "tunnel_idle").unwrap();
