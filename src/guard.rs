@@ -22,6 +22,8 @@ pub(crate) enum Guard {
     KeepAlive,
     /// Who leaves while it waits for an endpoint leaves its place in line.
     Place,
+    /// A drain cuts what is left when its time is over.
+    DrainEnd,
 }
 
 /// Whether `guard` is in its place: always, but for a test build.
@@ -43,6 +45,7 @@ pub(crate) fn is_on(guard: Guard) -> bool {
         Guard::ProbeEnd => "probe-end",
         Guard::KeepAlive => "keep-alive",
         Guard::Place => "place",
+        Guard::DrainEnd => "drain-end",
     };
     let read = || std::env::var("POINTSMAN_UNGUARDED").unwrap_or_default();
     TAKEN_OUT.get_or_init(read) != name

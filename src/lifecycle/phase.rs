@@ -8,6 +8,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::guard::{self, Guard};
+
+/// How long a drain without its guard waits: a year.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Where in its life the router is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
@@ -64,6 +69,7 @@ impl Drain {
         if tokio::time::timeout(delay, cut).await.is_ok() {
             return;
         }
+        let patience = if guard::is_on(Guard::DrainEnd) { patience } else { NEVER };
         let cut_at = Instant::now() + patience;
         self.advance(Phase::Closing { cut_at });
         let cut = phase.wait_for(|phase| *phase == Phase::Cut);

@@ -5,7 +5,8 @@
 //!
 //! Here a request is a value that its client's connection owns: when that ends,
 //! everything done for it is dropped. What has to be right is that a departure
-//! is noticed, whatever the client leaves unread (`Guard::Departure`).
+//! is noticed, whatever the client leaves unread (`Guard::Departure`), and that
+//! a drain has an end (`Guard::DrainEnd`).
 
 use std::time::{Duration, Instant};
 
@@ -89,4 +90,18 @@ fn without_the_guard_every_one_of_them_is_orphaned() {
     let clients = crowd(&build, &endpoint);
     let left = leave(&build, clients, &rest);
     assert_eq!((left.requests, left.leases), (CROWD as u64, CROWD as u64), "{left:?}");
+}
+
+#[test]
+fn without_the_guard_shutdown_waits_for_them() {
+    let endpoint = hanging();
+    let mut build = Build::without("drain-end", &config(&endpoint));
+    let _clients = crowd(&build, &endpoint);
+    build.router.terminate();
+    // Many times what the drain may take.
+    std::thread::sleep(build.patience);
+    assert!(build.router.runs(), "it waits for all of them");
+    assert_eq!(Held::by(&build.router).requests, CROWD as u64);
+    build.router.terminate();
+    assert_eq!(build.router.exit().code(), Some(0), "a second signal is another guard's");
 }

@@ -83,8 +83,11 @@ fn a_connection_idle_between_requests_is_closed_without_an_answer() {
 fn an_idle_connection_goes_by_the_clock_that_a_reload_brings() {
     let endpoint = ScriptedEndpoint::echo("one");
     let config = |keep_alive: &str| {
-        // No other clock wakes it in time to make it look.
-        let config = Config::new().set("timeouts.response_write_idle", "1h");
+        // No other clock wakes it in time to make it look, nor does that of the
+        // endpoint's connection, which its task has waited for.
+        let config = Config::new()
+            .set("timeouts.response_write_idle", "1h")
+            .set("timeouts.attempt_head", "1h");
         config.set("timeouts.keep_alive", keep_alive).route("a.test", &[endpoint.address()])
     };
     let router = Router::start(&config("1h"));
