@@ -26,6 +26,21 @@ pub(super) fn normalise_prefix(text: &str) -> Result<String, Fault> {
     }
 }
 
+/// A warning for a prefix that is written as a pattern of another router: here
+/// `*` and `:id` stand for themselves, and what is below a prefix is its anyway.
+pub(super) fn pattern_warning(prefix: &str) -> Option<Fault> {
+    let is_pattern = |segment: &str| segment.contains('*') || segment.starts_with(':');
+    let plain: Vec<_> = prefix.split('/').take_while(|segment| !is_pattern(segment)).collect();
+    let plain = match plain.join("/") {
+        all if all == prefix => return None,
+        root if root.is_empty() => "/".to_owned(),
+        above => above,
+    };
+    let fault =
+        Fault::new(format!("{} is matched letter by letter, not as a pattern", quoted(prefix)));
+    Some(fault.help(format!("write {} for all that is below it", quoted(&plain))))
+}
+
 /// A path with its unreserved characters decoded.
 pub(super) fn check_path(text: &str) -> Result<String, Fault> {
     let shown = quoted(text);

@@ -9,7 +9,7 @@ use super::health_check::health_check;
 use super::host::normalise_host;
 use super::item::{Item, Section};
 use super::limits::QUEUE_REQUESTS;
-use super::path::normalise_prefix;
+use super::path::{normalise_prefix, pattern_warning};
 use super::settings::{Balance, EndpointSettings, HeaderSettings, OutlierSettings};
 use super::settings::{RouteSettings, Timeouts, ZoneSettings};
 use super::shape::{ENDPOINT, ROUTE_TIMEOUTS, STICKY};
@@ -77,6 +77,11 @@ fn route(
         Some(item) => item.read(findings, normalise_prefix),
         None => Some("/".to_owned()),
     };
+    if let (Some(item), Some(path)) = (section.item("path"), &path)
+        && let Some(warning) = pattern_warning(path)
+    {
+        findings.warn(&item.place, warning);
+    }
     let endpoints = endpoints(section, max_requests(section, findings), findings);
     let queue_requests =
         section.item("queue_requests").and_then(|item| item.number(QUEUE_REQUESTS, findings));

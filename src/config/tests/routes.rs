@@ -262,3 +262,30 @@ fn a_cookies_secret_is_one_or_several_the_newest_first() {
         ),
     ]);
 }
+
+#[test]
+fn a_path_written_as_a_pattern_of_another_router_is_a_warning() {
+    let warnings = |path: &str| {
+        let text = format!(
+            "[[listener]]\naddress = \"127.0.0.1:80\"\n[[route]]\nhost = \"a.example\"\n\
+             path = \"{path}\"\nendpoints = []\n"
+        );
+        let (settings, warnings) = crate::config::read(&text, "p").unwrap();
+        assert_eq!(settings.routes[0].path, path, "it is taken as it stands");
+        warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let warning = |path: &str, plain: &str| {
+        format!(
+            "p:5:8: route[0].path: {path:?} is matched letter by letter, not as a pattern; write \
+             {plain:?} for all that is below it"
+        )
+    };
+    for (path, plain) in
+        [("/api/*", "/api"), ("/*", "/"), ("/api*/x", "/"), ("/a/:id/b", "/a"), ("/(.*)", "/")]
+    {
+        assert_eq!(warnings(path), [warning(path, plain)]);
+    }
+    for plain in ["/", "/a:b", "/a/b.c", "/a/b(1)"] {
+        assert_eq!(warnings(plain), [""; 0], "{plain}");
+    }
+}
