@@ -71,6 +71,9 @@ pub struct Resolution {
     next_at_ms: u64,
     /// Since when there has been no good answer, and the latest reason.
     fault: Option<(u64, NameFault)>,
+    /// Since when the name is said to have no address, whatever failed between:
+    /// a failure says nothing of it.
+    nothing_since_ms: Option<u64>,
     /// Tries in a row without addresses.
     failures: u32,
 }
@@ -126,13 +129,13 @@ impl Resolution {
                 changed |= set(&mut self.v6, answer.v6);
                 self.resolved_at_ms = Some(now_ms);
                 self.fault = None;
+                self.nothing_since_ms = None;
                 self.failures = 0;
                 (changed, ttl.clamp(terms.min_ttl, terms.max_ttl.max(terms.min_ttl)))
             }
             Verdict::Nothing(fault) => (self.nothing(fault, terms, now_ms), self.retry(terms)),
             Verdict::Failed(fault) => {
-                let since_ms = self.fault.as_ref().map_or(now_ms, |(since_ms, _)| *since_ms);
-                self.fault = Some((since_ms, fault));
+                self.fails(fault, now_ms);
                 (false, self.retry(terms))
             }
         };
@@ -142,8 +145,8 @@ impl Resolution {
 
     /// The name has no address; whether that takes away those it had.
     fn nothing(&mut self, fault: NameFault, terms: &NameTerms, now_ms: u64) -> bool {
-        let since_ms = self.fault.as_ref().map_or(now_ms, |(since_ms, _)| *since_ms);
-        self.fault = Some((since_ms, fault));
+        self.fails(fault, now_ms);
+        let since_ms = *self.nothing_since_ms.get_or_insert(now_ms);
         let holds = now_ms.saturating_sub(since_ms) >= ms(terms.negative_hold);
         let had_any = self.addresses().next().is_some();
         if holds {
@@ -152,6 +155,11 @@ impl Resolution {
             self.resolved_at_ms = None;
         }
         holds && had_any
+    }
+
+    fn fails(&mut self, fault: NameFault, now_ms: u64) {
+        let since_ms = self.fault.as_ref().map_or(now_ms, |(since_ms, _)| *since_ms);
+        self.fault = Some((since_ms, fault));
     }
 
     fn retry(&mut self, terms: &NameTerms) -> Duration {
@@ -295,6 +303,24 @@ mod tests {
         assert_eq!((resolution.state(), resolution.resolved_at_ms()), ("unresolved", None));
         assert!(!resolution.observe(nothing, &TERMS, 50_000).changed);
         assert!(resolution.observe(v4(&[1], S), &TERMS, 60_000).changed);
+    }
+
+    #[test]
+    fn a_resolver_that_failed_for_long_has_not_said_for_long_that_there_is_nothing() {
+        let mut resolution = Resolution::default();
+        resolution.observe(v4(&[1], S), &TERMS, 0);
+        let silent = || both(FamilyAnswer::TimedOut);
+        let nothing = || both(FamilyAnswer::Nothing);
+        resolution.observe(silent(), &TERMS, 10_000);
+        assert!(!resolution.observe(nothing(), &TERMS, 100_000).changed);
+        assert_eq!(known(&resolution), [ip(1)]);
+        assert_eq!(resolution.fault().unwrap().0, 10_000);
+        // What fails between says nothing; what answers ends it.
+        resolution.observe(silent(), &TERMS, 120_000);
+        assert!(resolution.observe(nothing(), &TERMS, 130_000).changed);
+        resolution.observe(v4(&[1], S), &TERMS, 140_000);
+        assert!(!resolution.observe(nothing(), &TERMS, 150_000).changed);
+        assert_eq!(known(&resolution), [ip(1)]);
     }
 
     #[test]
