@@ -7,6 +7,8 @@ use super::findings::{Fault, Findings, quoted};
 use super::item::{Item, Section};
 use super::settings::{Forwarded, ForwardedClientCert, HeaderEdits, HeaderSettings};
 use super::shape::HEADER_EDITS;
+use crate::attempt::HeadPolicy;
+use crate::respond::fields::ResponsePolicy;
 
 /// The longest pseudonym or node name; they travel with every request.
 const LONGEST_NAME: usize = 64;
@@ -49,10 +51,36 @@ pub(super) fn headers(section: Option<Section<'_>>, findings: &mut Findings<'_>)
     headers
 }
 
+/// Which heads are edited, under these settings.
+#[derive(Clone, Copy)]
+pub(super) enum Edited<'a> {
+    Requests(&'a HeaderSettings),
+    Responses(&'a HeaderSettings),
+}
+
+impl Edited<'_> {
+    /// Whether the router, when it runs, will make these edits.
+    fn takes(self, edits: HeaderEdits) -> bool {
+        match self {
+            Self::Requests(HeaderSettings { forwarded, request_id, .. }) => {
+                HeadPolicy::new(*forwarded, request_id.clone(), None, edits).is_ok()
+            }
+            Self::Responses(HeaderSettings { request_id, .. }) => {
+                ResponsePolicy::new(request_id.clone(), edits).is_ok()
+            }
+        }
+    }
+
+    fn request_id(&self) -> &HeaderName {
+        let (Self::Requests(headers) | Self::Responses(headers)) = self;
+        &headers.request_id
+    }
+}
+
 /// Reads `request_headers` or `response_headers` of a route.
 pub(super) fn edits(
     item: Option<Item<'_>>,
-    request_id: &HeaderName,
+    edited: Edited<'_>,
     findings: &mut Findings<'_>,
 ) -> HeaderEdits {
     let mut edits = HeaderEdits::default();
@@ -61,7 +89,7 @@ pub(super) fn edits(
     };
     let pairs = section.item("set").and_then(|item| item.pairs(findings)).unwrap_or_default();
     for (key, place, value) in pairs {
-        let name = editable(key, request_id);
+        let name = settable(key, edited);
         let value = value.read(findings, field_value);
         let twice = |name: &HeaderName| edits.set.iter().any(|(other, _)| other == name);
         match name {
@@ -74,22 +102,35 @@ pub(super) fn edits(
     }
     let names = section.item("remove").and_then(|item| item.elements(findings)).unwrap_or_default();
     edits.remove =
-        names.iter().filter_map(|item| item.read(findings, |n| editable(n, request_id))).collect();
+        names.iter().filter_map(|item| item.read(findings, |n| removable(n, edited))).collect();
     edits
 }
 
-/// A field name that a route may set or remove.
-fn editable(text: &str, request_id: &HeaderName) -> Result<HeaderName, Fault> {
-    let name = field_name(text)?;
-    let controlled = if name == request_id {
-        Some("the request id is kept by the router; see [headers] request_id")
-    } else {
-        controlled(&name)
-    };
-    match controlled {
-        Some(why) => Err(Fault::new(format!("{name} cannot be set or removed: {why}"))),
-        None => Ok(name),
+/// A field name that a route may set.
+fn settable(text: &str, edited: Edited<'_>) -> Result<HeaderName, Fault> {
+    let name = removable(text, edited)?;
+    let set = vec![(name.clone(), HeaderValue::from_static(""))];
+    if !edited.takes(HeaderEdits { set, ..HeaderEdits::default() }) {
+        let why = "servers that fold names take it for a field that the router vouches for";
+        return Err(Fault::new(format!("{name} cannot be set: {why}")));
     }
+    Ok(name)
+}
+
+/// A field name that a route may remove.
+fn removable(text: &str, edited: Edited<'_>) -> Result<HeaderName, Fault> {
+    let name = field_name(text)?;
+    let remove = vec![name.clone()];
+    let why = if name == edited.request_id() {
+        "the request id is kept by the router; see [headers] request_id"
+    } else if let Some(why) = controlled(&name) {
+        why
+    } else if !edited.takes(HeaderEdits { remove, ..HeaderEdits::default() }) {
+        "the router acts on it"
+    } else {
+        return Ok(name);
+    };
+    Err(Fault::new(format!("{name} cannot be set or removed: {why}")))
 }
 
 /// Why a field is the router's own, if it is.
@@ -98,9 +139,15 @@ fn controlled(name: &HeaderName) -> Option<&'static str> {
     match name.as_str() {
         "host" => Some("the client's Host goes to the endpoint unchanged"),
         "content-length" | "transfer-encoding" => Some("the router itself frames every message"),
-        "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "upgrade" => {
-            Some(CONNECTION)
-        }
+        "connection"
+        | "keep-alive"
+        | "proxy-connection"
+        | "te"
+        | "trailer"
+        | "upgrade"
+        | "http2-settings"
+        | "proxy-authenticate"
+        | "proxy-authorization" => Some(CONNECTION),
         "via" => Some("the router writes it; see [headers] via"),
         "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host" => {
             Some("the router writes it; see [headers] forwarded")
@@ -119,11 +166,13 @@ fn field_name(text: &str) -> Result<HeaderName, Fault> {
     })
 }
 
-/// The request id's field name: one that no other part of the router writes.
+/// The request id's field name: one that means nothing else.
 fn request_id_name(text: &str) -> Result<HeaderName, Fault> {
     let name = field_name(text)?;
-    let own = controlled(&name).is_some() || name == header::DATE || name == header::SERVER;
-    if own {
+    let (forwarded, edits) = (Forwarded::Append, HeaderEdits::default());
+    let refused = HeadPolicy::new(forwarded, name.clone(), None, edits).is_err();
+    // Every error answer of the router's own has that one.
+    if refused || name == header::SERVER {
         return Err(Fault::new(format!("{name} cannot carry the request id"))
             .help("the default is \"x-request-id\""));
     }

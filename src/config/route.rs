@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::address::endpoint_address;
 use super::findings::{Fault, Findings, quoted};
-use super::headers::edits;
+use super::headers::{Edited, edits};
 use super::health_check::health_check;
 use super::host::normalise_host;
 use super::item::{Item, Section};
@@ -95,9 +95,10 @@ fn route(
     let sticky = table.and_then(|table| sticky(&table, of, findings));
     let table = section.item("timeouts").and_then(|i| i.section(&ROUTE_TIMEOUTS, findings));
     let timeouts = timeouts::of_route(section, table, inherited.timeouts, findings);
-    let request_id = &inherited.headers.request_id;
-    let request_headers = edits(section.item("request_headers"), request_id, findings);
-    let response_headers = edits(section.item("response_headers"), request_id, findings);
+    let item = section.item("request_headers");
+    let request_headers = edits(item, Edited::Requests(inherited.headers), findings);
+    let item = section.item("response_headers");
+    let response_headers = edits(item, Edited::Responses(inherited.headers), findings);
     let metrics = section.item("metrics").and_then(|item| item.flag(findings));
     let health_check = section.item("health_check").and_then(|i| health_check(&i, findings));
     Some(RouteSettings {

@@ -62,6 +62,16 @@ request_id = "Date""#,
         ),
         (
             r#"[headers]
+request_id = "authorization""#,
+            r#"p:3:14: headers.request_id: authorization cannot carry the request id; the default is "x-request-id""#,
+        ),
+        (
+            r#"[headers]
+request_id = "Server""#,
+            r#"p:3:14: headers.request_id: server cannot carry the request id; the default is "x-request-id""#,
+        ),
+        (
+            r#"[headers]
 via = "a b""#,
             r#"p:3:7: headers.via: "a b" is not a token; use 1 to 64 letters, digits, "-", "." or "_""#,
         ),
@@ -152,6 +162,9 @@ fn fields_of_the_router_itself_can_be_neither_set_nor_removed() {
         ("Trailer", "it belongs to one connection, and the router manages those"),
         ("Upgrade", "it belongs to one connection, and the router manages those"),
         ("Proxy-Connection", "it belongs to one connection, and the router manages those"),
+        ("HTTP2-Settings", "it belongs to one connection, and the router manages those"),
+        ("Proxy-Authenticate", "it belongs to one connection, and the router manages those"),
+        ("Proxy-Authorization", "it belongs to one connection, and the router manages those"),
         ("Via", "the router writes it; see [headers] via"),
         ("X-Forwarded-For", "the router writes it; see [headers] forwarded"),
         ("X-Forwarded-Proto", "the router writes it; see [headers] forwarded"),
@@ -166,5 +179,21 @@ fn fields_of_the_router_itself_can_be_neither_set_nor_removed() {
         let remove = format!("response_headers = {{ remove = [\"{name}\"] }}");
         let line = format!("p:5:32: route[0].response_headers.remove[0]: {reason}");
         refuse_in_route(&[(&remove, &line)]);
+    }
+}
+
+#[test]
+fn what_the_router_acts_on_in_requests_is_left_alone_there() {
+    for name in ["expect", "forwarded"] {
+        let line = "p:5:31: route[0].request_headers.remove[0]: ";
+        let line = format!("{line}{name} cannot be set or removed: the router acts on it");
+        refuse_in_route(&[(&format!("request_headers = {{ remove = [\"{name}\"] }}"), &line)]);
+    }
+    for name in ["x_forwarded_for", "content_length", "x_request_id"] {
+        let line = format!(
+            "p:5:29: route[0].request_headers.set.{name}: {name} cannot be set: servers that fold \
+             names take it for a field that the router vouches for"
+        );
+        refuse_in_route(&[(&format!("request_headers = {{ set = {{ {name} = \"x\" }} }}"), &line)]);
     }
 }
