@@ -57,24 +57,34 @@ where
         local: NO_ADDRESS,
         secure: parts.uri.scheme_str() == Some("https"),
     });
+    let mut fields = FieldLines::from(parts.headers);
     let framing = match (body.is_end_stream(), body.size_hint().exact()) {
+        // An endpoint may want to be told that a POST has none (RFC 9110 section 8.6).
+        (true, _) if fields.contains(&CONTENT_LENGTH) => Framing::Length(0),
         (true, _) => Framing::None,
         (false, Some(length)) => Framing::Length(length),
         (false, None) => Framing::Chunked,
     };
-    let mut fields = FieldLines::from(parts.headers);
     fields.remove(&CONTENT_LENGTH);
     fields.remove(&TRANSFER_ENCODING);
     // There is no way to hand a tunnel to whoever embeds the router.
     fields.remove(&UPGRADE);
     let expects = fields.contains(&EXPECT);
-    if let (Some(authority), false) = (parts.uri.authority(), fields.contains(&HOST))
-        && let Ok(host) = HeaderValue::from_str(authority.as_str())
-    {
+    let mut target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let whole;
+    match (parts.uri.authority(), fields.contains(&HOST)) {
         // HTTP/2 says the host in a pseudo-header (RFC 9113 section 8.3.1).
-        fields.append(HOST, host);
+        (Some(authority), false) => {
+            let host = HeaderValue::from_str(authority.as_str()).ok();
+            host.into_iter().for_each(|host| fields.append(HOST, host));
+        }
+        // Said twice, it must be the same: whether it is, is asked of the whole.
+        (Some(_), true) if parts.uri.scheme().is_some() => {
+            whole = parts.uri.to_string();
+            target = &whole;
+        }
+        _ => {}
     }
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let request = ParsedRequest {
         method: parts.method,
         target: Bytes::copy_from_slice(target.as_bytes()),
@@ -89,7 +99,7 @@ where
         head_bytes: 0,
     };
     let body = match framing {
-        Framing::None => RequestBody::Empty,
+        Framing::None | Framing::Length(0) => RequestBody::Empty,
         _ => RequestBody::Source(Box::new(Foreign(body))),
     };
     Arrival { request: Box::new(request), client, tls: None, body, interim: None }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Empty, Full};
 use tower::ServiceExt;
 
 use pointsman::error::Code;
@@ -53,6 +53,23 @@ async fn content_of_known_length_is_sent_with_that_length() {
     assert_eq!(received.content, b"three words long");
     assert_eq!(response.status(), StatusCode::CREATED);
     assert_eq!(content(response).await, "");
+}
+
+#[tokio::test]
+async fn a_post_that_says_it_has_no_content_says_so_to_the_endpoint() {
+    let endpoint = Endpoint::start().await;
+    let router = endpoint.router("");
+    for (said, framing) in [(Some("0"), Framing::Length(0)), (None, Framing::None)] {
+        let mut post = request(Method::POST, Empty::<Bytes>::new());
+        let said = said.map(HeaderValue::from_static);
+        post.headers_mut().extend(said.map(|length| (http::header::CONTENT_LENGTH, length)));
+        let (_, received) = tokio::join!(call(&router, post), async {
+            let mut received = endpoint.receive().await;
+            received.answer(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
+            received
+        });
+        assert_eq!(received.head.framing, framing);
+    }
 }
 
 #[tokio::test]

@@ -68,6 +68,30 @@ async fn the_host_is_taken_from_the_uri_where_no_field_says_it() {
 }
 
 #[tokio::test]
+async fn a_host_that_is_said_twice_must_be_the_same() {
+    let endpoint = Endpoint::start().await;
+    let router = endpoint.router("");
+    let asked = |host: &str| {
+        let asked = Request::builder().version(http::Version::HTTP_2);
+        let asked = asked.uri("https://shop.example/a?b").header("host", host);
+        asked.body(Empty::<Bytes>::new()).unwrap()
+    };
+    for host in ["other.example", "shop.example:80"] {
+        let response = call(&router, asked(host)).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{host}");
+        let proxy_status = response.headers()["proxy-status"].to_str().unwrap();
+        assert!(proxy_status.contains(Code::AmbiguousHost.as_str()), "{proxy_status}");
+    }
+    let (response, received) = tokio::join!(call(&router, asked("shop.example:443")), async {
+        let mut received = endpoint.receive().await;
+        received.answer(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        received
+    });
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    assert_eq!(received.head.target, "/a?b");
+}
+
+#[tokio::test]
 async fn an_error_of_the_routers_own_is_a_response_like_any_other() {
     let endpoint = Endpoint::start().await;
     let router = endpoint.router("");
