@@ -21,6 +21,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::lifecycle::{TaskKind, Tasks};
 use crate::registry::{Change, Source};
 
+use super::frame::MAX_PAYLOAD;
 use super::journal::Journal;
 use super::record;
 use super::status::Status;
@@ -35,8 +36,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// Bytes of changes that are appended whatever the length of the table.
 const LEAST_CHANGES: u64 = 4 << 20;
 /// Bytes kept back at most: changes that could not be appended, or that are
-/// to follow a table being written.
-const MAX_KEPT: usize = 64 << 20;
+/// to follow a table being written. They go into one frame, behind its kind.
+const MAX_KEPT: usize = MAX_PAYLOAD - 1;
 /// At the end, how long a table being written is waited for, if no file takes
 /// the changes.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
@@ -221,7 +222,7 @@ impl Running {
             self.backlog = Vec::new();
         }
         if let Some(live) = &self.work.live
-            && !self.work.store.has(live)?
+            && !self.work.store.has(live)
         {
             self.work.status.lost();
             (self.work.live, self.due) = (None, true);
@@ -298,7 +299,7 @@ impl Running {
 impl Rewrite {
     fn note(&mut self, records: &[u8], incomplete: bool) {
         let Some(since) = &mut self.since else { return };
-        if incomplete || since.len() + records.len() > MAX_KEPT - 1 {
+        if incomplete || since.len() + records.len() > MAX_KEPT {
             self.since = None;
         } else {
             since.extend_from_slice(records);

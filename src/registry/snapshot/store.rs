@@ -109,11 +109,11 @@ impl Store {
 
     /// Whether it is this snapshot that lies at the path: it may have been
     /// removed or replaced from outside.
-    pub(super) fn has(&self, live: &Live) -> io::Result<bool> {
-        let ours = live.file.metadata()?;
-        // Whatever is wrong with the path, writing anew brings it to light.
-        let there = fs::metadata(&self.path).ok();
-        Ok(there.is_some_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
+    pub(super) fn has(&self, live: &Live) -> bool {
+        let place = |found: fs::Metadata| (found.dev(), found.ino());
+        let there = fs::metadata(&self.path).map(place);
+        // Whatever is wrong with either, writing anew brings it to light.
+        matches!((there, live.file.metadata().map(place)), (Ok(there), Ok(ours)) if there == ours)
     }
 
     /// Renames what lies at the path, so that nothing is lost but its place.
