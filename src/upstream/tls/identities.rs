@@ -131,8 +131,10 @@ impl Identities {
         let basis = known.or_else(|| {
             // The system's authorities, if it has any.
             let basis = Basis::read(&EndpointTlsSettings::default()).ok().map(Arc::new);
-            *self.registered.lock() = basis.clone();
-            basis
+            let mut registered = self.registered.lock();
+            // While they were read a reload may have set others.
+            *registered = registered.take().or(basis);
+            registered.clone()
         });
         let named = |basis: &Basis| self.named(basis, None, san).ok();
         // A name that cannot be one is a name that nobody can prove.
