@@ -190,8 +190,9 @@ pub(super) async fn run(
                         let error = RouterError::new(failure.code(), failure.to_string());
                         return Err(with_attempts(error, scope, last));
                     }
-                    Err(RoundTripError::Deadline) => {
-                        let error = RouterError::from(Code::DeadlineExceeded);
+                    Err(RoundTripError::Deadline(status)) => {
+                        let mut error = RouterError::from(Code::DeadlineExceeded);
+                        error.received_status = status.map(|status| status.as_u16());
                         return Err(with_attempts(error, scope, last));
                     }
                 }
@@ -351,7 +352,7 @@ impl Attempt<'_> {
         match connect(connector, address, hop, origin, patience_left, own).await {
             Ok(connection) => Ok(connection),
             Err(ConnectError::TimedOut) if left.is_some_and(|left| left <= patience) => {
-                Err(RoundTripError::Deadline)
+                Err(RoundTripError::Deadline(None))
             }
             Err(error) => Err(RoundTripError::Attempt(match error {
                 ConnectError::Refused => Failure::connect_refused(),
@@ -381,7 +382,7 @@ impl RoundTripError {
         match self {
             Self::Attempt(failure) => failure.code(),
             Self::Request(failure) => BodyFailure::code(failure),
-            Self::Deadline => Code::DeadlineExceeded,
+            Self::Deadline(_) => Code::DeadlineExceeded,
         }
     }
 }

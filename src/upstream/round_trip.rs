@@ -54,8 +54,8 @@ pub(crate) enum RoundTripError {
     Attempt(Failure),
     /// The client's half failed; no attempt can help.
     Request(BodyFailure),
-    /// The request's own deadline passed.
-    Deadline,
+    /// The request's own deadline passed, behind this status line if one came.
+    Deadline(Option<StatusCode>),
 }
 
 /// Sends `head` and content, and waits for the final response head. Beside the
@@ -298,7 +298,7 @@ impl Trip {
             return Poll::Pending;
         }
         if terms.deadline.is_some_and(|deadline| deadline <= due) {
-            return Poll::Ready(Err(RoundTripError::Deadline));
+            return Poll::Ready(Err(RoundTripError::Deadline(self.reader.status())));
         }
         self.fail(Failure::head_timeout)
     }

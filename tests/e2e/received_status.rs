@@ -27,3 +27,16 @@ fn a_status_that_was_received_is_told() {
         assert_eq!(told(answer), (Some(code.to_owned()), status.map(str::to_owned)), "{answer:?}");
     }
 }
+
+#[test]
+fn a_status_that_the_deadline_cut_off_is_told() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        vec![Step::ReadHead, Step::Send("HTTP/1.1 200 OK\r\nX-".into()), Step::ReadToEnd]
+    });
+    let config = Config::new().set("timeouts.request", "2s");
+    let router = Router::start(&config.route("a.test", &[endpoint.address()]));
+    let answer = get(router.address(), "a.test", "/");
+    assert_eq!(answer.code(), Some("deadline-exceeded"));
+    let told = answer.field("proxy-status");
+    assert!(told.ends_with("; received-status=200"), "{told}");
+}
