@@ -55,7 +55,7 @@ pub(super) async fn run(
     body: &mut ReplayBody,
     interim: Option<&dyn InterimSink>,
     (deadline, turn): (Option<Instant>, &mut Turn),
-) -> Result<Winner, RouterError> {
+) -> Result<Box<Winner>, RouterError> {
     let snapshot = scope.snapshot();
     let (settings, route) = (&snapshot.settings, snapshot.route(id));
     let endpoints = route.endpoints(worker.shared.makings());
@@ -178,8 +178,8 @@ pub(super) async fn run(
                         let cookie = endpoints.new_cookie(kept_with, index, head);
                         let sender = Sender::new(id, index, endpoints);
                         let body = std::mem::replace(body, ReplayBody::empty());
-                        let winner = winner(answered, body, lease, worker, sender, &terms);
-                        return Ok(Winner { cookie, ..winner });
+                        let held = (body, lease);
+                        return Ok(winner(*answered, held, worker, (sender, cookie), &terms));
                     }
                     Err(RoundTripError::Attempt(failure)) => {
                         wait.iter_mut().for_each(Wait::failed);
@@ -232,30 +232,30 @@ fn with_attempts(
 
 fn winner(
     answered: Answered,
-    body: ReplayBody,
-    lease: Lease,
+    (body, lease): (ReplayBody, Lease),
     worker: &WorkerRouter,
-    sender: Sender,
+    (sender, cookie): (Sender, Option<HeaderValue>),
     terms: &Terms<'_>,
-) -> Winner {
+) -> Box<Winner> {
     let Answered { head, at, connection, upload } = answered;
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         let protocols = head.fields.first(&UPGRADE);
         let websocket = protocols.is_some_and(|name| upgrade::is_websocket(name.as_bytes()));
         let tunnel = Tunnel::new(connection, websocket, lease, terms);
-        return Winner {
+        return Box::new(Winner {
             head,
             at,
             answer: None,
             tunnel: Some(tunnel),
             sender,
             deadline: None,
-            cookie: None,
-        };
+            cookie,
+        });
     }
     let exchange = (connection, upload, body, lease);
     let answer = Answer::follow(&head, at, exchange, worker.pool.clone(), terms);
-    Winner { head, at, answer, tunnel: None, sender, deadline: terms.deadline, cookie: None }
+    let deadline = terms.deadline;
+    Box::new(Winner { head, at, answer, tunnel: None, sender, deadline, cookie })
 }
 
 /// One attempt on one endpoint.
@@ -279,7 +279,7 @@ impl Attempt<'_> {
         body: &mut ReplayBody,
         hints: &mut Hints<'_>,
         watch: &mut Watch<'_, '_>,
-    ) -> (Result<Answered, RoundTripError>, Duration) {
+    ) -> (Result<Box<Answered>, RoundTripError>, Duration) {
         let begun = Instant::from_std(self.now);
         let endpoint = self.endpoint;
         scope.attempting(self.number, endpoint.address());
@@ -310,7 +310,7 @@ impl Attempt<'_> {
         body: &mut ReplayBody,
         hints: &mut Hints<'_>,
         watch: &mut Watch<'_, '_>,
-    ) -> Result<Answered, RoundTripError> {
+    ) -> Result<Box<Answered>, RoundTripError> {
         let address = self.endpoint.address();
         let timeouts = self.terms.timeouts;
         let reuse = if is_idempotent(self.head.method()) { Reuse::Any } else { Reuse::Fresh };

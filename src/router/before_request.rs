@@ -26,7 +26,7 @@ impl Router {
         began: Option<Instant>,
         client: &ClientAddress,
         tls: Tls,
-    ) -> Reply {
+    ) -> Box<Reply> {
         let error = RouterError::new(refusal.kind.code(), refusal.kind.to_string());
         let subject = refusal.seen.map_or(Subject::Nothing, Subject::Seen);
         self.refuse_with(error, subject, began, client, tls)
@@ -40,14 +40,14 @@ impl Router {
         began: Instant,
         client: &ClientAddress,
         tls: Tls,
-    ) -> Reply {
+    ) -> Box<Reply> {
         let error = RouterError::from(Code::RequestHeadTimeout);
         let subject = seen.map_or(Subject::Nothing, Subject::Seen);
         self.refuse_with(error, subject, Some(began), client, tls)
     }
 
     /// The reply on a connection there is no room for.
-    pub(crate) fn refuse_crowded(&self, client: &ClientAddress, tls: Tls) -> Reply {
+    pub(crate) fn refuse_crowded(&self, client: &ClientAddress, tls: Tls) -> Box<Reply> {
         let detail = "as many connections are open as the router takes, and none is idle";
         let error = RouterError::new(Code::Overloaded, detail);
         self.refuse_with(error, Subject::Nothing, None, client, tls)
@@ -60,7 +60,7 @@ impl Router {
         began: Option<Instant>,
         client: &ClientAddress,
         tls: Tls,
-    ) -> Reply {
+    ) -> Box<Reply> {
         let snapshot = self.pin();
         let id = exchange::fresh_id();
         let scope = Scope::open(self.worker().clone(), snapshot, *client, id, subject, began);

@@ -26,19 +26,19 @@ use crate::router::{NO_ADDRESS, Route, Router, Snapshot, client_certificate, own
 /// What a request came to.
 enum Outcome {
     /// An endpoint answered.
-    Answered(Winner),
+    Answered(Box<Winner>),
     /// The router answers for itself, and not with an error.
     Own(own::OwnAnswer),
 }
 
 impl Router {
     /// Serves one request. Dropping the future ends the request wherever it is.
-    pub(crate) async fn serve(&self, arrival: Arrival) -> Reply {
+    pub(crate) async fn serve(&self, arrival: Arrival) -> Box<Reply> {
         self.serve_by(self.pin(), arrival).await
     }
 
     /// The same with what the caller has pinned.
-    pub(crate) async fn serve_by(&self, snapshot: Pinned<Snapshot>, arrival: Arrival) -> Reply {
+    pub(crate) async fn serve_by(&self, snapshot: Pinned<Snapshot>, arrival: Arrival) -> Box<Reply> {
         let worker = self.worker();
         let trusted = self.trusts(&snapshot.settings, &arrival.client);
         let name = &snapshot.settings.headers.request_id;
@@ -205,8 +205,8 @@ fn no_route(snapshot: &Snapshot, head: &RequestHead) -> RouterError {
 }
 
 /// The reply that carries an endpoint's answer.
-fn answered(scope: Scope, winner: Winner) -> Reply {
-    let Winner { head, at, answer, tunnel, sender, deadline, cookie } = winner;
+fn answered(scope: Scope, winner: Box<Winner>) -> Box<Reply> {
+    let Winner { head, at, answer, tunnel, sender, deadline, cookie } = *winner;
     scope.answered_at(head.status.as_u16(), at.into_std());
     let route = scope.snapshot().route(sender.route);
     let write_idle = route.timeouts.response_write_idle;
@@ -233,7 +233,7 @@ fn answered(scope: Scope, winner: Winner) -> Reply {
         upgrade::append(&mut fields, protocols);
     }
     let canonical = head.status.canonical_reason().map(str::as_bytes);
-    Reply {
+    Box::new(Reply {
         status: head.status,
         reason: (canonical != Some(&*head.reason)).then_some(head.reason),
         fields,
@@ -246,7 +246,7 @@ fn answered(scope: Scope, winner: Winner) -> Reply {
             (Some(answer), None) => ReplyBody::answer(answer, sender, scope),
             (None, None) => ReplyBody::empty(scope),
         },
-    }
+    })
 }
 
 /// A new request id.

@@ -46,7 +46,7 @@ pub(super) fn options() -> OwnAnswer {
 }
 
 impl OwnAnswer {
-    pub(super) fn into_reply(self, scope: Scope) -> Reply {
+    pub(super) fn into_reply(self, scope: Scope) -> Box<Reply> {
         let mut fields = self.fields;
         fields.append(header::DATE, date());
         fields.append(header::SERVER, HeaderValue::from_static("pointsman"));
@@ -64,7 +64,7 @@ impl OwnAnswer {
 
 /// The answer to a request that failed with `error`, built from the error and
 /// nothing else.
-pub(super) fn error_reply(scope: Scope, error: RouterError) -> Reply {
+pub(super) fn error_reply(scope: Scope, error: RouterError) -> Box<Reply> {
     let settings = scope.snapshot().settings.clone();
     let date = date();
     let via = via(&scope);
@@ -116,9 +116,9 @@ fn reply(
     length: u64,
     content: Bytes,
     scope: Scope,
-) -> Reply {
+) -> Box<Reply> {
     let timeouts = &scope.snapshot().settings.timeouts;
-    Reply {
+    Box::new(Reply {
         status,
         reason: None,
         fields,
@@ -127,7 +127,7 @@ fn reply(
         write_idle: timeouts.response_write_idle,
         deadline: None,
         body: ReplyBody::whole(content, scope),
-    }
+    })
 }
 
 /// A reply to HEAD says what length a GET's content would have; otherwise the

@@ -105,8 +105,8 @@ where
     Arrival { request: Box::new(request), client, tls: None, body, interim: None }
 }
 
-fn response(reply: Reply, head_only: bool) -> Response<ResponseBody> {
-    let Reply { status, fields, length, body, .. } = reply;
+fn response(reply: Box<Reply>, head_only: bool) -> Response<ResponseBody> {
+    let Reply { status, fields, length, body, .. } = *reply;
     // An answer to HEAD says the length of content that does not come.
     let remaining = if head_only { Some(0) } else { length };
     let body = ResponseBody { body, remaining, ended: false };

@@ -72,7 +72,7 @@ pub(super) fn note(
     (outlier, endpoints): (&OutlierSettings, &EndpointSet),
     asked: &Asked,
     (index, trial): (usize, Option<Trial<'_>>),
-    (result, took): (&Result<Answered, RoundTripError>, Duration),
+    (result, took): (&Result<Box<Answered>, RoundTripError>, Duration),
 ) {
     let count = |change: Option<Change>| {
         change.into_iter().for_each(|change| worker.shared.metrics.endpoint_changed(change));

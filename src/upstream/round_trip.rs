@@ -38,7 +38,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) metrics: &'a WorkerMetrics,
 }
 
-/// A final response head, and the connection its content comes on.
+/// A final response head, and the connection its content comes on. It goes
+/// through many hands, as a pointer.
 pub(crate) struct Answered {
     pub(crate) head: ParsedResponse,
     /// When it had come.
@@ -67,7 +68,7 @@ pub(crate) async fn round_trip(
     hints: &mut Hints<'_>,
     terms: &Terms<'_>,
     watch: &mut Watch<'_, '_>,
-) -> Result<Answered, RoundTripError> {
+) -> Result<Box<Answered>, RoundTripError> {
     let parts = head.into_parts();
     connection.mid_request = true;
     encode_request_head(
@@ -93,7 +94,8 @@ pub(crate) async fn round_trip(
         waiting_since: None,
     };
     let head = poll_fn(|cx| trip.poll(cx, body, hints, terms, watch)).await?;
-    Ok(Answered { head, at: Instant::now(), connection: trip.connection, upload: trip.upload })
+    let Trip { connection, upload, .. } = trip;
+    Ok(Box::new(Answered { head, at: Instant::now(), connection, upload }))
 }
 
 struct Trip {

@@ -164,7 +164,7 @@ async fn exchange(
     client: &ClientAddress,
     router: &Router,
     snapshot: Pinned<Snapshot>,
-) -> Option<(Reply, Fresh)> {
+) -> Option<(Box<Reply>, Fresh)> {
     let settings = &*snapshot.settings;
     let terms = BodyTerms {
         framing: request.framing,

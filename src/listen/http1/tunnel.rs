@@ -21,7 +21,7 @@ use crate::sync::Mutex;
 pub(super) async fn run(
     connection: &Mutex<ClientConnection>,
     fresh: Fresh,
-    mut reply: Reply,
+    mut reply: Box<Reply>,
     entry: &ConnectionEntry,
 ) {
     let mut content = connection.lock().commit(fresh, |out| {
