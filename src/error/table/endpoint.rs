@@ -21,6 +21,10 @@ const UNREACHED: Entry = Entry {
              loopback.",
 };
 
+/// An endpoint whose name has no address yet: there is no attempt to repeat, and
+/// the name is asked for beside the requests.
+const UNRESOLVED: Entry = Entry { retry_class: None, ..UNREACHED };
+
 /// An endpoint that was reached and gave no usable response head.
 const NO_HEAD: Entry = Entry {
     code: Code::UpstreamReset,
@@ -56,9 +60,11 @@ pub(super) const ROWS: &[Entry] = &[
         proxy_error_type: Some("dns_error"),
         blame: Blame::Operator,
         title: "App's name was not found",
-        cause: "The resolver says that the endpoint's name does not exist or has no address.",
-        advice: "Check the endpoint's spelling in the route, and its DNS record.",
-        ..UNREACHED
+        cause: "The name servers say that the endpoint's name does not exist or has no address, or \
+                they fail; it has no address from before.",
+        advice: "Check the endpoint's spelling in the route, and its DNS record. /routes shows what \
+                 is wrong, and when the name is asked for again.",
+        ..UNRESOLVED
     },
     Entry {
         code: Code::DnsTimeout,
@@ -66,9 +72,10 @@ pub(super) const ROWS: &[Entry] = &[
         proxy_error_type: Some("dns_timeout"),
         blame: Blame::Network,
         title: "App's name was not found in time",
-        cause: "The resolver did not answer within timeouts.connect.",
-        advice: "Check that the resolver runs and can be reached from the router.",
-        ..UNREACHED
+        cause: "No name server answered for the endpoint's name within dns.timeout, asked \
+                dns.attempts times, and it has no address from before.",
+        advice: "Check that the name servers run and can be reached from the router.",
+        ..UNRESOLVED
     },
     UNREACHED,
     Entry {
