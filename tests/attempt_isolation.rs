@@ -147,7 +147,7 @@ fn failure() -> impl Strategy<Value = Failure> {
             4 => Failure::protocol_error(exchange, "garbage"),
             5 => Failure::head_too_large(exchange),
             6 => Failure::write_timeout(exchange),
-            _ => Failure::truncated(),
+            _ => Failure::upgrade_failed("x"),
         }
     })
 }

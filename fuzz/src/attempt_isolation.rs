@@ -110,7 +110,7 @@ fn failure(choices: &mut Input<'_>) -> Failure {
         5 => Failure::head_too_large(exchange),
         6 => Failure::write_timeout(exchange),
         7 => Failure::connect_failed("no route"),
-        _ => Failure::truncated(),
+        _ => Failure::upgrade_failed("x"),
     }
 }
 

@@ -152,21 +152,6 @@ impl Failure {
         Self::exchanged(exchange, Code::TlsRejected, detail)
     }
 
-    /// The connection ended within the response's body.
-    pub fn truncated() -> Self {
-        Self::begun(Code::UpstreamTruncated, "the endpoint ended the response before its end")
-    }
-
-    /// The response's body stood still for too long.
-    pub fn body_timeout() -> Self {
-        Self::begun(Code::UpstreamBodyTimeout, "the endpoint stopped sending its response")
-    }
-
-    /// The framing of the response's body is broken; `detail` is one sentence.
-    pub fn body_malformed(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::begun(Code::UpstreamProtocolError, detail)
-    }
-
     /// How far it got.
     pub fn progress(&self) -> Progress {
         self.progress
@@ -302,11 +287,7 @@ mod tests {
 
     #[test]
     fn after_a_whole_head_the_response_has_begun() {
-        let failures =
-            [Failure::truncated(), Failure::body_timeout(), Failure::body_malformed("x")];
-        for failure in failures {
-            assert_eq!(failure.progress(), Progress::ResponseBegun);
-        }
+        assert_eq!(Failure::upgrade_failed("x").progress(), Progress::ResponseBegun);
     }
 
     #[test]

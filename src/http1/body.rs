@@ -154,16 +154,6 @@ impl BodyDecoder {
             _ => Err(RefusalKind::Truncated.into()),
         }
     }
-
-    /// How many bytes of content are still to come, where that is known: not
-    /// for chunks or content until the connection closes, until they ended.
-    pub fn remaining_hint(&self) -> Option<u64> {
-        match self.state {
-            State::Done => Some(0),
-            State::Length(left) => Some(left),
-            _ => None,
-        }
-    }
 }
 
 fn take(buf: &mut BytesMut, left: &mut u64) -> Bytes {
@@ -291,17 +281,5 @@ mod tests {
             assert_eq!(eof(Framing::Chunked, cut), Err(RefusalKind::Truncated), "{cut:?}");
         }
         assert_eq!(eof(Framing::Chunked, b"0\r\n\r\n"), Ok(()));
-    }
-
-    #[test]
-    fn the_hint_counts_down_where_the_length_is_known() {
-        let mut decoder = BodyDecoder::new(Framing::Length(5), LIMITS);
-        assert_eq!(decoder.remaining_hint(), Some(5));
-        decoder.decode(&mut BytesMut::from(&b"abc"[..])).unwrap();
-        assert_eq!(decoder.remaining_hint(), Some(2));
-        decoder.decode(&mut BytesMut::from(&b"de"[..])).unwrap();
-        assert!(decoder.is_done());
-        assert_eq!(decoder.remaining_hint(), Some(0));
-        assert_eq!(BodyDecoder::new(Framing::Chunked, LIMITS).remaining_hint(), None);
     }
 }

@@ -79,7 +79,7 @@ fn a_request_that_may_have_been_processed_is_repeated_only_if_idempotent() {
 #[test]
 fn nothing_follows_a_response_that_has_begun() {
     let mut planner = started(plan(3, 2));
-    let action = planner.step(failed(Failure::truncated(), 0), 0, unasked);
+    let action = planner.step(failed(Failure::upgrade_failed("x"), 0), 0, unasked);
     assert_given_up(action, Reason::ResponseBegun);
 }
 
