@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::endpoint::choice::Asked;
 use crate::endpoint::condition::{Change, Condition, Reason, Seen};
+use crate::endpoint::outlier::Failing;
 use crate::endpoint::set::EndpointSet;
 use crate::endpoint::state::{EndpointState, SeenOn};
 use crate::endpoint::trial::Trial;
@@ -63,16 +64,15 @@ impl EndpointSet {
         if worked {
             return endpoint.worked(worker, now_ms, policy);
         }
-        endpoint.failed(worker, now_ms, random, policy, || self.may_eject())
+        endpoint.failed(Failing::Head, asked, policy, || self.may_eject())
     }
 
     /// Notes that an answer's head came, and its content did not come whole;
     /// what the endpoint is now, if that is news.
     pub fn note_broken_off(&self, index: usize, asked: &Asked) -> Option<Change> {
         let policy = self.choosing().outlier.as_ref()?;
-        let Asked { worker, now_ms, random, .. } = *asked;
         let endpoint = self.endpoints().get(index)?;
-        endpoint.broke_off(worker, now_ms, random, policy, || self.may_eject())
+        endpoint.failed(Failing::Content, asked, policy, || self.may_eject())
     }
 
     /// Notes that a client left that had waited for this endpoint's answer for so

@@ -30,6 +30,16 @@ pub struct OutlierPolicy {
     pub silence_ms: u64,
 }
 
+/// Where a request on an endpoint failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Failing {
+    /// There was no head, or one that counts as a failure.
+    Head,
+    /// The content of the answer broke off, whose head was counted as one that
+    /// worked.
+    Content,
+}
+
 /// The part of a word that counts.
 const COUNT: u64 = 0xff;
 
@@ -94,28 +104,21 @@ impl Outlier {
     /// A request of this worker failed; why it is one too many, if it is.
     pub(super) fn failed(
         &self,
+        how: Failing,
         worker: usize,
         now_ms: u64,
         policy: &OutlierPolicy,
     ) -> Option<Reason> {
-        let in_a_row = self.in_a_row.fetch_add(1, Relaxed) + 1;
+        let row = match how {
+            Failing::Head => &self.in_a_row,
+            Failing::Content => &self.broken_off,
+        };
+        let in_a_row = row.fetch_add(1, Relaxed) + 1;
         if policy.success_percent > 0 {
-            self.recent.count(worker, now_ms, policy.window_ms, false);
-        }
-        self.too_many(in_a_row, now_ms, policy)
-    }
-
-    /// The content of an answer of this worker broke off, whose head was counted
-    /// as one that worked; why it is one too many, if it is.
-    pub(super) fn broke_off(
-        &self,
-        worker: usize,
-        now_ms: u64,
-        policy: &OutlierPolicy,
-    ) -> Option<Reason> {
-        let in_a_row = self.broken_off.fetch_add(1, Relaxed) + 1;
-        if policy.success_percent > 0 {
-            self.recent.turn(worker, now_ms, policy.window_ms);
+            match how {
+                Failing::Head => self.recent.count(worker, now_ms, policy.window_ms, false),
+                Failing::Content => self.recent.turn(worker, now_ms, policy.window_ms),
+            }
         }
         self.too_many(in_a_row, now_ms, policy)
     }
@@ -174,15 +177,15 @@ mod tests {
     fn failures_in_a_row_are_too_many_and_a_success_ends_the_row() {
         let outlier = Outlier::new(2);
         for _ in 0..5 {
-            assert_eq!(outlier.failed(0, 0, &policy()), None);
-            assert_eq!(outlier.failed(1, 0, &policy()), None);
+            assert_eq!(outlier.failed(Failing::Head, 0, 0, &policy()), None);
+            assert_eq!(outlier.failed(Failing::Head, 1, 0, &policy()), None);
             for _ in 0..4 {
                 outlier.worked(0, 0, &policy());
             }
         }
-        assert_eq!(outlier.failed(0, 0, &policy()), None);
-        assert_eq!(outlier.failed(1, 0, &policy()), None);
-        assert_eq!(outlier.failed(0, 0, &policy()), Some(Reason::FailuresInARow));
+        assert_eq!(outlier.failed(Failing::Head, 0, 0, &policy()), None);
+        assert_eq!(outlier.failed(Failing::Head, 1, 0, &policy()), None);
+        assert_eq!(outlier.failed(Failing::Head, 0, 0, &policy()), Some(Reason::FailuresInARow));
     }
 
     #[test]
@@ -190,14 +193,14 @@ mod tests {
         let outlier = Outlier::new(2);
         let mut verdicts = Vec::new();
         for worker in [0, 1, 0, 1] {
-            verdicts.push(outlier.failed(worker, 0, &policy()));
-            verdicts.push(outlier.failed(worker, 0, &policy()));
+            verdicts.push(outlier.failed(Failing::Head, worker, 0, &policy()));
+            verdicts.push(outlier.failed(Failing::Head, worker, 0, &policy()));
             outlier.worked(worker, 0, &policy());
         }
         assert_eq!(verdicts[..6], [None; 6]);
         assert_eq!(verdicts[6..], [Some(Reason::SuccessRate); 2]);
         outlier.forget();
-        assert_eq!(outlier.failed(0, 0, &policy()), None);
+        assert_eq!(outlier.failed(Failing::Head, 0, 0, &policy()), None);
     }
 
     #[test]
@@ -205,7 +208,7 @@ mod tests {
         let outlier = Outlier::new(1);
         let broken_off = || {
             outlier.worked(0, 0, &policy());
-            outlier.broke_off(0, 0, &policy())
+            outlier.failed(Failing::Content, 0, 0, &policy())
         };
         assert!(!outlier.breaks_off());
         assert_eq!([broken_off(), broken_off()], [None; 2]);
@@ -226,7 +229,7 @@ mod tests {
         let outlier = Outlier::new(1);
         for turn in 0..10 {
             outlier.worked(0, 0, &long);
-            let verdict = outlier.broke_off(0, 0, &long);
+            let verdict = outlier.failed(Failing::Content, 0, 0, &long);
             assert_eq!(verdict, (turn == 9).then_some(Reason::SuccessRate), "{turn}");
         }
     }
@@ -238,17 +241,20 @@ mod tests {
         for _ in 0..5 {
             outlier.worked(0, 0, &half);
         }
-        assert!((0..5).all(|_| outlier.failed(0, 0, &half).is_none()), "half of ten");
-        assert_eq!(outlier.failed(0, 0, &half), Some(Reason::SuccessRate));
+        assert!(
+            (0..5).all(|_| outlier.failed(Failing::Head, 0, 0, &half).is_none()),
+            "half of ten"
+        );
+        assert_eq!(outlier.failed(Failing::Head, 0, 0, &half), Some(Reason::SuccessRate));
     }
 
     #[test]
     fn either_measure_can_be_off() {
         let off = OutlierPolicy { failures_in_a_row: 0, success_percent: 0, ..policy() };
         let outlier = Outlier::new(1);
-        assert!((0..100).all(|_| outlier.failed(0, 0, &off).is_none()));
+        assert!((0..100).all(|_| outlier.failed(Failing::Head, 0, 0, &off).is_none()));
         outlier.worked(0, 0, &off);
-        assert_eq!(outlier.broke_off(0, 0, &off), None);
+        assert_eq!(outlier.failed(Failing::Content, 0, 0, &off), None);
         assert_eq!(outlier.recent.sum(0, 1_000), Sum::default(), "nobody asks for a percentage");
     }
 

@@ -1,6 +1,7 @@
 use super::*;
+use crate::endpoint::choice::Asked;
 use crate::endpoint::ejection::EjectionTerms;
-use crate::endpoint::outlier::OutlierPolicy;
+use crate::endpoint::outlier::{Failing, OutlierPolicy};
 use crate::error::Code;
 
 const REFUSED: Reason = Reason::Attempt(Code::ConnectRefused);
@@ -45,8 +46,9 @@ fn an_operator_sees_since_when_and_why() {
     state.pass_over(300, Reason::RetryAfter);
     assert_eq!(seen(5_299), (Condition::PassedOver, 200, REFUSED, Some(5_300)));
     assert_eq!(seen(5_300), (Condition::Available, 5_300, Reason::PassOverEnded, None));
-    assert_eq!(state.failed(0, 6_000, 0, &policy, || false), None);
-    assert!(state.failed(0, 6_000, 0, &policy, || true).is_some());
+    let asked = Asked { worker: 0, now_ms: 6_000, random: 0, key: None, stay_with: None };
+    assert_eq!(state.failed(Failing::Head, &asked, &policy, || false), None);
+    assert!(state.failed(Failing::Head, &asked, &policy, || true).is_some());
     let out = (Condition::Ejected, 6_000, Reason::FailuresInARow, Some(7_000));
     assert_eq!(seen(6_999), out);
     assert_eq!(seen(7_001), (Condition::HalfOpen, 7_000, Reason::EjectionEnded, None));

@@ -2,9 +2,10 @@
 //! out, on trial, or suspected.
 
 use crate::endpoint::changes;
+use crate::endpoint::choice::Asked;
 use crate::endpoint::condition::{Change, Condition, Reason};
 use crate::endpoint::ejection::{Begun, Standing};
-use crate::endpoint::outlier::OutlierPolicy;
+use crate::endpoint::outlier::{Failing, OutlierPolicy};
 use crate::endpoint::state::{EndpointState, changed};
 
 impl EndpointState {
@@ -48,32 +49,25 @@ impl EndpointState {
         })
     }
 
-    /// A request of this worker failed. It is ejected if that is one too many
-    /// and `there_is_room`; what it is now, if that is news.
+    /// A request failed, or its answer broke off. It is ejected if that is one
+    /// too many and `there_is_room`; what it is now, if that is news.
     pub(super) fn failed(
         &self,
-        worker: usize,
-        now_ms: u64,
-        random: u64,
+        how: Failing,
+        asked: &Asked,
         policy: &OutlierPolicy,
         there_is_room: impl FnOnce() -> bool,
     ) -> Option<Change> {
-        let why = self.outlier.failed(worker, now_ms, policy)?;
-        self.eject(now_ms, why, random, policy, there_is_room)
-    }
-
-    /// An answer of this worker's broke off, after its head had been taken for
-    /// one that worked. Otherwise as [`failed`](Self::failed).
-    pub(super) fn broke_off(
-        &self,
-        worker: usize,
-        now_ms: u64,
-        random: u64,
-        policy: &OutlierPolicy,
-        there_is_room: impl FnOnce() -> bool,
-    ) -> Option<Change> {
-        let why = self.outlier.broke_off(worker, now_ms, policy)?;
-        self.eject(now_ms, why, random, policy, there_is_room)
+        let Asked { worker, now_ms, random, .. } = *asked;
+        let why = self.outlier.failed(how, worker, now_ms, policy)?;
+        if !self.is_in() || !there_is_room() {
+            return None;
+        }
+        let news = self.outlier.ejection.eject(now_ms, policy.ejection, random);
+        news.then(|| {
+            self.outlier.forget();
+            self.eject_noted(now_ms, why)
+        })
     }
 
     /// Whether its last answers broke off, so that it matters if one comes
@@ -86,24 +80,6 @@ impl EndpointState {
     /// [broke off](Self::breaks_off).
     pub fn delivered(&self) {
         self.outlier.delivered();
-    }
-
-    fn eject(
-        &self,
-        now_ms: u64,
-        why: Reason,
-        random: u64,
-        policy: &OutlierPolicy,
-        there_is_room: impl FnOnce() -> bool,
-    ) -> Option<Change> {
-        if !self.is_in() || !there_is_room() {
-            return None;
-        }
-        let news = self.outlier.ejection.eject(now_ms, policy.ejection, random);
-        news.then(|| {
-            self.outlier.forget();
-            self.eject_noted(now_ms, why)
-        })
     }
 
     /// Makes the caller's request its trial; see [`Trial`](super::Trial).
