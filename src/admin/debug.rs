@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::lifecycle::TaskKind;
 
 use super::guard::AdminState;
-use super::lists::{DEFAULT_LIMIT, MAX_LIMIT, parse_duration};
+use super::lists;
 use super::pages::bad_query;
 use super::problem::Problem;
 use super::views::TaskView;
@@ -33,7 +33,8 @@ pub(super) async fn tasks(
     query: Result<Query<TaskQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|error| bad_query(error.body_text()))?;
-    let (kind, older_than, limit) = (query.kind()?, query.older_than()?, query.limit()?);
+    let (kind, limit) = (query.kind()?, lists::limit(query.limit)?);
+    let older_than = lists::older_than(query.older_than.as_deref())?;
     let mut tasks = state.control().tasks();
     let counts = json!(counts(&tasks));
     tasks.retain(|task| {
@@ -68,17 +69,5 @@ impl TaskQuery {
             bad_query(format!("`kind` is one of {}", names.join(", ")))
         };
         known.map(Some).ok_or_else(wrong)
-    }
-
-    fn older_than(&self) -> Result<Duration, Problem> {
-        let wrong = || bad_query("`older_than` is a duration like 250ms, 30s, 5m or 1h");
-        parse_duration(self.older_than.as_deref().unwrap_or("0s")).ok_or_else(wrong)
-    }
-
-    fn limit(&self) -> Result<usize, Problem> {
-        match self.limit.unwrap_or(DEFAULT_LIMIT) {
-            limit @ 1..=MAX_LIMIT => Ok(limit),
-            _ => Err(bad_query(format!("`limit` is a number from 1 to {MAX_LIMIT}"))),
-        }
     }
 }

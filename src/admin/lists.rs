@@ -7,10 +7,15 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use crate::config::parse_duration;
+
+use super::pages::bad_query;
+use super::problem::Problem;
+
 /// Items on a page unless `?limit=` says otherwise.
-pub(super) const DEFAULT_LIMIT: usize = 1_000;
+const DEFAULT_LIMIT: usize = 1_000;
 /// Items on a page at most.
-pub(super) const MAX_LIMIT: usize = 10_000;
+const MAX_LIMIT: usize = 10_000;
 
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,19 +162,18 @@ pub(super) fn mask_query(path: &mut String) {
     }
 }
 
-/// A duration as the configuration has them: `250ms`, `30s`, `5m`, `1h`.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().ok()?;
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    number.checked_mul(millis).map(Duration::from_millis)
+/// Reads a `limit`: how many a page has at most.
+pub(super) fn limit(given: Option<usize>) -> Result<usize, Problem> {
+    match given.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_LIMIT => Ok(limit),
+        _ => Err(bad_query(format!("`limit` is a number from 1 to {MAX_LIMIT}"))),
+    }
+}
+
+/// Reads an `older_than`: a duration as the configuration has them.
+pub(super) fn older_than(given: Option<&str>) -> Result<Duration, Problem> {
+    let wrong = |_| bad_query("`older_than` is a duration like 250ms, 30s, 5m or 1h");
+    given.map_or(Ok(Duration::ZERO), |text| parse_duration(text).map_err(wrong))
 }
 
 #[cfg(test)]
@@ -231,11 +235,11 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_in_the_configuration() {
-        assert_eq!(parse_duration("250ms"), Some(Duration::from_millis(250)));
-        assert_eq!(parse_duration("30s"), Some(Duration::from_secs(30)));
-        assert_eq!(parse_duration("2h"), Some(Duration::from_secs(7_200)));
-        for wrong in ["", "30", "s", "-1s", "1.5s", "1d", "18446744073709551615h"] {
-            assert_eq!(parse_duration(wrong), None, "{wrong}");
+        let read = |text| older_than(text).ok();
+        assert_eq!(read(None), Some(Duration::ZERO));
+        assert_eq!(read(Some("1h30m")), Some(Duration::from_secs(5_400)));
+        for wrong in ["", "30", "s", "-1s", "1.5s", "18446744073709551615h"] {
+            assert_eq!(read(Some(wrong)), None, "{wrong}");
         }
     }
 }

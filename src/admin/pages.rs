@@ -17,9 +17,7 @@ use crate::lifecycle::Verdict;
 use crate::telemetry::metrics::CONTENT_TYPE;
 
 use super::guard::{AdminState, guard};
-use super::lists::{
-    DEFAULT_LIMIT, MAX_LIMIT, Page, RequestFilter, RouteFilter, mask_query, parse_duration,
-};
+use super::lists::{self, Page, RequestFilter, RouteFilter, mask_query};
 use super::openapi::openapi;
 use super::problem::Problem;
 #[cfg(feature = "profiling")]
@@ -157,7 +155,7 @@ async fn routes(State(state): State<AdminState>, args: ListArgs) -> Result<Respo
     let filter = RouteFilter {
         host: query.host(),
         after: query.cursor(RouteFilter::cursor)?,
-        limit: query.limit()?,
+        limit: lists::limit(query.limit)?,
     };
     // To find a page of a million routes takes a while: not on the thread that
     // has registrations to hear.
@@ -171,10 +169,10 @@ async fn routes(State(state): State<AdminState>, args: ListArgs) -> Result<Respo
 async fn requests(State(state): State<AdminState>, args: ListArgs) -> Result<Response, Problem> {
     let query = ListQuery::read(args)?;
     let filter = RequestFilter {
-        older_than: query.older_than()?,
+        older_than: lists::older_than(query.older_than.as_deref())?,
         host: query.host(),
         after: query.cursor(RequestFilter::cursor)?,
-        limit: query.limit()?,
+        limit: lists::limit(query.limit)?,
     };
     let mut page: Page<RequestView> = state.control().requests(&filter);
     if !query.shows_queries()? {
@@ -187,7 +185,7 @@ async fn errors(State(state): State<AdminState>, args: ListArgs) -> Result<Respo
     let query = ListQuery::read(args)?;
     query.lacks("older_than", query.older_than.is_some())?;
     let after: Option<u64> = query.cursor(|text| text.parse().ok())?;
-    let (host, limit, show) = (query.host(), query.limit()?, query.shows_queries()?);
+    let (host, limit, show) = (query.host(), lists::limit(query.limit)?, query.shows_queries()?);
     let mut wanted = state.control().errors();
     wanted.retain(|(number, error)| {
         host.as_ref().is_none_or(|host| *host == error.host)
@@ -220,23 +218,10 @@ impl ListQuery {
         self.host.as_deref().map(str::to_ascii_lowercase)
     }
 
-    fn limit(&self) -> Result<usize, Problem> {
-        match self.limit.unwrap_or(DEFAULT_LIMIT) {
-            limit @ 1..=MAX_LIMIT => Ok(limit),
-            _ => Err(bad_query(format!("`limit` is a number from 1 to {MAX_LIMIT}"))),
-        }
-    }
-
     fn cursor<C>(&self, read: impl Fn(&str) -> Option<C>) -> Result<Option<C>, Problem> {
         let Some(text) = &self.after else { return Ok(None) };
         let wrong = || bad_query("`after` is the `next` of the page before");
         read(text).map(Some).ok_or_else(wrong)
-    }
-
-    fn older_than(&self) -> Result<std::time::Duration, Problem> {
-        let text = self.older_than.as_deref().unwrap_or("0s");
-        let wrong = || bad_query("`older_than` is a duration like 250ms, 30s, 5m or 1h");
-        parse_duration(text).ok_or_else(wrong)
     }
 
     fn shows_queries(&self) -> Result<bool, Problem> {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::findings::{Fault, Findings};
-use super::item::{Item, Section};
+use super::item::{Item, Section, set};
 use super::shape::{ADAPTIVE, ROUTE_ADAPTIVE};
 use crate::endpoint::AdaptiveTerms;
 
@@ -141,10 +141,4 @@ fn duration(
         return item.refuse(fault, findings);
     }
     Some(duration)
-}
-
-fn set<T>(field: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *field = value;
-    }
 }

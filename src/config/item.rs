@@ -62,6 +62,13 @@ impl<'a> Section<'a> {
     }
 }
 
+/// Puts what was read over what holds without.
+pub(super) fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
 impl<'a> Item<'a> {
     /// A string.
     pub(super) fn text(&self, findings: &mut Findings<'_>) -> Option<&'a str> {

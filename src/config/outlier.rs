@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::findings::{Fault, Findings, quoted};
-use super::item::{Item, Section};
+use super::item::{Item, Section, set};
 use super::settings::{OutlierSettings, ZoneSettings};
 use super::shape::{OUTLIER, ROUTE_OUTLIER};
 
@@ -69,12 +69,6 @@ fn read(section: &Section<'_>, outlier: &mut OutlierSettings, findings: &mut Fin
         let place = item.map_or_else(|| section.place.clone(), |item| item.place);
         let fault = Fault::new("ejection is longer than ejection_max");
         findings.report(&place, fault.help("make ejection_max at least as long"));
-    }
-}
-
-fn set<T>(field: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *field = value;
     }
 }
 
