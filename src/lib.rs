@@ -92,6 +92,7 @@
 //! | [`proxy_protocol`] | who is behind a balancer's connection |
 //! | `transport` | byte streams, and noticing that a peer has left |
 //! | `guard` | the build for tests in which a guard can be taken out |
+//! | `clock` | the one timer of a connection, armed lazily |
 //! | `sync` | the locks and atomics, which a model checker can replace |
 //! | `cli` | the commands, one file each |
 //!

@@ -1,7 +1,7 @@
 //! Paths in the file, brought to the form lookups use.
 //!
 //! Requests are matched after unreserved characters are decoded and dot
-//! segments removed (DESIGN, lookup), so a prefix written with an encoded
+//! segments removed (see [`MatchPath`](crate::request::MatchPath)), so a prefix written with an encoded
 //! letter means the plain one, and one with dot segments could never match.
 
 use super::findings::{Fault, quoted};

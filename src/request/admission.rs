@@ -37,8 +37,8 @@ pub enum Admitted {
 /// Admits `request`, or says why not.
 ///
 /// # Errors
-/// With the code of DESIGN's table for what was wrong; `request` itself comes
-/// back beside it, for the log and the answer's media type.
+/// With the code for what was wrong; `request` itself comes back beside it, for
+/// the log and the answer's media type.
 pub fn admit(
     request: ParsedRequest,
     client: ClientInfo,

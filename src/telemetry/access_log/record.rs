@@ -42,13 +42,14 @@ pub struct AccessRecord<'r> {
     pub duration: Duration,
     /// First byte of the request to the response head; `None` without one.
     pub head: Option<Duration>,
-    /// Wait for a free endpoint slot; `None` if no endpoint was chosen.
+    /// Wait for a free place at an endpoint, in all; `None` if it neither came to
+    /// be sent to one nor to wait.
     pub queue: Option<Duration>,
     /// `User-Agent`.
     pub user_agent: Option<&'r [u8]>,
     /// `Referer`. Its query, too, is not written.
     pub referer: Option<&'r [u8]>,
-    /// The TLS version towards the client.
+    /// TLS version and cipher suite towards the client.
     pub tls: Option<&'r str>,
     /// The trace id of `traceparent`.
     pub trace_id: Option<&'r str>,
