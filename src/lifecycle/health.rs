@@ -229,7 +229,10 @@ impl HealthInputs {
 
     fn closed_listener(&self) -> Option<String> {
         if self.listeners.is_empty() {
-            return Some("no listener is open".to_owned());
+            // An embedded router has neither workers nor listeners: those are
+            // of the program it is in.
+            let own = !self.heartbeat_ages.is_empty();
+            return own.then(|| "no listener is open".to_owned());
         }
         let closed = self.listeners.iter().find(|listener| !listener.accepting)?;
         Some(format!("the listener {} does not accept connections", closed.address))
@@ -299,6 +302,13 @@ mod tests {
         assert!(unready(&inputs).contains("127.0.0.1:8080"));
         inputs.listeners.clear();
         assert_eq!(unready(&inputs), "no listener is open");
+    }
+
+    #[test]
+    fn a_router_that_is_embedded_has_no_listener_and_is_ready() {
+        assert!(HealthInputs::default().ready().healthy);
+        let draining = HealthInputs { draining: true, ..Default::default() };
+        assert_eq!(unready(&draining), "draining");
     }
 
     #[test]

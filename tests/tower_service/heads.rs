@@ -110,6 +110,16 @@ async fn an_error_of_the_routers_own_is_a_response_like_any_other() {
 }
 
 #[tokio::test]
+async fn an_embedded_router_is_healthy_though_it_listens_nowhere() {
+    let endpoint = Endpoint::start().await;
+    let router = endpoint.router("");
+    let asked = Request::builder().uri("/health").header("host", "127.0.0.1");
+    let response = call(&router, asked.body(Empty::<Bytes>::new()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(content(response).await, "ok\n");
+}
+
+#[tokio::test]
 async fn a_body_without_content_does_not_promise_any() {
     let endpoint = Endpoint::start().await;
     let router = endpoint.router("");
