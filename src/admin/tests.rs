@@ -372,6 +372,7 @@ async fn a_query_that_cannot_be_meant_is_refused() {
         "/requests?queries=yes",
         "/requests?after=x",
         "/errors?after=x",
+        "/errors?older_than=1s",
     ] {
         let response = get(&state, path).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{path}");
@@ -384,5 +385,6 @@ async fn every_answer_says_whose_it_is_and_that_it_is_not_to_be_kept() {
         let response = get(&open(), path).await;
         assert_eq!(response.headers()["server"], "pointsman");
         assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
     }
 }

@@ -93,4 +93,16 @@ mod tests {
         assert_eq!(new, running);
         assert!(new.keep_from_start(&running).is_empty());
     }
+
+    #[test]
+    fn a_listener_more_or_less_needs_a_restart_too() {
+        let one = "[[listener]]\naddress = \"127.0.0.1:1\"\n";
+        let two = format!("{one}[[listener]]\naddress = \"127.0.0.1:2\"\n");
+        let [one, two] = [one, &two].map(|text| parse(text, "p").unwrap());
+        for (running, new) in [(&one, &two), (&two, &one)] {
+            let mut new = new.clone();
+            assert_eq!(new.keep_from_start(running), ["listener"]);
+            assert_eq!(new, *running);
+        }
+    }
 }

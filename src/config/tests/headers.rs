@@ -169,6 +169,10 @@ fn fields_of_the_router_itself_can_be_neither_set_nor_removed() {
         ("X-Forwarded-For", "the router writes it; see [headers] forwarded"),
         ("X-Forwarded-Proto", "the router writes it; see [headers] forwarded"),
         ("X-Forwarded-Host", "the router writes it; see [headers] forwarded"),
+        (
+            "X-Forwarded-Client-Cert",
+            "the router vouches for it; see [headers] forwarded_client_cert",
+        ),
         ("X-Request-Id", "the request id is kept by the router; see [headers] request_id"),
     ];
     for (name, why) in own {

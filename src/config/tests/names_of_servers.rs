@@ -20,6 +20,20 @@ fn an_endpoint_can_be_a_name() {
 }
 
 #[test]
+fn a_name_has_at_most_253_characters() {
+    let route = |characters: usize| {
+        let name =
+            format!("{}.{}", vec!["a".repeat(49); 4].join("."), "b".repeat(characters - 200));
+        assert_eq!(name.len(), characters);
+        format!("[[route]]\nhost = \"a\"\nendpoints = [\"{name}:80\"]\n")
+    };
+    accept(&route(253));
+    let text = format!("[[listener]]\naddress = \"127.0.0.1:0\"\n{}", route(254));
+    let refused = crate::config::parse(&text, "p").expect_err("it is too long").to_string();
+    assert!(refused.contains("is neither an IP address nor a host name"), "{refused}");
+}
+
+#[test]
 fn name_servers_have_port_53_unless_they_say_another() {
     let dns =
         accept("[dns]\nservers = [\"10.0.0.53\", \"::1\", \"127.0.0.1:5353\"]\nmin_ttl = \"5s\"\n")
