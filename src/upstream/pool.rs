@@ -143,24 +143,32 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use tokio::net::TcpStream;
+
     use super::*;
     use crate::telemetry::metrics::Metrics;
+    use crate::transport::Transport;
     use crate::upstream::Hop;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    const PLACE: Place = (SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80), 0);
+
+    fn opened(pool: &Pool, stream: impl Transport + 'static) -> Box<EndpointConnection> {
+        let (metrics, seat) = (Metrics::new(1).worker(0), pool.make_room());
+        let stream = Box::new(stream);
+        Box::new(EndpointConnection::new(stream, PLACE.0, &Hop::PLAIN, metrics, seat))
+    }
 
     /// Whether a connection that was idle for so long is given to such a
     /// request, where they are kept for `keep`.
     fn is_given(idle: Duration, reuse: Reuse, keep: Duration) -> bool {
         let (pool, now) = (Pool::new(10), Instant::now());
-        let address = ([127, 0, 0, 1], 80).into();
         let (ours, _theirs) = tokio::io::duplex(1);
-        let metrics = Metrics::new(1).worker(0);
-        let seat = pool.make_room();
-        let connection =
-            EndpointConnection::new(Box::new(ours), address, &Hop::PLAIN, metrics, seat);
-        pool.put(Box::new(connection), now);
-        pool.take((address, 0), reuse, keep, now + idle).is_some()
+        pool.put(opened(&pool, ours), now);
+        pool.take(PLACE, reuse, keep, now + idle).is_some()
     }
 
     #[tokio::test]
@@ -176,5 +184,35 @@ mod tests {
         ] {
             assert_eq!(is_given(idle, reuse, keep), given, "{reuse:?} after {idle:?} of {keep:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_system_is_asked_before_what_cannot_be_repeated_and_after_a_while() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        for (idle, reuse, given) in [
+            (HEARSAY / 2, Reuse::Any, true),
+            (HEARSAY / 2, Reuse::Fresh, false),
+            (HEARSAY, Reuse::Any, false),
+        ] {
+            let (pool, now) = (Pool::new(10), Instant::now());
+            let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (theirs, _) = listener.accept().unwrap();
+            pool.put(opened(&pool, ours), now);
+            // The runtime does not turn from here on, and hears nothing of it.
+            drop(theirs);
+            let taken = pool.take(PLACE, reuse, 60 * SECOND, now + idle);
+            assert_eq!(taken.is_some(), given, "{reuse:?} after {idle:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_more_connections_than_may_be_open_those_that_come_back_are_closed() {
+        let (pool, now) = (Pool::new(1), Instant::now());
+        let [(one, _), (two, _)] = [tokio::io::duplex(1), tokio::io::duplex(1)];
+        let [one, two] = [opened(&pool, one), opened(&pool, two)];
+        pool.put(one, now);
+        assert!(pool.take(PLACE, Reuse::Any, SECOND, now).is_none());
+        pool.put(two, now);
+        assert!(pool.take(PLACE, Reuse::Any, SECOND, now).is_some());
     }
 }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use crate::harness::record::Ended;
 use crate::harness::wait::eventually;
+use crate::harness::wire::Fault;
 use crate::harness::{
     Answer, Config, Connection, Gate, Router, ScriptedEndpoint, Step, get, script,
 };
@@ -124,4 +126,19 @@ fn a_connection_is_not_used_again_after_content_was_promised_to_a_204() {
         }
         assert_eq!(endpoint.connections(), 2, "{promise}");
     }
+}
+
+#[test]
+fn connections_to_an_endpoint_that_no_route_has_any_more_are_closed() {
+    let (gone, stays) = (ScriptedEndpoint::echo("gone"), ScriptedEndpoint::echo("stays"));
+    let kept = || Config::new().set("timeouts.upstream_keep_alive", "1h");
+    let other = |config: Config| config.route("b.test", &[stays.address()]);
+    let router = Router::start(&other(kept().route("a.test", &[gone.address()])));
+    for host in ["a.test", "b.test"] {
+        assert_eq!(get(router.address(), host, "/").status, 200);
+    }
+    router.reload(&other(kept()));
+    assert_eq!(gone.ending(0).1, Ended::ByPeer(Fault::Closed));
+    assert_eq!(get(router.address(), "b.test", "/").status, 200);
+    assert_eq!(stays.connections(), 1);
 }

@@ -229,6 +229,27 @@ impl Sink for Flaky {
 }
 
 #[test]
+fn a_half_line_in_the_old_file_is_not_closed_in_the_new_one() {
+    let (taken, seen) = mpsc::channel();
+    let sink = Flaky { taken, room: 10, failures: 1 };
+    let log = AccessLog::to(Box::new(sink), AccessLogFormat::Json, 1, &Arc::default()).unwrap();
+    let handle = log.worker(0);
+    handle.write(&record(b"/lost"));
+    assert_eq!(seen.recv_timeout(LONG).unwrap().len(), 10);
+    let waiting = Instant::now();
+    while log.dropped() == 0 {
+        assert!(waiting.elapsed() < LONG, "the lost line is never counted");
+        std::thread::yield_now();
+    }
+    log.reopen();
+    handle.write(&record(b"/kept"));
+    assert_eq!(log.shutdown(LONG), Flush::Complete);
+    let text = String::from_utf8(seen.iter().flatten().collect()).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["path"], "/kept");
+    assert!(text.starts_with('{'), "{text}");
+}
+
+#[test]
 fn a_full_disk_costs_the_lines_it_met_and_later_lines_stand_alone() {
     let (taken, seen) = mpsc::channel();
     let sink = Flaky { taken, room: 10, failures: 1 };

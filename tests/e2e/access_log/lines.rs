@@ -86,6 +86,7 @@ fn a_line_says_everything_about_a_get() {
     held.open();
     let head = client.answer_head().expect("the head comes");
     std::thread::sleep(pause);
+    let asked_before = date(SystemTime::now(), "+%Y-%m-%dT%H:%M:%S.%3NZ");
     assert!(lines(&file).is_empty(), "a line is written when the last byte has gone");
     gate.open();
     assert_eq!(client.bytes(5), b"hello");
@@ -119,6 +120,8 @@ fn a_line_says_everything_about_a_get() {
     assert!(ms(&line, "head_ms") >= pause_ms, "{line}");
     assert!(ms(&line, "duration_ms") >= ms(&line, "head_ms") + pause_ms, "{line}");
     assert_is_recent(&line);
+    let time = line["time"].as_str().expect("the time is text");
+    assert!(*time < *asked_before, "{time} is not when it began, before {asked_before}");
 }
 
 /// RFC 3339 in UTC with milliseconds, less than a minute ago.
@@ -130,11 +133,15 @@ fn assert_is_recent(line: &Value) {
     assert!(time.ends_with('Z') && (&*earlier..=&*now).contains(&&time[..19]), "{time}");
 }
 
+fn humantime(time: SystemTime) -> String {
+    date(time, "+%Y-%m-%dT%H:%M:%S")
+}
+
 /// A time as `date` writes it: an independent clock and an independent
 /// calendar.
-fn humantime(time: SystemTime) -> String {
-    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).expect("it is past 1970").as_secs();
-    let date = ["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%dT%H:%M:%S"];
+fn date(time: SystemTime, form: &str) -> String {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).expect("it is past 1970");
+    let date = ["-u", "-d", &format!("@{}.{:09}", since.as_secs(), since.subsec_nanos()), form];
     let output = Command::new("date").args(date).output().expect("date can be run");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
@@ -154,6 +161,21 @@ fn a_line_counts_the_content_of_a_post_and_nothing_else() {
     let expected = [("bytes_in", 10.into()), ("bytes_out", 6.into()), ("status", 200.into())];
     assert_says(&line, &expected);
     assert_says(&line, &[("user_agent", Value::Null), ("trace_id", Value::Null)]);
+}
+
+#[test]
+fn a_trace_that_is_named_twice_is_none() {
+    let (_directory, file) = log_file();
+    let endpoint = ScriptedEndpoint::echo("one");
+    let router = Router::start(&logging_to(&file).route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send(
+        "GET / HTTP/1.1\r\nHost: a.test\r\n\
+         traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\
+         traceparent: 00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01\r\n\r\n",
+    );
+    assert_eq!(client.answer("GET").status, 200);
+    assert_says(&only_line(&file), &[("trace_id", Value::Null)]);
 }
 
 #[test]
@@ -203,6 +225,31 @@ fn a_head_that_cannot_be_read_has_a_line_too() {
     assert_fields(&line);
     assert_says(&line, &[("status", 400.into()), ("code", "bad-framing".into())]);
     assert_says(&line, &[("method", "GET".into()), ("path", "/x".into())]);
+}
+
+#[test]
+fn a_request_that_is_not_routed_is_logged_as_the_request_it_was() {
+    let (_directory, file) = log_file();
+    let router = Router::start(&logging_to(&file));
+    let cases = [
+        ("GET /a/../../x?t=1", "a.test", 400, Some("ambiguous-path"), "/a/../../x"),
+        ("PUT /long\r\nContent-Length: 9", "", 400, Some("ambiguous-host"), "/long"),
+        ("HEAD /health?t=1", "127.0.0.1", 200, None, "/health"),
+        ("OPTIONS *", "a.test", 204, None, "*"),
+    ];
+    for (number, (line, host, status, code, path)) in cases.into_iter().enumerate() {
+        let mut client = Connection::open(router.address());
+        let (line, more) = line.split_once("\r\n").unwrap_or((line, "X: y"));
+        let method = line.split(' ').next().unwrap_or_default();
+        client.send(format!("{line} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: me\r\n{more}\r\n\r\n"));
+        assert_eq!(client.answer(method).status, status, "{line}");
+        let said = eventually("its line", || lines(&file).into_iter().nth(number));
+        let said: Value = serde_json::from_str(&said).expect("a line is JSON");
+        assert_says(&said, &[("status", status.into()), ("code", code.into())]);
+        assert_says(&said, &[("method", method.into()), ("path", path.into())]);
+        assert_says(&said, &[("version", "HTTP/1.1".into()), ("user_agent", "me".into())]);
+        assert_says(&said, &[("route", Value::Null), ("attempts", 0.into())]);
+    }
 }
 
 /// Heads that are refused, each with the code, and with method, path and version

@@ -99,6 +99,31 @@ fn requests_attempts_retries_and_errors_count_what_happened() {
 }
 
 #[test]
+fn a_request_lasts_until_its_last_byte() {
+    let gate = Gate::default();
+    let shut = gate.clone();
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        let head = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n";
+        let rest = Step::Send(b"done".to_vec());
+        vec![Step::ReadHead, Step::Send(head.into()), Step::WaitFor(shut.clone()), rest]
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert_eq!(client.answer_head().expect("the head comes").status, 200);
+    let held_from = Instant::now();
+    // Time that has to show.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let held = held_from.elapsed();
+    gate.open();
+    assert_eq!(client.bytes(4), b"done");
+    let name = "pointsman_request_duration_seconds";
+    let of_route = [("route", "a.test")];
+    let samples = scrape_when(&router, &format!("{name}_count"), &of_route, 1.0);
+    assert!(sum(&samples, &format!("{name}_sum"), &of_route) >= held.as_secs_f64());
+}
+
+#[test]
 fn a_retry_is_counted_by_the_reason_of_the_failure_before() {
     let (bad, good) = (RefusingEndpoint::start(), ScriptedEndpoint::echo("good"));
     let router = Router::start(&Config::new().route("a.test", &[bad.address(), good.address()]));

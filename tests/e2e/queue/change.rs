@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{asking, held, json as page, limited, logged, one_by_one, until_queued};
+use super::{asking, held, json as page, limited, logged, one_by_one};
+use super::{resetting_after_one, until_queued};
 use crate::admin_routes::put;
 use crate::harness::wait::eventually;
 use crate::harness::{Config, Connection, Gate, Router, ScriptedEndpoint, Step, script};
@@ -84,6 +85,30 @@ fn who_waits_for_endpoints_that_are_all_replaced_goes_to_the_new_ones() {
     let line = logged(&router, "/waits");
     assert_eq!((&line["status"], &line["endpoint"]), (&json!(200), &json!(new.address())));
     assert!(line["queue_ms"].as_f64().is_some_and(|waited| waited > 0.0), "{line}");
+}
+
+#[test]
+fn who_goes_to_new_endpoints_goes_by_the_new_terms_for_trailers_too() {
+    let ((gone, _shut), new) = (held("gone"), ScriptedEndpoint::echo("new"));
+    let without_secrets = |endpoint: &ScriptedEndpoint| {
+        let more = "max_requests = 1\nrequest_headers = { remove = [\"x-secret\"] }";
+        Config::new().set("timeouts.queue", "1m").route_with("a.test", &[endpoint.address()], more)
+    };
+    let router = Router::start(&limited(1, &[&gone]));
+    let _holding = asking(&router, "/");
+    gone.request_head(0);
+    let mut waiting = Connection::open(router.address());
+    waiting.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nX-Secret: 1\r\nTransfer-Encoding: chunked\r\n\r\n\
+         2\r\nhi\r\n0\r\nX-Secret: 2\r\nX-Sum: 3\r\n\r\n",
+    );
+    until_queued(&router, 1);
+    router.reload(&without_secrets(&new));
+    assert_eq!(waiting.answer("POST").field("x-endpoint"), "new");
+    let request = new.request(0);
+    assert!(request.fields.all("x-secret").is_empty(), "{request:?}");
+    assert!(request.trailers.all("x-secret").is_empty(), "{request:?}");
+    assert_eq!(request.trailers.one("x-sum"), Some("3"));
 }
 
 #[test]
@@ -194,6 +219,61 @@ fn a_route_that_is_taken_out_leaves_nobody_waiting() {
     until_queued(&router, 1);
     router.reload(&Config::new().set("access_log.path", "-"));
     assert_eq!(waiting.answer("GET").code(), Some("no-endpoint"));
+}
+
+#[test]
+fn who_has_tried_an_endpoint_stays_in_the_line_it_is_in() {
+    // Where it went, its attempts would be counted anew, and its content is used.
+    let ((resets, free), (full, _shut)) = (resetting_after_one(), held("full"));
+    let added = ScriptedEndpoint::echo("added");
+    let config = |endpoints: &[&ScriptedEndpoint]| {
+        limited(1, endpoints).set("timeouts.queue", "3s").set("access_log.path", "")
+    };
+    let router = Router::start(&config(&[&resets, &full]));
+    let _holding: Vec<_> = (0..2).map(|_| asking(&router, "/")).collect();
+    resets.request_head(0);
+    full.request_head(0);
+    let mut waiting = asking(&router, "/tried");
+    until_queued(&router, 1);
+    free.open();
+    resets.request_head(1);
+    until_queued(&router, 1);
+    router.reload(&config(&[&resets, &full, &added]));
+    assert_eq!(waiting.answer("GET").code(), Some("endpoints-saturated"));
+    assert_eq!(added.count(), 0);
+}
+
+#[test]
+fn who_waits_is_not_sent_where_a_route_that_came_meanwhile_leads() {
+    let ((full, _shut), other) = (held("full"), ScriptedEndpoint::echo("other"));
+    let (added, _also_shut) = held("added");
+    let config =
+        |endpoints: &[&ScriptedEndpoint]| limited(1, endpoints).set("timeouts.queue", "3s");
+    let router = Router::start(&config(&[&full]));
+    let _holding = asking(&router, "/");
+    full.request_head(0);
+    let mut waiting = asking(&router, "/api/x");
+    until_queued(&router, 1);
+    let narrower = config(&[&full, &added]);
+    let narrower = narrower.route_with("a.test", &[other.address()], "path = \"/api\"");
+    router.reload(&narrower);
+    assert_eq!(waiting.answer("GET").code(), Some("endpoints-saturated"));
+    assert_eq!((other.count(), added.count()), (0, 0));
+}
+
+#[test]
+fn the_time_in_line_ends_where_the_line_does() {
+    let (endpoint, gates) = one_by_one(2);
+    let router = Router::start(&limited(1, &[&endpoint]));
+    let _first = asking(&router, "/first");
+    endpoint.request_head(0);
+    let mut waiting = asking(&router, "/waits");
+    until_queued(&router, 1);
+    gates.iter().for_each(Gate::open);
+    assert_eq!(waiting.answer("GET").status, 200);
+    let line = logged(&router, "/waits");
+    let ms = |field: &str| line[field].as_f64().expect("a number");
+    assert!(0.0 < ms("queue_ms") && ms("queue_ms") <= ms("duration_ms"), "{line}");
 }
 
 /// Waits until the first endpoint of the first route has this limit.
