@@ -177,3 +177,31 @@ fn an_upload_behind_an_early_answer_head_loses_nothing() {
     assert_eq!(client.bytes(4), b"done");
     assert_eq!(endpoint.request(0).content_bytes, BODY_BYTES);
 }
+
+#[test]
+fn an_endpoint_that_takes_no_more_of_the_request_may_still_finish_its_answer() {
+    let begun = Gate::default();
+    let at = begun.clone();
+    let endpoint = ScriptedEndpoint::start(move |_| {
+        let head = "HTTP/1.1 413 Content Too Large\r\ncontent-length: 40\r\n\r\n";
+        // Many times longer than it may leave the request lying.
+        let pause = Duration::from_millis(50);
+        let slowly = Step::SendInPieces { bytes: vec![b'x'; 40], size: 1, pause };
+        vec![
+            Step::ReadHead,
+            Step::WaitFor(at.clone()),
+            Step::Send(head.into()),
+            slowly,
+            Step::UntilPeerLeaves,
+        ]
+    });
+    let config = Config::new().set("timeouts.request_write_idle", "5s");
+    let more = "request_write_idle = \"200ms\"";
+    let router = Router::start(&config.route_with("a.test", &[endpoint.address()], more));
+    let mut client = Connection::open(router.address());
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000000\r\n\r\n");
+    begun.open();
+    assert_eq!(client.answer_head().expect("the answer begins").status, 413);
+    client.send_until_it_stops(Duration::from_millis(100), 1_000_000_000);
+    assert_eq!(client.bytes(40), [b'x'; 40]);
+}

@@ -64,3 +64,18 @@ fn readiness_shows_what_it_rests_on() {
     assert_eq!(ready["sources"][0]["name"], "file");
     assert_eq!(ready["sources"][0]["state"], "current");
 }
+
+#[test]
+fn a_head_is_told_how_long_the_content_would_be() {
+    let router = Router::start(&Config::new());
+    for (host, path) in [("127.0.0.1", "/health"), ("none.test", "/")] {
+        let ask = |method: &str| {
+            let mut client = Connection::open(router.address());
+            client.send(format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+            client.answer(method)
+        };
+        let (get, head) = (ask("GET"), ask("HEAD"));
+        assert_eq!((head.status, head.body.len()), (get.status, 0));
+        assert_eq!(head.field("content-length"), get.field("content-length"), "{host}");
+    }
+}

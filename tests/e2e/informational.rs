@@ -300,3 +300,34 @@ fn a_storm_of_informational_answers_is_cut_off() {
     assert_eq!((answer.status, answer.code()), (502, Some("upstream-protocol-error")));
     assert!(answer.interim.len() <= 8, "{} were passed on", answer.interim.len());
 }
+
+#[test]
+fn a_client_that_takes_nothing_loses_hints_and_never_its_hundred() {
+    // More than sockets hold on the way to a client that does not read.
+    const HINTS: u64 = 600;
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let link = "a".repeat(60_000);
+        let hint = format!("HTTP/1.1 103 Early Hints\r\nlink: <{link}>\r\n\r\n");
+        let hints = Step::Send(hint.repeat(HINTS as usize).into());
+        vec![Step::ReadHead, hints, Step::Send(GO_ON.into()), Step::ReadBody, Step::Echo]
+    });
+    let config = Config::new().set("limits.informational", 1000);
+    let router = Router::start(&config.route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.receive_little();
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\
+         Expect: 100-continue\r\n\r\nhi",
+    );
+    eventually("all of it to have come to the router", || {
+        ask(&router, "/requests").contains("\"responding\"").then_some(())
+    });
+    let answer = client.answer("POST");
+    let last = answer.interim.last().expect("some passed");
+    assert_eq!((answer.status, &*last.start), (200, "HTTP/1.1 100 Continue"));
+    let passed = answer.interim.len() as u64 - 1;
+    let metrics = ask(&router, "/metrics");
+    let dropped = sum(&metrics, "pointsman_informational_dropped_total{reason=\"backlog\"");
+    assert!(dropped > 0, "{metrics}");
+    assert_eq!(passed + dropped, HINTS, "each is passed on or counted");
+}

@@ -237,3 +237,37 @@ fn a_client_that_was_told_to_continue_and_does_not_is_the_one_to_blame() {
     let answer = client.answer("POST");
     assert_eq!((answer.status, answer.code()), (408, Some("request-body-timeout")));
 }
+
+#[test]
+fn a_client_that_goes_on_unasked_and_stops_is_the_one_to_blame() {
+    let endpoint = ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::UntilPeerLeaves]);
+    let router = clocked(&endpoint, &[("request_body_idle", "300ms"), ("attempt_head", "5m")]);
+    let mut client = Connection::open(router.address());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\
+         Expect: 100-continue\r\n\r\nso",
+    );
+    let answer = client.answer("POST");
+    assert_eq!((answer.status, answer.code()), (408, Some("request-body-timeout")));
+}
+
+#[test]
+fn content_that_was_asked_for_may_take_longer_than_the_answer_to_it() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let go_on = Step::Send("HTTP/1.1 100 Continue\r\n\r\n".into());
+        vec![Step::ReadHead, go_on, Step::ReadBody, Step::Echo]
+    });
+    let router = clocked(&endpoint, &[("attempt_head", "2s")]);
+    let mut client = Connection::open(router.address());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\
+         Expect: 100-continue\r\n\r\n",
+    );
+    for _ in 0..10 {
+        // The slowness itself.
+        std::thread::sleep(Duration::from_millis(300));
+        client.send("x");
+    }
+    let answer = client.answer("POST");
+    assert_eq!((answer.status, answer.code()), (200, None), "{}", answer.text());
+}

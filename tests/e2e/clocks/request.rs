@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{SHORT, SHORT_TIME, Stopwatch, logged, trickle};
 use crate::harness::absent::UnansweringEndpoint;
+use crate::harness::held::ask;
 use crate::harness::record::Ended;
 use crate::harness::wire::Fault;
 use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, get, script};
@@ -40,6 +41,11 @@ fn a_connection_not_taken_in_time_is_the_requests_deadline_too() {
     let answer = get(router.address(), "a.test", "/");
     watch.stopped_by(SHORT_TIME);
     assert_eq!((answer.status, answer.code()), (504, Some("deadline-exceeded")));
+    // It is not the endpoint's fault that the request had so little time.
+    let metrics = ask(&router, "/metrics");
+    let has = |line: &str| metrics.lines().any(|own| own == line);
+    assert!(has("pointsman_attempts_total{outcome=\"deadline-exceeded\"} 1"), "{metrics}");
+    assert!(has("pointsman_endpoints{state=\"passed-over\"} 0"), "{metrics}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn either_side_alone_keeps_a_tunnel_alive() {
 #[test]
 fn a_half_that_is_left_towards_the_client_keeps_to_the_clock_of_an_answer() {
     let endpoint = ScriptedEndpoint::start(|_| switching([Step::ReadToEnd, Step::Stall]));
-    let router = router(&endpoint, "response_body_idle = \"200ms\"");
+    let router = router(&endpoint, "response_body_idle = \"200ms\"\nrequest_body_idle = \"5m\"");
     let mut client = switched(&router);
     client.finish_sending();
     assert_eq!(client.ending().1, Fault::Reset);
@@ -77,7 +77,7 @@ fn a_half_that_is_left_towards_the_endpoint_keeps_to_the_clock_of_a_request() {
     let endpoint = ScriptedEndpoint::start(|_| {
         switching([Step::Send(b"bye".into()), Step::Shut, Step::UntilPeerLeaves])
     });
-    let router = router(&endpoint, "request_body_idle = \"200ms\"\nresponse_body_idle = \"1m\"");
+    let router = router(&endpoint, "request_body_idle = \"200ms\"\nresponse_body_idle = \"5m\"");
     let mut client = switched(&router);
     assert_eq!(client.ending(), (b"bye".into(), Fault::Closed));
     assert_eq!(endpoint.ending(0).1, Ended::ByPeer(Fault::Reset));
