@@ -9,13 +9,13 @@ use http::header::{HeaderValue, UPGRADE};
 use tokio::time::Instant;
 
 use crate::attempt::{
-    Action, Body, Event, Failure, Plan, Planner, ReplayBody, derive, is_idempotent, upgrade,
+    Action, Body, Event, Failure, GiveUp, Plan, Planner, ReplayBody, derive, is_idempotent, upgrade,
 };
 use crate::endpoint::{Asked, Choice, Door, EndpointState, Lease};
 use crate::error::{AttemptOutcome, Code, RouterError};
 use crate::http1::{HeadLimits, ParsedResponse};
 use crate::proxy_protocol::Origin;
-use crate::request::{BodyFailure, ClientInfo, InterimSink, Phase, RequestHead, Scope};
+use crate::request::{ClientInfo, InterimSink, Phase, RequestHead, Scope};
 use crate::router::queue::{Queue, Refused, Turn};
 use crate::router::verdict::Attended;
 use crate::router::{NO_ADDRESS, Route, RouteId, Sender, WorkerRouter, affinity, verdict};
@@ -104,12 +104,7 @@ pub(super) async fn run(
     loop {
         let event = match action {
             Action::GiveUp(give_up) => {
-                let mut error = match &give_up.last {
-                    Some(failure) => failure.told(give_up.code()),
-                    None => RouterError::from(give_up.code()),
-                };
-                error.budget_exhausted = give_up.is_budget_exhausted();
-                return Err(with_attempts(error, scope, last));
+                return Err(with_attempts(given_up(&give_up), scope, last));
             }
             Action::Wait { min_ms, max_ms } => {
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(min_ms..=max_ms))).await;
@@ -136,12 +131,12 @@ pub(super) async fn run(
                         }
                         (choice, lease)
                     }
-                    Err(Refused::NoneLeft) => {
+                    Err(refused) => {
                         // The others are taken out by probes, or were tried.
-                        let error = failed.unwrap_or_else(|| Refused::NoneLeft.into());
+                        let failed = failed.filter(|_| matches!(refused, Refused::NoneLeft));
+                        let error = failed.unwrap_or_else(|| refused.into());
                         return Err(with_attempts(error, scope, last));
                     }
-                    Err(refused) => return Err(with_attempts(refused.into(), scope, last)),
                 };
                 let Choice { index, endpoint, trial } = choice;
                 verdict::begun(worker, trial.as_ref());
@@ -186,15 +181,7 @@ pub(super) async fn run(
                         let left = if body.can_replay() { Body::Buffered } else { Body::Spent };
                         Event::Failed { failure, endpoint: index, body: left }
                     }
-                    Err(RoundTripError::Request(failure)) => {
-                        let error = RouterError::new(failure.code(), failure.to_string());
-                        return Err(with_attempts(error, scope, last));
-                    }
-                    Err(RoundTripError::Deadline(status)) => {
-                        let mut error = RouterError::from(Code::DeadlineExceeded);
-                        error.received_status = status.map(|status| status.as_u16());
-                        return Err(with_attempts(error, scope, last));
-                    }
+                    Err(error) => return Err(with_attempts(error.into(), scope, last)),
                 }
             }
         };
@@ -218,6 +205,15 @@ fn let_in<'a>(door: &'a Door, worker: &WorkerRouter, now_ms: u64) -> Result<Wait
         return Err(RouterError::new(Code::Overloaded, detail));
     };
     Ok(Wait::new(permit, worker.shared.start))
+}
+
+fn given_up(give_up: &GiveUp) -> RouterError {
+    let mut error = match &give_up.last {
+        Some(failure) => failure.told(give_up.code()),
+        None => RouterError::from(give_up.code()),
+    };
+    error.budget_exhausted = give_up.is_budget_exhausted();
+    error
 }
 
 fn with_attempts(
@@ -374,15 +370,5 @@ fn origin(client: &ClientInfo) -> Origin {
     match client.peer {
         NO_ADDRESS => Origin::Unnamed,
         source => Origin::Client { source, destination: client.local },
-    }
-}
-
-impl RoundTripError {
-    fn code(&self) -> Code {
-        match self {
-            Self::Attempt(failure) => failure.code(),
-            Self::Request(failure) => BodyFailure::code(failure),
-            Self::Deadline(_) => Code::DeadlineExceeded,
-        }
     }
 }

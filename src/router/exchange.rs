@@ -38,7 +38,11 @@ impl Router {
     }
 
     /// The same with what the caller has pinned.
-    pub(crate) async fn serve_by(&self, snapshot: Pinned<Snapshot>, arrival: Arrival) -> Box<Reply> {
+    pub(crate) async fn serve_by(
+        &self,
+        snapshot: Pinned<Snapshot>,
+        arrival: Arrival,
+    ) -> Box<Reply> {
         let worker = self.worker();
         let trusted = self.trusts(&snapshot.settings, &arrival.client);
         let name = &snapshot.settings.headers.request_id;

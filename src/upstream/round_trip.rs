@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::attempt::{AttemptHead, Exchange, Failure, ReplayBody, upgrade};
 use crate::clock::earliest;
 use crate::config::Timeouts;
-use crate::error::Code;
+use crate::error::{Code, RouterError};
 use crate::http1::{Framing, HeadLimits, HeadReader, ParsedResponse, Refusal, encode_request_head};
 use crate::request::BodyFailure;
 use crate::telemetry::metrics::{InformationalDrop, WorkerMetrics};
@@ -57,6 +57,32 @@ pub(crate) enum RoundTripError {
     Request(BodyFailure),
     /// The request's own deadline passed, behind this status line if one came.
     Deadline(Option<StatusCode>),
+}
+
+impl RoundTripError {
+    /// The code of its attempt in the request's record.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Attempt(failure) => failure.code(),
+            Self::Request(failure) => BodyFailure::code(failure),
+            Self::Deadline(_) => Code::DeadlineExceeded,
+        }
+    }
+}
+
+/// What a request that is over by it is answered with.
+impl From<RoundTripError> for RouterError {
+    fn from(error: RoundTripError) -> Self {
+        match error {
+            RoundTripError::Attempt(failure) => failure.told(failure.code()),
+            RoundTripError::Request(failure) => Self::new(failure.code(), failure.to_string()),
+            RoundTripError::Deadline(status) => {
+                let mut error = Self::from(Code::DeadlineExceeded);
+                error.received_status = status.map(|status| status.as_u16());
+                error
+            }
+        }
+    }
 }
 
 /// Sends `head` and content, and waits for the final response head. Beside the
