@@ -118,7 +118,7 @@ pub async fn converse(
     };
     let entry = Connections::new(metrics.clone()).enter(address.peer);
     let connection = http1::open(stream, half_close_allowed);
-    let serving = http1::serve(connection, address, router, &entry);
+    let serving = std::pin::pin!(http1::serve(connection, address, router, &entry));
     let ended = tokio::time::timeout(PATIENCE, entry.until_cut(serving)).await;
     assert!(ended.is_ok(), "the client's connection never ends");
     let written = written.lock().clone();

@@ -152,8 +152,9 @@ impl Acceptor {
             let prelude =
                 Prelude { stream, client, listener, index, router: router.clone(), preludes };
             tokio::spawn(async move {
-                let serving = async {
-                    let passed = prelude::unless_evicted(&entry, prelude.pass(&entry)).await;
+                let serving = pin!(async {
+                    let passed =
+                        prelude::unless_evicted(&entry, Box::pin(prelude.pass(&entry))).await;
                     let Some((stream, client)) = passed else { return };
                     let connection = http1::open(stream, half_close_allowed);
                     if crowded {
@@ -161,7 +162,7 @@ impl Acceptor {
                     } else {
                         http1::serve(connection, client, router, &entry).await;
                     }
-                };
+                });
                 entry.until_cut(serving).await;
             });
             return;
@@ -169,9 +170,11 @@ impl Acceptor {
         tokio::spawn(async move {
             let connection = http1::open(Box::new(stream), half_close_allowed);
             if crowded {
-                entry.until_cut(http1::refuse_crowded(connection, client, router, &entry)).await;
+                let refusing = pin!(http1::refuse_crowded(connection, client, router, &entry));
+                entry.until_cut(refusing).await;
             } else {
-                entry.until_cut(http1::serve(connection, client, router, &entry)).await;
+                let serving = pin!(http1::serve(connection, client, router, &entry));
+                entry.until_cut(serving).await;
             }
         });
     }

@@ -7,7 +7,7 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
@@ -297,9 +297,9 @@ impl ConnectionEntry {
     }
 
     /// Runs `connection` until it ends or everything is cut. It is polled
-    /// once more at the cut, so that what can be answered is.
-    pub(crate) async fn until_cut<F: Future<Output = ()>>(&self, connection: F) {
-        let mut connection = pin!(connection);
+    /// once more at the cut, so that what can be answered is. It comes pinned:
+    /// taken by value, every connection would have room for it twice.
+    pub(crate) async fn until_cut(&self, mut connection: Pin<&mut impl Future<Output = ()>>) {
         let mut registered = false;
         poll_fn(|cx| {
             if !registered {

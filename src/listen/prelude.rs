@@ -4,6 +4,7 @@
 
 use std::future::{Future, poll_fn};
 use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
@@ -264,10 +265,9 @@ async fn first_byte(stream: &mut TcpStream, entry: &ConnectionEntry) -> Passed {
 /// room ends here as it would idle.
 pub(super) async fn unless_evicted<T>(
     entry: &ConnectionEntry,
-    passing: impl Future<Output = Option<T>>,
-) -> Option<T> {
     // On the heap, so that it is gone while requests are served.
-    let mut passing = Box::pin(passing);
+    mut passing: Pin<Box<impl Future<Output = Option<T>>>>,
+) -> Option<T> {
     poll_fn(|cx| match passing.as_mut().poll(cx) {
         Poll::Pending if entry.is_evicted() => Poll::Ready(None),
         polled => polled,
