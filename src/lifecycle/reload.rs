@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
@@ -21,9 +21,33 @@ pub(crate) struct Reload {
     asked: Notify,
 }
 
+/// Whether a refusal is worth a word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Always,
+    /// Not if it is the one that was said last.
+    IfNew,
+}
+
+impl Said {
+    /// Whether what became of a version is known: it was `refused` for what it
+    /// had been refused for `before`.
+    fn is_said_already(self, refused: Option<&str>, before: Option<&str>) -> bool {
+        self == Self::IfNew && refused.is_some() && refused == before
+    }
+}
+
 /// Why nothing is reloaded that comes during a drain: what ends serves on with
 /// what it has, and its listeners may be closed already.
 const DRAINING: &str = "the router is draining, and ends with the configuration it has";
+
+/// Between two tries of a version that was refused: what was wrong need not
+/// stand in it. A certificate it names may come after it, and what the system
+/// could not spare be there again.
+const TRY_EVERY: Duration = Duration::from_secs(5);
+
+/// A try takes at most one part in so many of the time.
+const TRY_SHARE: u32 = 20;
 
 impl Reload {
     /// Reloads until `phase` says that the router ends.
@@ -49,12 +73,18 @@ impl Reload {
     /// Reloads when it is time, for as long as it is polled.
     pub(crate) async fn attend(self: Arc<Self>) {
         let watch = Watch::new(self.file.path());
+        let mut try_at = Instant::now();
         loop {
             // The first look comes at once: the watch began after the start
             // had read the file.
             let seen = self.file.look().await;
-            if self.file.differs(seen, Instant::now()) {
+            let begun = Instant::now();
+            if self.file.differs(seen, begun) {
                 self.clone().reload().await;
+                try_at = next_try(begun);
+            } else if begun >= try_at && self.file.refused().is_some() && !self.drains() {
+                self.clone().read_aside(seen, Said::IfNew).await;
+                try_at = next_try(begun);
             }
             tokio::select! {
                 () = self.asked.notified() => self.clone().reload().await,
@@ -75,14 +105,18 @@ impl Reload {
             self.refuse(seen);
             return;
         }
-        let reload = self.clone();
-        let done = tokio::task::spawn_blocking(move || reload.read(seen));
-        if done.await.is_err() {
-            tracing::error!("a reload ended in a panic; the old configuration stays");
-        }
+        self.clone().read_aside(seen, Said::Always).await;
         // To one that stops there is no way back.
         if !self.drains() {
             systemd::ready();
+        }
+    }
+
+    /// Reads the file on a thread that may block.
+    async fn read_aside(self: Arc<Self>, seen: Stamp, said: Said) {
+        let done = tokio::task::spawn_blocking(move || self.read(seen, said));
+        if done.await.is_err() {
+            tracing::error!("a reload ended in a panic; the old configuration stays");
         }
     }
 
@@ -99,7 +133,7 @@ impl Reload {
         tracing::warn!(file = %self.file.path().display(), "not reloaded: {DRAINING}");
     }
 
-    fn read(&self, seen: Stamp) {
+    fn read(&self, seen: Stamp, said: Said) {
         let result = match config::load(self.file.path()) {
             Err(error) => Err((crate::cli::check::report(&error), error.in_short())),
             // It tells of what the settings hold, which may be quoted.
@@ -108,6 +142,9 @@ impl Reload {
                 .map_err(|why| (why, "refused as a whole; the log says why".to_owned())),
         };
         let refused = result.as_ref().err().map(|(_, in_short)| in_short.clone());
+        if said.is_said_already(refused.as_deref(), self.file.refused().as_deref()) {
+            return;
+        }
         self.file.was_read(seen, refused, Instant::now());
         self.shared.metrics.reloaded(ReloadResult::of(&result));
         let file = self.file.path().display();
@@ -132,5 +169,36 @@ impl Reload {
             tracing::warn!("{key} has changed and needs a restart; everything else is in force");
         }
         Ok(())
+    }
+}
+
+/// When to try again what was tried since `begun`.
+fn next_try(begun: Instant) -> Instant {
+    let now = Instant::now();
+    now + TRY_EVERY.max(now.saturating_duration_since(begun) * TRY_SHARE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_try_has_a_word_only_for_what_is_new() {
+        for (said, refused, already) in [
+            (Said::IfNew, Some("no such file"), true),
+            (Said::IfNew, Some("line 2: wrong"), false),
+            (Said::IfNew, None, false),
+            (Said::Always, Some("no such file"), false),
+        ] {
+            assert_eq!(said.is_said_already(refused, Some("no such file")), already, "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn trying_takes_a_small_part_of_the_time() {
+        let now = Instant::now();
+        assert!(next_try(now) >= now + TRY_EVERY);
+        let Some(begun) = now.checked_sub(Duration::from_secs(3)) else { return };
+        assert!(next_try(begun) >= now + Duration::from_secs(60));
     }
 }

@@ -97,6 +97,11 @@ impl FileSource {
         differs
     }
 
+    /// Why the version read last is not in force, if it is not.
+    pub(crate) fn refused(&self) -> Option<String> {
+        self.status.lock().refused.clone()
+    }
+
     /// As the health report shows it.
     pub(crate) fn health(&self, now: Instant) -> SourceHealth {
         let status = self.status.lock();

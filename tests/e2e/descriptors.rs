@@ -213,3 +213,19 @@ fn a_limit_of_connections_above_that_of_descriptors_is_the_latter_and_both_are_n
         assert_eq!(client.answer("GET").text(), "yes");
     }
 }
+
+#[test]
+fn a_file_that_came_while_there_were_none_to_read_it_is_in_force_later() {
+    let (old, new) = (ScriptedEndpoint::echo("old"), ScriptedEndpoint::echo("new"));
+    let config = |app: &ScriptedEndpoint| one_worker().route("a.test", &[app.address()]);
+    let router = Router::start(&config(&old));
+    let mut client = Connection::open(router.address());
+    assert_eq!(send(&mut client, "a.test").field("x-endpoint"), "old");
+    let _fillers = allow_no_more_than_these(&router);
+    std::fs::write(router.config_file(), config(&new).text()).expect("it can be written");
+    eventually("a refusal", || router.stderr().contains("Too many open files").then_some(()));
+    allow(&router, "20000");
+    eventually("an answer by the new app", || {
+        (send(&mut client, "a.test").field("x-endpoint") == "new").then_some(())
+    });
+}

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use serde_json::Value;
 
 use crate::harness::router::{Process, binary, write_config};
+use crate::harness::tls::Authority;
 use crate::harness::wait::eventually;
 use crate::harness::{Answer, Config, Connection, Gate, Router, ScriptedEndpoint, Step, get};
 
@@ -179,6 +180,27 @@ fn a_file_that_has_gone_changes_nothing() {
     eventually("it to be logged", || router.stderr().contains("no such file").then_some(()));
     fs::write(router.config_file(), routed_to(&new).text()).expect("it can be written");
     until_answered_by(router.address(), "new");
+}
+
+#[test]
+fn a_refused_version_is_in_force_once_the_file_it_lacked_has_come() {
+    let (old, new) = apps();
+    let router = Router::start(&routed_to(&old));
+    let authority = Authority::new();
+    let late = router.config_file().with_file_name("late.pem");
+    let lacking = format!(
+        "[[route]]\nhost = \"tls.test\"\nendpoints = [{{ address = \"127.0.0.1:1\", \
+         tls = {{ ca = {late:?} }} }}]\n"
+    );
+    let next = routed_to(&new).and(&lacking);
+    fs::write(router.config_file(), next.text()).expect("it can be written");
+    eventually("a refusal", || (reloads(&router, "refused") == 1).then_some(()));
+    fs::copy(authority.ca(), late).expect("it can be copied");
+    until_answered_by(router.address(), "new");
+    eventually("a current source", || (source(&router)["state"] == "current").then_some(()));
+    let said = router.stderr();
+    assert_eq!(said.matches("the new configuration is not used").count(), 1, "{said}");
+    assert_eq!((reloads(&router, "applied"), reloads(&router, "refused")), (1, 1));
 }
 
 #[test]
