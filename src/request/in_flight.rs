@@ -58,7 +58,7 @@ impl<R> InFlightRecords<R> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(pointsman_loom)))]
 mod tests {
     use super::*;
 
