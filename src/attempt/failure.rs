@@ -143,13 +143,22 @@ impl Failure {
         Self::unsent(Code::TlsRejected, detail)
     }
 
-    /// An alert ended the connection after the handshake; on a reused one it
-    /// counts as a reset.
-    pub fn alert(exchange: Exchange, detail: impl Into<Cow<'static, str>>) -> Self {
-        if exchange.reused && exchange.bytes_received == 0 {
-            return Self::reset(exchange);
+    /// An alert ended the connection; `of_handshake` if it is one of those that
+    /// say who the router is.
+    ///
+    /// Only the first word on a new connection can still be about the handshake
+    /// (RFC 8446 section 4.4.2.4), so that nothing was looked at. On a reused
+    /// connection, without an answer before it, an alert counts as a reset.
+    pub fn alert(
+        exchange: Exchange,
+        of_handshake: bool,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        match (exchange.reused, exchange.bytes_received) {
+            (false, 0) if of_handshake => Self::tls_rejected(detail),
+            (true, 0) => Self::reset(exchange),
+            _ => Self::exchanged(exchange, Code::TlsRejected, detail),
         }
-        Self::exchanged(exchange, Code::TlsRejected, detail)
     }
 
     /// How far it got.
@@ -251,10 +260,28 @@ mod tests {
     #[test]
     fn an_alert_is_a_refusal_but_on_a_reused_connection_that_brought_nothing_back() {
         let reused = Exchange { reused: true, ..FRESH };
-        assert!(Failure::alert(reused, "x").is_stale_reuse());
-        for exchange in [FRESH, Exchange { bytes_received: 1, ..reused }] {
-            let alert = Failure::alert(exchange, "x");
-            assert_eq!((alert.code(), alert.is_stale_reuse()), (Code::TlsRejected, false));
+        for of_handshake in [false, true] {
+            assert!(Failure::alert(reused, of_handshake, "x").is_stale_reuse());
+            for exchange in [FRESH, Exchange { bytes_received: 1, ..reused }] {
+                let alert = Failure::alert(exchange, of_handshake, "x");
+                assert_eq!((alert.code(), alert.is_stale_reuse()), (Code::TlsRejected, false));
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_refusal_that_is_the_first_word_says_that_nothing_was_done() {
+        let heard = Exchange { bytes_received: 1, ..FRESH };
+        let reused = Exchange { reused: true, ..FRESH };
+        for (exchange, of_handshake, progress) in [
+            (FRESH, true, Progress::NothingSent),
+            (FRESH, false, Progress::MaybeProcessed),
+            (heard, true, Progress::MaybeProcessed),
+            (reused, true, Progress::MaybeProcessed),
+            (Exchange { reused: true, ..heard }, true, Progress::MaybeProcessed),
+        ] {
+            let alert = Failure::alert(exchange, of_handshake, "x");
+            assert_eq!(alert.progress(), progress, "{exchange:?} {of_handshake}");
         }
     }
 

@@ -284,6 +284,23 @@ mod tests {
     use crate::telemetry::metrics::Metrics;
 
     #[tokio::test]
+    async fn a_connection_that_is_new_is_waited_for_a_while_though_the_silent_close() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let accepted = listener.accept().unwrap().0;
+        accepted.set_nonblocking(true).unwrap();
+        let mut stream = TcpStream::from_std(accepted).unwrap();
+        let connections = Connections::new(Metrics::new(1).worker(0));
+        let entry = connections.enter(([127, 0, 0, 1], 40_000).into());
+        connections.close_silent();
+        let mut first = Box::pin(first_byte(&mut stream, &entry));
+        let waits = poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx).is_pending())).await;
+        // On a machine that stood still for all of it, its time is over.
+        let is_over = entry.closes_idle_in().is_some_and(|patience| patience.is_zero());
+        assert!(waits || is_over);
+    }
+
+    #[tokio::test]
     async fn bytes_the_runtime_has_not_heard_of_are_a_beginning() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();

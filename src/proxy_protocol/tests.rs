@@ -114,6 +114,17 @@ fn any_address() -> impl Strategy<Value = SocketAddr> {
     (prop_oneof![v4, v6], any::<u16>()).prop_map(|(ip, port)| SocketAddr::new(ip, port))
 }
 
+#[test]
+fn a_client_of_ipv4_on_a_dual_stack_listener_is_one_of_ipv4() {
+    let mapped = |text: &str| text.parse::<SocketAddr>().unwrap();
+    let header = encode_v2(&Origin::Client {
+        source: mapped("[::ffff:192.0.2.7]:4711"),
+        destination: mapped("[::ffff:198.51.100.1]:443"),
+    });
+    assert_eq!(header[12..16], [0x21, 0x11, 0, 12]);
+    assert_eq!(header[16..], [192, 0, 2, 7, 198, 51, 100, 1, 0x12, 0x67, 0x01, 0xbb]);
+}
+
 proptest! {
     #[test]
     fn what_is_sent_is_read_as_it_was_meant(source in any_address(), destination in any_address()) {

@@ -278,13 +278,8 @@ impl Trip {
         RoundTripError::Attempt(match tls::alert(error) {
             None => Failure::reset(exchange),
             Some((alert, of_handshake)) => {
-                let first = !exchange.reused && exchange.bytes_received == 0;
                 let detail = format!("the endpoint ended the connection with an alert: {alert:?}");
-                if first && of_handshake {
-                    Failure::tls_rejected(detail)
-                } else {
-                    Failure::alert(exchange, detail)
-                }
+                Failure::alert(exchange, of_handshake, detail)
             }
         })
     }

@@ -257,6 +257,26 @@ fn a_hundred_continue_is_the_endpoints_own() {
 }
 
 #[test]
+fn after_its_hundred_a_client_is_waited_for_by_its_own_clock_and_not_the_endpoints() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let go_on = Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
+        vec![Step::ReadHead, go_on, Step::ReadBody, Step::Echo]
+    });
+    let clocks = "attempt_head = \"2s\"\nrequest_body_idle = \"1m\"";
+    let config = Config::new().route_with("a.test", &[endpoint.address()], clocks);
+    let router = Router::start(&config);
+    let mut client = Connection::open(router.address());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+    );
+    assert_eq!(client.bytes(25), b"HTTP/1.1 100 Continue\r\n\r\n");
+    // The slowness itself: longer than the endpoint would have had.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    client.send("hello");
+    assert_eq!(client.answer("POST").status, 200);
+}
+
+#[test]
 fn a_final_answer_instead_of_a_hundred_continue_is_passed_on() {
     let endpoint = ScriptedEndpoint::start(|_| {
         let answer = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno";

@@ -270,7 +270,7 @@ proptest! {
         let mut gone = None;
         let begun = |stage: &Stage| {
             let client = stage.worlds[CLIENT].lock();
-            client.taken.len() + client.record.len()
+            client.taken.len() + client.record.len().max(usize::from(client.offered))
         };
         for (turn, (sends, takes)) in pieces.into_iter().enumerate() {
             if turn == goes_away_at {

@@ -137,3 +137,15 @@ async fn an_idle_connection_of_an_endpoint_is_disturbed_by_bytes_or_an_end_and_n
         tokio::time::timeout(patience, noticed).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_reset_is_one_of_the_socket_and_not_only_a_missing_goodbye() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let far = listener.accept().await.unwrap().0;
+    let (mut client, server) = over(Box::new(near), Box::new(far)).await;
+    server.reset_on_close();
+    drop(server);
+    let error = client.read(&mut [0; 64]).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+}

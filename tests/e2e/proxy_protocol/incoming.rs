@@ -118,7 +118,7 @@ fn a_header_of_any_kind_says_who_the_client_is_or_that_nobody_can() {
     let ports = [0x12, 0x67, 0x01, 0xbb];
     let client_certificate = [&[0x20, 0x07, 0xd0][..], &[7; 2000]].concat();
     let tlvs: &[&[u8]] = &[&addresses(9), &[4, 0, 0], &client_certificate, &[5, 0, 1, 1]];
-    let cases: [(&str, Vec<u8>, &str); 12] = [
+    let cases: [(&str, Vec<u8>, &str); 13] = [
         ("TCP4", V1.into(), "192.0.2.7"),
         ("TCP6", b"PROXY TCP6 2001:db8::7 2001:db8::1 4711 443\r\n".to_vec(), "2001:db8::7"),
         ("UNKNOWN", b"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n".to_vec(), "127.0.0.1"),
@@ -129,6 +129,7 @@ fn a_header_of_any_kind_says_who_the_client_is_or_that_nobody_can() {
         ("of an unspecified family", header(0x21, 0x00, &[&[1, 2, 3]]), "127.0.0.1"),
         ("LOCAL", v2_local(), "127.0.0.1"),
         ("LOCAL with addresses", header(0x20, 0x11, &[&addresses(9)]), "127.0.0.1"),
+        ("LOCAL without its addresses", header(0x20, 0x11, &[]), "127.0.0.1"),
         ("LOCAL of UNIX", header(0x20, 0x31, &[&[0; 216], &[4, 0, 0]]), "127.0.0.1"),
         ("LOCAL of an unknown family", header(0x20, 0xff, &[&[9; 40]]), "127.0.0.1"),
     ];

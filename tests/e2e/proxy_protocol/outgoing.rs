@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::net::TcpListener;
 
+use crate::harness::tls::{Authority, listener_tls};
 use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, script};
 
 use super::{FROM_HERE, GET, SIGNATURE, addresses, ask_after, header, v2, v2_local};
@@ -50,6 +51,45 @@ fn one_router_can_stand_behind_another() {
         let expected = if number == 0 { "192.0.2.7" } else { "127.0.0.1" };
         assert_eq!(client.as_deref(), Some(expected));
     }
+}
+
+#[test]
+fn the_header_goes_before_tls_to_an_endpoint_too() {
+    let authority = Authority::new();
+    let app = ScriptedEndpoint::echo("app");
+    let tls = listener_tls(&authority.issue(&["a.test"]));
+    let inner = Config::new()
+        .listener_with(&format!("{FROM_HERE}\n{tls}"))
+        .route("a.test", &[app.address()]);
+    let inner = Router::start(&inner);
+    let outer = Config::new().listener_with(FROM_HERE).and(&format!(
+        "[[route]]\nhost = \"a.test\"\nendpoints = [{{ address = \"{}\", send_proxy = \"v2\", \
+         tls = {{ server_name = \"a.test\", ca = {:?} }} }}]\n",
+        inner.address(),
+        authority.ca()
+    ));
+    let outer = Router::start(&outer);
+    assert_eq!(ask_after(outer.address(), &v2()).status, 200);
+    let received = app.request(0);
+    assert_eq!(received.fields.one("x-forwarded-for"), Some("192.0.2.7"));
+    assert_eq!(received.fields.one("x-forwarded-proto"), Some("https"));
+}
+
+#[test]
+fn both_ends_of_the_clients_connection_are_passed_on_as_the_balancer_said_them() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let config = Config::new().listener_with(FROM_HERE).and(&format!(
+        "[[route]]\nhost = \"a.test\"\nendpoints = [{{ address = \"{address}\", \
+         send_proxy = \"v2\" }}]\n"
+    ));
+    let router = Router::start(&config);
+    let mut client = Connection::open(router.address());
+    client.send([&v2(), GET.as_bytes()].concat());
+    let (mut endpoint, _) = listener.accept().expect("the request");
+    let mut first = [0; 28];
+    endpoint.read_exact(&mut first).expect("a header");
+    assert_eq!(first[..], header(0x21, 0x11, &[&addresses(7)]));
 }
 
 #[test]

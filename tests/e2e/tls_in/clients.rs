@@ -4,10 +4,13 @@
 use std::io::Write;
 
 use super::{Site, s_client_command, text};
+use crate::harness::held::ask;
 use crate::harness::tls::{Authority, Bridge, Pair};
 use crate::harness::wait::eventually;
 use crate::harness::wire::Fault;
-use crate::harness::{Config, Connection, Router, ScriptedEndpoint, get, try_get};
+use crate::harness::{
+    Config, Connection, Gate, Router, ScriptedEndpoint, Step, get, script, try_get,
+};
 
 /// A policy of its own for `b.test`, which the listener does not have.
 fn only_b_asks(authority: &Authority) -> String {
@@ -78,6 +81,45 @@ fn a_connection_that_is_asked_for_another_host_goes_on_with_its_own() {
         client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
         assert_eq!(client.answer("GET").status, status, "{host}");
     }
+}
+
+#[test]
+fn who_waits_while_its_host_comes_to_want_certificates_is_not_sent_on() {
+    let authority = Authority::new();
+    let pair = authority.issue(&["a.test"]).toml();
+    let gate = Gate::default();
+    let shut = gate.clone();
+    let full = ScriptedEndpoint::start(move |_| {
+        let answer = Step::Send(script::ok("full").into_bytes());
+        vec![Step::ReadHead, Step::WaitFor(shut.clone()), answer]
+    });
+    let other = ScriptedEndpoint::echo("other");
+    let with = |more: &str, endpoint: &ScriptedEndpoint| {
+        Config::new()
+            .set("timeouts.queue", "1m")
+            .listener_with(&format!("tls = {{ certificates = [{pair}]{more} }}"))
+            .route_with("a.test", &[endpoint.address()], "max_requests = 1")
+    };
+    let router = Router::start(&with("", &full));
+    let bridge = Bridge::to(router.address(), &authority, "a.test");
+    let asking = || {
+        let mut client = Connection::open(bridge.address());
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        client
+    };
+    let mut first = asking();
+    full.request_head(0);
+    let mut second = asking();
+    eventually("the second to wait", || {
+        ask(&router, "/requests").contains("\"queued\"").then_some(())
+    });
+    let ca = authority.ca();
+    router.reload(&with(&format!(", client_auth = \"require\", client_ca = {ca:?}"), &other));
+    assert_eq!(second.answer("GET").status, 421);
+    // Who was with its endpoint by then is answered.
+    gate.open();
+    assert_eq!(first.answer("GET").text(), "full");
+    assert_eq!((full.count(), other.count()), (1, 0));
 }
 
 /// `client_auth = mode` with the authority's own certificates.

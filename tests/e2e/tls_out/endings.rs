@@ -79,10 +79,10 @@ fn only_what_says_its_own_end_is_whole_without_close_notify() {
 }
 
 /// `openssl s_server`, which says what is written to its stdin.
-fn s_server(pair: &Pair) -> (Process, SocketAddr) {
+fn s_server(pair: &Pair, arguments: &[&str]) -> (Process, SocketAddr) {
     let mut command = Command::new("openssl");
     command.args(["s_server", "-accept", "127.0.0.1:0", "-cert"]).arg(&pair.chain);
-    command.arg("-key").arg(&pair.key).stdin(Stdio::piped());
+    command.arg("-key").arg(&pair.key).args(arguments).stdin(Stdio::piped());
     let mut process = Process::spawn_reading(&mut command);
     let address = process.address_after("ACCEPT ");
     (process, address)
@@ -91,7 +91,7 @@ fn s_server(pair: &Pair) -> (Process, SocketAddr) {
 #[test]
 fn an_answer_cut_by_the_death_of_an_openssl_server_does_not_look_whole() {
     let authority = Authority::new();
-    let (mut server, address) = s_server(&authority.issue(&["app.test"]));
+    let (mut server, address) = s_server(&authority.issue(&["app.test"]), &[]);
     let named = format!("server_name = \"app.test\", {}", trusting(&authority));
     let router = router(&[entry(address, &named)]);
     let mut client = Connection::open(router.address());
@@ -109,4 +109,22 @@ fn an_answer_cut_by_the_death_of_an_openssl_server_does_not_look_whole() {
     let (_, end) = client.ending();
     assert_eq!(end, crate::harness::wire::Fault::Reset);
     eventually("the code", || (truncated(&router) == 1).then_some(()));
+}
+
+#[test]
+fn an_alert_within_the_handshake_is_a_refusal_too() {
+    let authority = Authority::new();
+    let pair = authority.issue(&["app.test"]);
+    let named = format!("server_name = \"app.test\", {}", trusting(&authority));
+    for arguments in [
+        // Wants a certificate, and says so before the handshake is done.
+        &["-tls1_2", "-Verify", "1"][..],
+        // Has no cipher in common.
+        &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"],
+    ] {
+        let (_server, address) = s_server(&pair, arguments);
+        let router = router(&[entry(address, &named)]);
+        let answer = get(router.address(), "a.test", "/");
+        assert_eq!((answer.status, answer.code()), (502, Some("tls-rejected")), "{arguments:?}");
+    }
 }

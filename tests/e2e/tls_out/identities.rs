@@ -159,6 +159,21 @@ fn every_new_connection_is_verified_and_an_expired_certificate_is_not_accepted()
 }
 
 #[test]
+fn a_certificate_that_is_not_valid_yet_is_not_accepted() {
+    let authority = Authority::new();
+    let pair = authority.issue(&["app.test"]);
+    authority.reissue_as(&pair, &["app.test"], |params| {
+        params.not_before = rcgen::date_time_ymd(2200, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2201, 1, 1);
+    });
+    let app = App::new(&pair);
+    let named = format!("server_name = \"app.test\", {}", trusting(&authority));
+    let router = router(&[app.toml(&named)]);
+    assert_eq!(get(router.address(), "a.test", "/").code(), Some("tls-untrusted"));
+    assert_eq!(app.endpoint.count(), 0);
+}
+
+#[test]
 fn no_session_is_resumed_and_the_protocol_is_the_one_that_is_spoken() {
     let authority = Authority::new();
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nwhole";

@@ -88,6 +88,7 @@ fn every_way_to_fail_has_its_own_code() {
         ]
     });
     let named = format!("server_name = \"app.test\", {}", trusting(&authority));
+    let elsewhere = format!("ca = {:?}", stranger.issue(&["elsewhere"]).chain);
     let foreign = stranger.issue(&["router"]);
     let foreign =
         format!("{named}, client_cert = {:?}, client_key = {:?}", foreign.chain, foreign.key);
@@ -100,6 +101,8 @@ fn every_way_to_fail_has_its_own_code() {
             app.toml(&format!("server_name = \"app.test\", {}", trusting(&stranger))),
             "tls-untrusted",
         ),
+        // Of another name, and not only with another key.
+        (app.toml(&format!("server_name = \"app.test\", {elsewhere}")), "tls-untrusted"),
         (strict.toml(&named), "tls-rejected"),
         (strict.toml(&foreign), "tls-rejected"),
         (entry(plain.address(), &named), "tls-failed"),

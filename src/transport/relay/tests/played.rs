@@ -33,6 +33,9 @@ pub(super) struct World {
     /// TLS does: what was given first is what goes.
     pub(super) takes_records: bool,
     pub(super) record: Vec<u8>,
+    /// A write waits for room. The router cannot know that nothing of it will
+    /// have gone when it is tried again.
+    pub(super) offered: bool,
     pub(super) wakers: Vec<Waker>,
 }
 
@@ -98,7 +101,8 @@ impl AsyncWrite for Played {
             return Poll::Ready(Ok(record.len()));
         }
         let bytes = &bytes[..bytes.len().min(world.room)];
-        if bytes.is_empty() {
+        world.offered = bytes.is_empty();
+        if world.offered {
             return wait(&mut world, cx);
         }
         world.room -= bytes.len();
