@@ -171,6 +171,22 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_failed_is_not_whole() {
+        struct Fails;
+        impl BodySource for Fails {
+            fn poll_frame(
+                &mut self,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Result<BodyFrame, BodyFailure>>> {
+                Poll::Ready(Some(Err(BodyFailure::TooSlow)))
+            }
+        }
+        let mut body = ReplayBody::new(RequestBody::Source(Box::new(Fails)), 64);
+        assert!(take(&mut body, 1).is_empty());
+        assert!(!body.can_replay());
+    }
+
+    #[test]
     fn a_body_past_the_limit_cannot_be_replayed_and_frees_its_copy() {
         let mut body = body(&[b"0123", b"4567"], 7);
         assert_eq!(take(&mut body, 1), b"0123");

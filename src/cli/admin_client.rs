@@ -337,6 +337,48 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_followed_from_page_to_page() {
+        const PAGES: [(&str, &str); 2] = [
+            ("GET /requests?limit=10000 ", r#"{"requests":[ITEM],"next":"7-a"}"#),
+            ("GET /requests?limit=10000&after=7-a ", r#"{"requests":[ITEM],"next":null}"#),
+        ];
+        let item = r#"{"id":"i","started_unix_ms":7,"age_ms":1,"phase":"waiting",
+            "client":"127.0.0.1:1","method":"GET","host":"a","path":"/","route":null,"attempt":1,
+            "endpoint":null,"bytes_in":0,"bytes_out":0}"#;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = std::thread::spawn(move || {
+            for (asked, page) in PAGES {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut head = [0; 4_096];
+                let read = stream.read(&mut head).unwrap();
+                assert!(head[..read].starts_with(asked.as_bytes()), "{}", head.escape_ascii());
+                let page = page.replace("ITEM", item);
+                stream.write_all(format!("HTTP/1.1 200 OK\r\n\r\n{page}").as_bytes()).unwrap();
+            }
+        });
+        assert_eq!(client(address, None).requests(None, false).unwrap().len(), 2);
+        serving.join().unwrap();
+    }
+
+    #[test]
+    fn an_answer_without_end_is_not_taken_whole() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let sending = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut sent = 0;
+            while let Ok(written) = stream.write(&[b'x'; 64 << 10]) {
+                sent += written as u64;
+            }
+            sent
+        });
+        let error = client(address, None).routes(None).unwrap_err().to_string();
+        assert!(error.contains("the answer is too long"), "{error}");
+        assert!(sending.join().unwrap() > MAX_ANSWER);
+    }
+
+    #[test]
     fn urls_of_other_kinds_are_refused_with_the_form_expected() {
         for url in ["127.0.0.1:9901", "https://127.0.0.1:9901", "http://127.0.0.1", "http://a:1/x"]
         {

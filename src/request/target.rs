@@ -151,6 +151,7 @@ mod tests {
             (Method::GET, "http://h:1/a?b", Ok(path(Some(authority("h:1", 80)), "/a", "?b"))),
             (Method::GET, "HTTPS://h", Ok(path(Some(authority("h", 443)), "/", ""))),
             (Method::GET, "http://h?q", Ok(path(Some(authority("h", 80)), "/", "?q"))),
+            (Method::GET, "http://h#f", Ok(path(Some(authority("h", 80)), "/#f", ""))),
             (Method::OPTIONS, "*", Ok(Target::Asterisk { authority: None })),
             (
                 Method::OPTIONS,

@@ -261,3 +261,32 @@ fn a_write_from_a_page_or_without_the_token_is_refused() {
     assert_eq!(send(admin, "GET /openapi.json", "", "").status, 401);
     assert_eq!(send(admin, "PUT /routes/a.test", token, &route).status, 201);
 }
+
+/// What `/routes` shows of the only route of this host.
+fn listed(router: &Router, host: &str) -> Value {
+    let page = body(&send(router.admin(), &format!("GET /routes?host={host}"), "", ""));
+    page["routes"][0].clone()
+}
+
+#[test]
+fn ages_run_from_when_an_endpoint_came_and_when_the_last_went() {
+    let app = ScriptedEndpoint::echo("app");
+    let router = Router::start(&Config::new());
+    let stays = json!({ "endpoints": [app.address()] });
+    assert_eq!(put(&router, "old.test", &stays).status, 201);
+    let age_ms = |host: &str| {
+        let age = &listed(&router, host)["endpoints"][0]["age_ms"];
+        age.as_u64().expect("a number")
+    };
+    eventually("it to be of some age", || (age_ms("old.test") >= 50).then_some(()));
+    assert_eq!(put(&router, "new.test", &stays).status, 201);
+    let (new, old) = (age_ms("new.test"), age_ms("old.test"));
+    assert!(new + 50 <= old, "{new} ms and {old} ms");
+
+    let goes = json!({ "endpoints": [{ "address": app.address(), "ttl": "200ms" }] });
+    assert_eq!(put(&router, "gone.test", &goes).status, 201);
+    let empty_ms = || listed(&router, "gone.test")["without_endpoints_for_ms"].as_u64();
+    let first = eventually("its endpoint to expire", empty_ms);
+    eventually("more time to pass", || empty_ms().filter(|now| *now > first));
+    assert_eq!(listed(&router, "old.test")["without_endpoints_for_ms"], Value::Null);
+}

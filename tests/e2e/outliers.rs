@@ -326,7 +326,7 @@ fn an_endpoint_whose_answers_break_off_is_ejected() {
     ] {
         let bad = breaking_off(head, last.clone());
         let good = ScriptedEndpoint::echo("good");
-        let more = "response_body_idle = \"50ms\"\noutlier = { failures_in_a_row = 2, \
+        let more = "response_body_idle = \"50ms\"\noutlier = { failures_in_a_row = 3, \
                     ejection = \"1h\", ejection_max = \"1h\" }";
         let router = Router::start(&config(&[bad.address(), good.address()], more));
         for _ in 0..10 {
@@ -335,7 +335,7 @@ fn an_endpoint_whose_answers_break_off_is_ejected() {
             let _whole_or_not = client.try_answer("GET");
         }
         let (asked, seen) = (bad.count(), seen(&router, bad.address()));
-        let expected = if ejects { (2, "ejected") } else { (5, "available") };
+        let expected = if ejects { (3, "ejected") } else { (5, "available") };
         assert_eq!((asked, seen["state"].as_str().unwrap()), expected, "{last:?} after {head:?}");
     }
 }

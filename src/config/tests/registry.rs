@@ -44,6 +44,10 @@ fn times_and_numbers_of_the_registry_are_checked() {
                 "p:3:7: registry.ttl: a registration would expire after 30s, and is repeated every 20s; make ttl at least twice register_interval",
             ),
             (
+                "register_interval = \"1500ms\"",
+                "p:3:21: registry.register_interval: must be whole seconds, since emitters are told in seconds; write \"1s\" or more",
+            ),
+            (
                 "register_interval = \"100s\"",
                 "p:3:21: registry.register_interval: a registration would expire after 2m, and is repeated every 1m40s; make ttl at least twice register_interval",
             ),

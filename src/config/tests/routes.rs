@@ -153,6 +153,11 @@ address = "0.0.0.0:9901""#,
         ),
         (
             r#"[admin]
+address = "[::]:9901""#,
+            "p:3:11: admin.address: an address off loopback requires token_file; add token_file, or use 127.0.0.1",
+        ),
+        (
+            r#"[admin]
 address = "example.com:9901""#,
             r#"p:3:11: admin.address: "example.com" is a host name, not an IP address"#,
         ),

@@ -1,6 +1,7 @@
 //! Values of the wrong type, unit or size.
 
-use super::{refuse, refuse_in_route};
+use super::super::{parse, shape};
+use super::{LISTENER, refuse, refuse_in_route};
 
 #[test]
 fn wrong_types_are_named() {
@@ -378,4 +379,13 @@ fn what_can_be_off_says_how() {
         ),
         ("slow_start = \"off\"", r#"p:5:14: route[0].slow_start: cannot be "off"; write "0s""#),
     ]);
+}
+
+#[test]
+fn no_clock_is_zero_but_those_two_that_mean_something_then() {
+    for clock in shape::TIMEOUTS.keys.iter().filter(|key| **key != "request_body_min_rate") {
+        let text = format!("{LISTENER}[timeouts]\n{clock} = \"0s\"\n");
+        let may = parse(&text, "p").is_ok();
+        assert_eq!(may, matches!(*clock, "drain_delay" | "linger"), "{clock}");
+    }
 }

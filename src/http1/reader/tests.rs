@@ -110,6 +110,18 @@ fn one_empty_line_before_a_request_is_dropped_and_counted() {
 }
 
 #[test]
+fn a_second_empty_line_is_no_request_however_it_comes() {
+    let mut reader = HeadReader::new();
+    let mut buf = BytesMut::from(&b"\r\n"[..]);
+    assert_eq!(reader.request(&mut buf, &LIMITS), Ok(None));
+    buf.extend_from_slice(b"\r\n");
+    let apart = reader.request(&mut buf, &LIMITS).unwrap_err().kind;
+    let mut buf = BytesMut::from(&b"\r\n\r\nGET / HTTP/1.1\r\n\r\n"[..]);
+    let at_once = HeadReader::new().request(&mut buf, &LIMITS).unwrap_err().kind;
+    assert_eq!([apart, at_once], [RefusalKind::RequestLineMalformed; 2]);
+}
+
+#[test]
 fn a_reader_goes_on_to_the_next_head() {
     let mut buf =
         BytesMut::from(&b"GET /1 HTTP/1.1\r\na: b\r\n\r\n\r\nGET /2 HTTP/1.1\r\n\r\n"[..]);

@@ -249,6 +249,7 @@ mod tests {
             discard_bytes,
         };
         let fresh = connection.lock().begin_refusal();
+        let recent = router.worker().shared.recent_errors.clone();
         let sending = async {
             client.write_all(&vec![b'x'; sent_bytes]).await?;
             if ends {
@@ -257,10 +258,17 @@ mod tests {
             }
             client.read_to_end(&mut Vec::new()).await
         };
-        tokio::select! {
+        let written = tokio::select! {
             written = write_reply(&connection, fresh, &mut reply, &terms) => written,
             _ = sending => unreachable!("the router's end is open"),
+        };
+        if let Err(code) = written {
+            reply.body.fail(code);
         }
+        drop(reply);
+        // What it was refused for is not hidden by how its answer ended.
+        assert_eq!(recent.newest_first()[0].1.code, Code::Overloaded);
+        written
     }
 
     #[tokio::test(start_paused = true)]

@@ -271,3 +271,17 @@ fn content_that_was_asked_for_may_take_longer_than_the_answer_to_it() {
     let answer = client.answer("POST");
     assert_eq!((answer.status, answer.code()), (200, None), "{}", answer.text());
 }
+
+#[test]
+fn an_answer_is_not_idle_while_its_framing_comes() {
+    let endpoint = ScriptedEndpoint::start(|_| {
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let chunk = b"4;extension=without-content\r\ndone\r\n0\r\n\r\n".to_vec();
+        // The whole takes longer than the clock; each piece is far quicker.
+        let slowly =
+            Step::SendInPieces { bytes: chunk, size: 4, pause: Duration::from_millis(500) };
+        vec![Step::ReadHead, Step::Send(head.into()), slowly]
+    });
+    let router = clocked(&endpoint, &[("response_body_idle", "3s")]);
+    assert_eq!(get(router.address(), "a.test", "/").text(), "done");
+}

@@ -79,6 +79,21 @@ fn half_a_record_before_the_end_is_thrown_away() {
 }
 
 #[test]
+fn half_a_record_is_the_beginning_of_a_request_and_has_no_longer_than_that() {
+    let authority = Authority::new();
+    let config = Config::new()
+        .listener_with(&listener_tls(&authority.issue(&["a.test"])))
+        .set("timeouts.keep_alive", "10m")
+        .set("timeouts.request_head", "500ms")
+        .route("a.test", &[]);
+    let router = Router::start(&config);
+    let mut client = TlsClient::open(router.address(), &authority, "a.test");
+    client.send_half(b"GET / HTTP/1.1\r\n").expect("the router reads");
+    let (said, end) = client.ending();
+    assert!(matches!(end, TlsEnd::Said | TlsEnd::Bare | TlsEnd::Broken), "{said} {end:?}");
+}
+
+#[test]
 fn a_whole_request_is_answered_with_close_notify_at_the_end() {
     let site = site();
     let mut client = TlsClient::open(site.router.address(), &site.authority, "a.test");
