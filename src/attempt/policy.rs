@@ -122,12 +122,12 @@ impl HeadPolicy {
     /// client's `Connection` can remove or replace it.
     ///
     /// These are the fields the router sets (`Host`, the request id, `Via`,
-    /// `X-Forwarded-*` with `-Client-Cert`, framing and the other hop-by-hop fields) and two that it
-    /// acts on: `Expect`, on which the sending of the body hangs, and
-    /// `Forwarded`, for which the rule is trust. No end-to-end field is among
-    /// them, `Authorization` and `Cookie` neither: RFC 9110 section 7.6.1 wants
-    /// what is named removed, and a client that names its own credentials could
-    /// as well not have sent them.
+    /// `X-Forwarded-*` with `-Client-Cert`, framing and the other hop-by-hop
+    /// fields) and two that it acts on: `Expect`, on which the sending of the
+    /// body hangs, and `Forwarded`, for which the rule is trust. No end-to-end
+    /// field is among them, `Authorization` and `Cookie` neither: RFC 9110
+    /// section 7.6.1 wants what is named removed, and a client that names its
+    /// own credentials could as well not have sent them.
     pub fn protects(&self, name: &HeaderName) -> bool {
         ends_here(name)
             || *name == self.request_id

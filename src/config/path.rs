@@ -1,8 +1,9 @@
 //! Paths in the file, brought to the form lookups use.
 //!
 //! Requests are matched after unreserved characters are decoded and dot
-//! segments removed (see [`MatchPath`](crate::request::MatchPath)), so a prefix written with an encoded
-//! letter means the plain one, and one with dot segments could never match.
+//! segments removed (see [`MatchPath`](crate::request::MatchPath)), so a prefix
+//! written with an encoded letter means the plain one, and one with dot segments
+//! could never match.
 
 use super::findings::{Fault, quoted};
 use crate::route::PathPrefix;

@@ -47,10 +47,11 @@ pub struct Choice<'a> {
 }
 
 impl EndpointSet {
-    /// Chooses an endpoint that was not tried; one that is passed over or ejected
-    /// only if there is no other; one that probes took out only if they took out
-    /// all. `None` if all that are left were tried, or are full. It allocates nothing, but when
-    /// the condition of an endpoint has changed and for a first choice.
+    /// Chooses an endpoint that was not tried; one that is passed over or
+    /// ejected only if there is no other; one that probes took out only if they
+    /// took out all. `None` if all that are left were tried, or are full. It
+    /// allocates nothing, but when the condition of an endpoint has changed and
+    /// for a first choice.
     pub fn choose(&self, asked: &Asked, tried: &Tried) -> Option<Choice<'_>> {
         if tried.len() >= self.endpoints.len() {
             return None;

@@ -3,10 +3,10 @@
 //! A request waits for whichever endpoint it would have been sent to, not for
 //! one picked beforehand: for those that are well, or if none is left, for what
 //! is. Only one that would stay with its endpoint waits for that alone while it
-//! is well: its session is nowhere else. An endpoint that is passed over is not gone to just because
-//! the others are full; it would draw the whole queue by failing fast. What an
-//! endpoint is like changes without a word to those who wait, so they look
-//! again every [`LOOK_AGAIN_MS`].
+//! is well: its session is nowhere else. An endpoint that is passed over is not
+//! gone to just because the others are full; it would draw the whole queue by
+//! failing fast. What an endpoint is like changes without a word to those who
+//! wait, so they look again every [`LOOK_AGAIN_MS`].
 
 use std::task::{Poll, Waker, ready};
 

@@ -10,9 +10,9 @@ use super::{FieldLines, HeadLimits, MAX_METHOD_BYTES};
 /// The longest piece of a refused request's target that is kept, in bytes.
 pub const MAX_SEEN_TARGET_BYTES: usize = 1024;
 
-/// The readable parts of a request head refused, or not finished in time: good for the log and to
-/// choose between HTML, JSON and text, and for nothing else. No part of it was
-/// accepted.
+/// The readable parts of a request head refused, or not finished in time: good
+/// for the log and to choose between HTML, JSON and text, and for nothing else.
+/// No part of it was accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SeenHead {
     /// The method, if the line begins with one.

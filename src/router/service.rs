@@ -79,7 +79,7 @@ where
             host.into_iter().for_each(|host| fields.append(HOST, host));
         }
         // Said twice, it must be the same: whether it is, is asked of the whole.
-        (Some(_), true) if parts.uri.scheme().is_some() => {
+        (Some(_), true) if parts.uri.scheme().is_some() && target.starts_with('/') => {
             whole = parts.uri.to_string();
             target = &whole;
         }

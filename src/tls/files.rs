@@ -134,8 +134,8 @@ pub(crate) fn identity(chain: &FileRef, key: &FileRef) -> Result<CertifiedKey, F
 /// A stapled OCSP response, DER, for this certificate.
 ///
 /// One that is past its time, or about another certificate, is a warning
-/// ([`complaints`]) and no fault: it is not shown. Whoever renews certificates may be quicker than who
-/// fetches responses.
+/// ([`complaints`]) and no fault: it is not shown. Whoever renews certificates
+/// may be quicker than who fetches responses.
 pub(crate) fn ocsp(
     file: &FileRef,
     certificate: &CertifiedKey,

@@ -82,8 +82,9 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The content that follows an answer's head, which came `at`; `None` if there is none, in
-    /// which case the connection and the lease are free at once.
+    /// The content that follows an answer's head, which came `at`; `None` if
+    /// there is none, in which case the connection and the lease are free at
+    /// once.
     pub(crate) fn follow(
         head: &ParsedResponse,
         at: Instant,

@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body::{Body, Frame};
 use http_body_util::Empty;
 
@@ -89,6 +90,15 @@ async fn a_host_that_is_said_twice_must_be_the_same() {
     });
     assert_eq!(response.status(), StatusCode::NO_CONTENT);
     assert_eq!(received.head.target, "/a?b");
+    let mut about_router = asked("shop.example");
+    *about_router.method_mut() = Method::OPTIONS;
+    *about_router.uri_mut() = Uri::from_parts({
+        let mut parts = about_router.uri().clone().into_parts();
+        parts.path_and_query = Some(PathAndQuery::from_static("*"));
+        parts
+    })
+    .unwrap();
+    assert_eq!(call(&router, about_router).await.status(), StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
