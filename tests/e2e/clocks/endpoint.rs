@@ -192,15 +192,21 @@ fn a_route_may_have_clocks_of_its_own_for_its_endpoints() {
     watch.stopped_by(SHORT_TIME);
 }
 
+/// A client that sends content of this length only once it is told to.
+fn expecting(router: &Router, length: usize) -> Connection {
+    let mut client = Connection::open(router.address());
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {length}\r\n\
+         Expect: 100-continue\r\n\r\n"
+    ));
+    client
+}
+
 #[test]
 fn an_endpoint_that_leaves_an_expectation_unanswered_is_the_one_to_blame() {
     let endpoint = ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::UntilPeerLeaves]);
     let router = clocked(&endpoint, &[("request_body_idle", "100ms"), ("attempt_head", "1s")]);
-    let mut client = Connection::open(router.address());
-    client.send(
-        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\
-         Expect: 100-continue\r\n\r\n",
-    );
+    let mut client = expecting(&router, 2);
     let answer = client.answer("POST");
     assert_eq!((answer.status, answer.code()), (504, Some("upstream-head-timeout")));
 }
@@ -212,11 +218,7 @@ fn a_hint_is_no_leave_to_go_on() {
         vec![Step::ReadHead, Step::Send(hint.into()), Step::UntilPeerLeaves]
     });
     let router = clocked(&endpoint, &[("request_body_idle", "100ms"), ("attempt_head", "1s")]);
-    let mut client = Connection::open(router.address());
-    client.send(
-        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\
-         Expect: 100-continue\r\n\r\n",
-    );
+    let mut client = expecting(&router, 2);
     let answer = client.answer("POST");
     assert_eq!((answer.status, answer.code()), (504, Some("upstream-head-timeout")));
     assert_eq!(answer.interim.len(), 1);
@@ -229,11 +231,7 @@ fn a_client_that_was_told_to_continue_and_does_not_is_the_one_to_blame() {
         vec![Step::ReadHead, Step::Send(go_on.into()), Step::UntilPeerLeaves]
     });
     let router = clocked(&endpoint, &[("request_body_idle", "300ms"), ("attempt_head", "60s")]);
-    let mut client = Connection::open(router.address());
-    client.send(
-        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\
-         Expect: 100-continue\r\n\r\n",
-    );
+    let mut client = expecting(&router, 2);
     let answer = client.answer("POST");
     assert_eq!((answer.status, answer.code()), (408, Some("request-body-timeout")));
 }
@@ -258,11 +256,7 @@ fn content_that_was_asked_for_may_take_longer_than_the_answer_to_it() {
         vec![Step::ReadHead, go_on, Step::ReadBody, Step::Echo]
     });
     let router = clocked(&endpoint, &[("attempt_head", "2s")]);
-    let mut client = Connection::open(router.address());
-    client.send(
-        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\
-         Expect: 100-continue\r\n\r\n",
-    );
+    let mut client = expecting(&router, 10);
     for _ in 0..10 {
         // The slowness itself.
         std::thread::sleep(Duration::from_millis(300));
