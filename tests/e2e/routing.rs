@@ -202,3 +202,26 @@ fn who_finds_no_route_is_told_whether_it_is_the_host_or_the_path() {
     let unknown = told("c.v.test", "/api");
     assert!(unknown.contains("no route is registered for c.v.test"), "{unknown}");
 }
+
+#[test]
+fn least_requests_keeps_away_from_an_endpoint_that_takes_its_time() {
+    use crate::harness::{Step, script};
+    const REQUESTS: usize = 60;
+    let slow = ScriptedEndpoint::start(|_| {
+        let bytes = script::ok("slow").into_bytes();
+        // Its head comes in two pieces, with far more between than a loaded
+        // machine adds.
+        let pause = std::time::Duration::from_secs(1);
+        let size = bytes.len() - 5;
+        vec![Step::ReadHead, Step::SendInPieces { bytes, size, pause }]
+    });
+    let quick = ScriptedEndpoint::echo("quick");
+    let addresses = [slow.address(), quick.address()];
+    let config = Config::new().route_with("a.test", &addresses, "balance = \"least-requests\"");
+    let router = Router::start(&config);
+    for _ in 0..REQUESTS {
+        assert_eq!(get(router.address(), "a.test", "/").status, 200);
+    }
+    // One at a time: there is nothing but the time they take to tell them apart.
+    assert!(slow.count() * 3 < REQUESTS, "{} of {REQUESTS} went to the slow one", slow.count());
+}

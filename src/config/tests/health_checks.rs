@@ -1,6 +1,7 @@
 //! `health_check`.
 
-use super::refuse_in_route;
+use super::super::parse;
+use super::{LISTENER, ROUTE, refuse_in_route};
 use crate::endpoint::HealthCheck;
 
 fn check(text: &str) -> HealthCheck {
@@ -79,4 +80,17 @@ fn what_cannot_be_meant_is_refused_with_what_could() {
             r#"p:5:32: route[0].health_check.expect_body: every content contains ""; leave the key out"#,
         ),
     ]);
+}
+
+#[test]
+fn what_a_probe_asks_and_looks_for_is_bounded() {
+    for (key, start, most) in [("path", "/", 8_192), ("expect_body", "", 1_024)] {
+        let check = |bytes: usize| {
+            let text = format!("{start}{}", "x".repeat(bytes - start.len()));
+            format!("{LISTENER}{ROUTE}health_check = {{ {key} = \"{text}\" }}\n")
+        };
+        assert!(parse(&check(most), "p").is_ok(), "{key}");
+        let refused = parse(&check(most + 1), "p").unwrap_err().to_string();
+        assert!(refused.contains(&format!("longer than {most} bytes")), "{refused}");
+    }
 }

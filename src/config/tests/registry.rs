@@ -57,6 +57,10 @@ fn times_and_numbers_of_the_registry_are_checked() {
             ),
             (r#"snapshot = "a\u0000b""#, "p:3:12: registry.snapshot: not the name of a file"),
             (
+                "tls = { verify_san = \"a.test\" }",
+                "p:3:22: registry.tls.verify_san: the endpoints register their own names; server_cert_domain_san says it",
+            ),
+            (
                 "tls = { server_name = \"a.test\" }",
                 "p:3:23: registry.tls.server_name: the endpoints register their own names; server_cert_domain_san says it",
             ),
@@ -129,9 +133,10 @@ fn the_bus_needs_servers_and_their_urls_are_checked_without_being_shown() {
             ),
         ],
     );
-    let both = accept("[registry.nats]\nurls = [\"nats://[::1]:4222\", \"tls://u:p%40@a.test\"]");
-    let shown: Vec<_> = both.registry.nats.expect("it is there").masked_urls().collect();
-    assert_eq!(shown, ["nats://[::1]:4222", "tls://***@a.test"]);
+    let urls = r#"["nats://[::1]:4222", "tls://u:p%40@a.test", "nats://u:p@ss@b.test"]"#;
+    let all = accept(&format!("[registry.nats]\nurls = {urls}"));
+    let shown: Vec<_> = all.registry.nats.expect("it is there").masked_urls().collect();
+    assert_eq!(shown, ["nats://[::1]:4222", "tls://***@a.test", "nats://***@b.test"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `sticky`: the cookie's path, and what browsers would drop.
 
-use super::{ROUTE, accept, refuse, refuse_in_route};
+use super::super::parse;
+use super::{LISTENER, ROUTE, accept, refuse, refuse_in_route};
 
 #[test]
 fn a_cookies_path_is_that_of_its_route_unless_set() {
@@ -43,6 +44,11 @@ fn what_browsers_drop_is_no_cookie() {
              write domain = \"a.example\", or leave it out for the host alone",
         ),
         (
+            "\"at\", same_site = \"none\"",
+            "p:5:10: route[0].sticky: same_site = \"none\" without secure = true: browsers drop the \
+             cookie; add secure = true",
+        ),
+        (
             "\"__Host-at\"",
             "p:5:10: route[0].sticky: a __Host- cookie without secure = true: browsers drop it; \
              add secure = true",
@@ -83,4 +89,24 @@ fn what_browsers_drop_is_no_cookie() {
     let expected = "p:6:10: route[0].sticky: a __Host- cookie with the path \"/x\": browsers drop it; \
                     write path = \"/\" (unless set it is the route's path), or choose another name";
     refuse_in_route(&[(&at_path, expected)]);
+}
+
+#[test]
+fn there_are_1_to_8_secrets_of_16_to_1024_bytes() {
+    let with = |secret: &str| format!("{ROUTE}sticky = {{ cookie = \"at\", secret = {secret} }}\n");
+    let of = |bytes: usize| format!("\"{}\"", "s".repeat(bytes));
+    let list = |count: usize| format!("[{}]", vec![of(16); count].join(", "));
+    for good in [of(16), of(1024), list(1), list(8)] {
+        accept(&with(&good));
+    }
+    for (bad, reason) in [
+        (of(15), "must have 16 to 1024 bytes"),
+        (of(1025), "must have 16 to 1024 bytes"),
+        (list(0), "must have 1 to 8 secrets"),
+        (list(9), "must have 1 to 8 secrets"),
+    ] {
+        let refused = parse(&format!("{LISTENER}{}", with(&bad)), "p").unwrap_err().to_string();
+        assert!(refused.contains(reason), "{refused}");
+        assert!(!refused.contains("ssss"), "no secret is told: {refused}");
+    }
 }

@@ -65,6 +65,10 @@ fn what_tls_cannot_do_without_is_named() {
             &listener(&format!(r#"{{ certificates = [{pair}], alpn = ["h3"] }}"#)),
             r#"p:3:62: listener[0].tls.alpn[0]: "h3" is not one of "http/1.1""#,
         ),
+        (
+            &listener(&format!(r#"{{ certificates = [{pair}], alpn = [] }}"#)),
+            "p:3:61: listener[0].tls.alpn: at least one protocol is needed",
+        ),
         (&listener("true"), "p:3:7: listener[0].tls: must be a table, not a boolean"),
     ]);
 }

@@ -368,6 +368,10 @@ request_body_min_rate = "fast""#,
 fn what_can_be_off_says_how() {
     refuse_in_route(&[
         ("outlier = \"on\"", r#"p:5:11: route[0].outlier: must be a table or "off", not a string"#),
+        (
+            "outlier = { ejection = \"2m\", ejection_max = \"1m\" }",
+            "p:5:45: route[0].outlier.ejection_max: ejection is longer than ejection_max; make ejection_max at least as long",
+        ),
         ("outlier = false", r#"p:5:11: route[0].outlier: must be a table or "off", not a boolean"#),
         (
             "adaptive_concurrency = true",
