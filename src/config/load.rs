@@ -1,9 +1,12 @@
 //! From a file to validated settings.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::{Diagnostics, Settings};
 
@@ -134,8 +137,21 @@ pub(crate) fn load_with_warnings(path: &Path) -> Result<(Settings, Diagnostics),
 /// The bytes of the file, or one more than it may have.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    open_to_read(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens a file without waiting for anybody: to open a FIFO that nobody writes
+/// to would take for ever, and no reload would come after it. It is empty so.
+///
+/// # Errors
+/// As the system says.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    // A pipe that has a writer is waited for, as `-c <(program)` needs.
+    let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
+    fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! pair is reported as any other mistake of the configuration is.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::config::{Diagnostic, FileRef, Settings};
+use crate::config::{Diagnostic, FileRef, Settings, open_to_read};
 use crate::tls::staple::Staple;
 use crate::tls::validity::Validity;
 
@@ -76,7 +75,7 @@ fn leaf(chain: &FileRef) -> Option<CertificateDer<'static>> {
 /// The bytes of a file.
 fn read(file: &FileRef) -> Result<Vec<u8>, FileFault> {
     let mut bytes = Vec::new();
-    let opened = File::open(&file.path);
+    let opened = open_to_read(&file.path);
     let read = opened.and_then(|f| f.take(LARGEST_BYTES + 1).read_to_end(&mut bytes));
     read.map_err(|error| FileFault::new(file, format!("cannot be read: {error}")))?;
     if bytes.len() as u64 > LARGEST_BYTES {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -179,6 +180,22 @@ fn a_file_that_has_gone_changes_nothing() {
     until_answered_by(router.address(), "old");
     eventually("it to be logged", || router.stderr().contains("no such file").then_some(()));
     fs::write(router.config_file(), routed_to(&new).text()).expect("it can be written");
+    until_answered_by(router.address(), "new");
+}
+
+#[test]
+fn a_fifo_in_the_files_place_holds_nobody_up() {
+    let (old, new) = apps();
+    let router = Router::start(&routed_to(&old));
+    let fifo = router.config_file().with_extension("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("mkfifo can be run").success());
+    fs::rename(&fifo, router.config_file()).expect("it can be renamed");
+    eventually("a refusal", || (reloads(&router, "refused") == 1).then_some(()));
+    until_answered_by(router.address(), "old");
+    let next = router.config_file().with_extension("next");
+    fs::write(&next, routed_to(&new).text()).expect("it can be written");
+    fs::rename(&next, router.config_file()).expect("it can be renamed");
     until_answered_by(router.address(), "new");
 }
 
