@@ -374,3 +374,14 @@ fn probes_leave_nothing_behind_whatever_they_are_answered() {
     router.reload(&Config::new().route("a.test", &addresses));
     rest.again(&router);
 }
+
+#[test]
+fn who_was_never_probed_to_the_end_is_unproven_and_since_no_time() {
+    let endpoint = ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::UntilPeerLeaves]);
+    let more = "health_check = { timeout = \"10m\" }";
+    let router = Router::start(&Config::new().route_with("a.test", &[endpoint.address()], more));
+    endpoint.request_head(0);
+    let probe = self::endpoint(&router, endpoint.address())["probe"].clone();
+    assert_eq!(probe["state"], "unproven", "{probe}");
+    assert_eq!((&probe["since_unix_ms"], &probe["last_unix_ms"]), (&Value::Null, &Value::Null));
+}
