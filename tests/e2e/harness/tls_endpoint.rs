@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rustls::{HandshakeKind, ServerConfig, ServerConnection, Stream};
+use rustls::{HandshakeKind, NamedGroup, ServerConfig, ServerConnection, Stream};
 use socket2::SockRef;
 
 use super::tls::{Pair, provider};
@@ -23,6 +23,8 @@ pub(crate) struct Agreed {
     pub(crate) resumed: bool,
     /// The protocol, if one was agreed on.
     pub(crate) alpn: Option<Vec<u8>>,
+    /// How the keys were agreed on.
+    pub(crate) key_exchange: Option<NamedGroup>,
 }
 
 /// What an endpoint does with a connection behind its answer.
@@ -132,7 +134,8 @@ fn serve(mut tcp: TcpStream, shared: &Shared) -> io::Result<()> {
     };
     let resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
     let alpn = tls.alpn_protocol().map(<[u8]>::to_vec);
-    shared.agreed.lock().push(Agreed { resumed, alpn });
+    let key_exchange = tls.negotiated_key_exchange_group().map(|group| group.name());
+    shared.agreed.lock().push(Agreed { resumed, alpn, key_exchange });
     let behind = asked.split_off(head_bytes);
     let (answer, then) = (shared.behaviour)(&String::from_utf8_lossy(&asked));
     tls.writer().write_all(answer.as_bytes())?;

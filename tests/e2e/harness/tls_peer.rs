@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::client::WantsClientCert;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, ConfigBuilder, HandshakeKind};
+use rustls::{ClientConfig, ClientConnection, ConfigBuilder, HandshakeKind, NamedGroup};
 use socket2::SockRef;
 
 use super::tls::{Authority, Pair, provider};
@@ -90,6 +90,11 @@ impl TlsClient {
     /// Whether the handshake was one of a session known before.
     pub(crate) fn resumed(&self) -> bool {
         self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// How the keys were agreed on, once the handshake is over.
+    pub(crate) fn key_exchange(&self) -> Option<NamedGroup> {
+        self.tls.negotiated_key_exchange_group().map(|group| group.name())
     }
 
     /// Sends half of what TLS has to send now, and holds the rest back.

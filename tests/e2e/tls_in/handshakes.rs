@@ -1,8 +1,11 @@
 //! Versions, what is no TLS, and the bounds of a handshake.
 
+use rustls::NamedGroup;
+
 use super::{Site, text};
 use crate::harness::held::{ask, sum};
 use crate::harness::tls::{Authority, listener_tls};
+use crate::harness::tls_peer::TlsClient;
 use crate::harness::wait::eventually;
 use crate::harness::wire::Fault;
 use crate::harness::{Config, Connection, get, try_get};
@@ -22,7 +25,7 @@ fn a_request_over_tls_is_served_and_the_app_hears_https() {
 }
 
 #[test]
-fn openssl_gets_through_with_either_version_and_post_quantum_keys() {
+fn openssl_gets_through_with_either_version() {
     let site = Site::new();
     for (arguments, expected) in [
         (["-tls1_3", "-groups", "X25519"], "TLSv1.3"),
@@ -33,6 +36,13 @@ fn openssl_gets_through_with_either_version_and_post_quantum_keys() {
     }
     let bridge = site.bridge("a.test");
     assert_eq!(get(bridge.address(), "a.test", "/").status, 200);
+}
+
+#[test]
+fn a_client_that_can_has_post_quantum_keys() {
+    let site = Site::new();
+    let client = TlsClient::open(site.router.address(), &site.authority, "a.test");
+    assert_eq!(client.key_exchange(), Some(NamedGroup::X25519MLKEM768));
 }
 
 #[test]

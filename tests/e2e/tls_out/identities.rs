@@ -1,6 +1,8 @@
 //! Who an endpoint must be, who the router is, and that a connection is only
 //! ever used for what both were when it was made.
 
+use rustls::NamedGroup;
+
 use super::{App, config_with, router, trusting};
 use crate::harness::held::{ask, sum};
 use crate::harness::servers::{Nginx, TlsNginx};
@@ -9,6 +11,19 @@ use crate::harness::tls_endpoint::{Agreed, TlsEndpoint};
 use crate::harness::tls_peer::TlsEnd;
 use crate::harness::wait::eventually;
 use crate::harness::{Config, Gate, Router, ScriptedEndpoint, Step, get, script};
+
+#[test]
+fn a_wildcard_stands_for_one_label_of_an_endpoints_name() {
+    let authority = Authority::new();
+    let app = App::new(&authority.issue(&["*.apps.test"]));
+    let ca = trusting(&authority);
+    let named = |name: &str| router(&[app.toml(&format!("server_name = \"{name}\", {ca}"))]);
+    assert_eq!(get(named("one.apps.test").address(), "a.test", "/").status, 200);
+    for other in ["apps.test", "a.one.apps.test"] {
+        let answer = get(named(other).address(), "a.test", "/");
+        assert_eq!(answer.code(), Some("tls-untrusted"), "{other}");
+    }
+}
 
 #[test]
 fn the_name_that_is_asked_for_need_not_be_the_one_that_is_verified() {
@@ -174,7 +189,7 @@ fn a_certificate_that_is_not_valid_yet_is_not_accepted() {
 }
 
 #[test]
-fn no_session_is_resumed_and_the_protocol_is_the_one_that_is_spoken() {
+fn no_session_is_resumed_the_protocol_is_the_one_that_is_spoken_and_keys_are_post_quantum() {
     let authority = Authority::new();
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nwhole";
     let endpoint = TlsEndpoint::start(&authority.issue(&["app.test"]), answer, TlsEnd::Said);
@@ -183,7 +198,8 @@ fn no_session_is_resumed_and_the_protocol_is_the_one_that_is_spoken() {
     for _ in 0..3 {
         assert_eq!(get(router.address(), "a.test", "/").text(), "whole");
     }
-    let full = Agreed { resumed: false, alpn: Some(b"http/1.1".to_vec()) };
+    let key_exchange = Some(NamedGroup::X25519MLKEM768);
+    let full = Agreed { resumed: false, alpn: Some(b"http/1.1".to_vec()), key_exchange };
     assert_eq!(endpoint.agreed(), [full.clone(), full.clone(), full]);
 }
 
