@@ -1,11 +1,13 @@
 //! File descriptors: who gets how many, and what the system says when there is
 //! none left.
 //!
-//! What a worker may hold is shared out before anything is taken, so that
-//! clients, their endpoints' connections and idle ones together stay below the
-//! limit of the process, and it never comes to an error. Should it all the same
-//! (a limit of the whole system, or of its memory), [`is_shortage`] tells it
-//! from the fault of whoever is at the other end.
+//! What a worker may hold is shared out before anything is taken: clients and
+//! connections to endpoints together stay below the limit of the process. Most
+//! clients are idle and hold one descriptor, so they may be two thirds; where so
+//! many are served that there would be too few, idle ones make room, and
+//! newcomers are told that there is none. Should the system lack something all
+//! the same, [`is_shortage`] tells it from the fault of whoever is at the other
+//! end.
 
 use std::io;
 
@@ -13,11 +15,9 @@ use std::io;
 /// bus, names, probes, and the callers of the admin side.
 const OWN: usize = 192;
 
-/// What one client may come to hold: its connection, a duplicate of it that
-/// watches for its departure, and a connection to its endpoint. A tunnel of
-/// which both ends stand still watches the endpoint's end too: that is rare, can
-/// be done without, and has its room in what is the process's own.
-const OF_A_CLIENT: usize = 3;
+/// Of so many descriptors one is kept for a connection to an endpoint that is
+/// idle or in an exchange, the others may be clients'.
+const ENDPOINTS_ONE_IN: usize = 3;
 
 /// Of so many descriptors one is for connections that are told there is no room.
 const REFUSALS_ONE_IN: usize = 16;
@@ -37,9 +37,10 @@ pub(crate) struct Share {
     pub(crate) clients: usize,
     /// Client connections beyond these that are being told so.
     pub(crate) refusals: usize,
-    /// Connections to endpoints, in exchanges and idle: one for each client,
-    /// so that what clients leave over is for idle ones.
+    /// Connections to endpoints, of which none is idle where there are more.
     pub(crate) endpoints: usize,
+    /// Both together.
+    pub(crate) connections: usize,
 }
 
 impl Share {
@@ -48,8 +49,9 @@ impl Share {
     pub(crate) fn of(limit: usize, workers: usize) -> Self {
         let all = (limit - OWN.min(limit / 2)) / workers.max(1);
         let refusals = (all / REFUSALS_ONE_IN).clamp(1, REFUSALS);
-        let clients = (all.saturating_sub(refusals) / OF_A_CLIENT).max(1);
-        Self { clients, refusals, endpoints: clients }
+        let connections = all.saturating_sub(refusals).max(2);
+        let endpoints = (connections / ENDPOINTS_ONE_IN).max(1);
+        Self { clients: connections - endpoints, refusals, endpoints, connections }
     }
 
     /// Client connections under `limits.connections`, which is for all
@@ -89,7 +91,7 @@ mod tests {
         for limit in [256, 512, 1_024, 20_000, 65_536, 1_048_576] {
             for workers in [1, 2, 8] {
                 let share = Share::of(limit, workers);
-                let held = 2 * share.clients + share.endpoints + share.refusals;
+                let held = share.connections + share.refusals;
                 let own = OWN.min(limit / 2);
                 assert!(own + workers * held <= limit, "{limit} among {workers}: {share:?}");
             }
@@ -97,8 +99,17 @@ mod tests {
     }
 
     #[test]
+    fn twenty_thousand_descriptors_hold_ten_thousand_clients_of_whom_a_third_is_served() {
+        for workers in [1, 2] {
+            let share = Share::of(20_000, workers);
+            assert!(workers * share.clients > 12_000, "{share:?}");
+            assert!(workers * share.endpoints > 6_000, "{share:?}");
+        }
+    }
+
+    #[test]
     fn a_limit_is_shared_out_and_never_above_what_descriptors_allow() {
-        let share = Share { clients: 100, refusals: 1, endpoints: 100 };
+        let share = Share { clients: 100, refusals: 1, endpoints: 100, connections: 200 };
         assert_eq!(
             [0, 1, 50, 200, 201, 9_999].map(|limit| share.clients_under(limit, 2)),
             [100, 1, 25, 100, 100, 100]
@@ -108,8 +119,8 @@ mod tests {
     #[test]
     fn however_few_there_are_somebody_gets_in() {
         for limit in [0, 1, 10] {
-            let Share { clients, refusals, endpoints } = Share::of(limit, 16);
-            assert_eq!([clients, refusals, endpoints], [1; 3]);
+            let Share { clients, refusals, endpoints, connections } = Share::of(limit, 16);
+            assert_eq!([clients, refusals, endpoints, connections], [1, 1, 1, 2]);
         }
     }
 

@@ -203,13 +203,16 @@ impl Acceptor {
     }
 }
 
-/// Connections that a worker may hold now.
+/// Connections that a worker may hold now: as configured, and as those to
+/// endpoints leave descriptors over.
 pub(crate) fn client_limit(router: &Router) -> usize {
-    let shared = &router.worker().shared;
-    router.look(|snapshot| {
+    let worker = router.worker();
+    let shared = &worker.shared;
+    let allowed = router.look(|snapshot| {
         let limit = snapshot.settings.limits.connections;
         shared.descriptors.clients_under(limit, shared.workers)
-    })
+    });
+    allowed.min(worker.pool.clients_beside())
 }
 
 /// Whether an error was that of one connection, which is out of the queue by

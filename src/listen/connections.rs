@@ -243,6 +243,15 @@ impl ConnectionEntry {
         }
     }
 
+    /// An idle connection leaves if there are more than `limit`: this one's
+    /// request may need a descriptor more.
+    pub(crate) fn make_room_beyond(&self, limit: usize) {
+        let (open, _) = self.connections.metrics.clients();
+        if usize::try_from(open).is_ok_and(|open| open > limit) {
+            self.connections.evict_longest_idle();
+        }
+    }
+
     /// The request is over by now.
     pub(crate) fn idle(&self, now: Instant) {
         let now_us = self.connections.at_us(now);

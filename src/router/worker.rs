@@ -106,7 +106,7 @@ impl WorkerRouter {
         Self {
             index,
             snapshots: shared.snapshots.reader(),
-            pool: Arc::new(Pool::new(shared.descriptors.endpoints)),
+            pool: Arc::new(Pool::new(shared.descriptors)),
             metrics: shared.metrics.worker(index),
             access_log,
             in_flight_records: InFlightRecords::default(),

@@ -5,9 +5,10 @@
 //! never contended inside a worker; it is there so that the same router also
 //! runs in a multi-threaded runtime.
 //!
-//! A worker has a bound on all its endpoint connections, those in exchanges and
-//! those at rest. Where one more is needed, the one idle longest makes room,
+//! A worker has a bound on the endpoint connections it keeps, those in exchanges
+//! and those at rest. Where one more is needed, the one idle longest makes room,
 //! whichever endpoint it leads to: idle ones only ever use what is left over.
+//! Without an idle one there may be more, while clients leave descriptors over.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::descriptors::Share;
 use crate::telemetry::metrics::ConnectionState;
+use crate::upstream::Shortage;
 use crate::upstream::connection::EndpointConnection;
 use crate::upstream::idle::Idle;
 
@@ -55,9 +58,8 @@ pub(crate) type Place = (SocketAddr, u64);
 /// and back.
 pub(crate) struct Pool {
     idle: Idle<Place, Box<EndpointConnection>>,
-    /// Connections there may be, idle or not.
-    most: usize,
-    /// Those there are, or that are being made.
+    share: Share,
+    /// Connections there are, idle or not, or that are being made.
     open: Arc<AtomicUsize>,
 }
 
@@ -72,19 +74,34 @@ impl Drop for Seat {
 }
 
 impl Pool {
-    /// For a worker that may have `most` endpoint connections.
-    pub(crate) fn new(most: usize) -> Self {
-        Self { idle: Idle::default(), most, open: Arc::default() }
+    /// For a worker that may hold so much.
+    pub(crate) fn new(share: Share) -> Self {
+        Self { idle: Idle::default(), share, open: Arc::default() }
     }
 
-    /// Makes room for a connection about to be opened. What is in exchanges
-    /// stays, so that without an idle one there may be more than `most`.
-    pub(crate) fn make_room(&self) -> Seat {
-        if self.open.fetch_add(1, Relaxed) >= self.most {
+    /// For how many clients these connections leave descriptors.
+    pub(crate) fn clients_beside(&self) -> usize {
+        self.share.connections.saturating_sub(self.open.load(Relaxed))
+    }
+
+    /// Makes room for a connection about to be opened, where clients are so many
+    /// and so many of them idle. What is in exchanges stays. Idle clients are
+    /// asked to leave by whoever is served, and may not have done so yet.
+    ///
+    /// # Errors
+    /// If clients and connections in exchanges are all that there may be.
+    pub(crate) fn make_room(&self, (clients, idle): (u64, u64)) -> Result<Seat, Shortage> {
+        let seat = Seat(self.open.clone());
+        if self.open.fetch_add(1, Relaxed) >= self.share.endpoints {
             // Its socket closes here, after the lock has been let go.
-            drop(self.idle.take_oldest());
+            let made = self.idle.take_oldest().is_some() || idle > 0;
+            let all = self.open.load(Relaxed) + usize::try_from(clients).unwrap_or(usize::MAX);
+            // Among the clients are those that are being refused.
+            if !made && all > self.share.connections + self.share.refusals {
+                return Err(Shortage::Descriptors);
+            }
         }
-        Seat(self.open.clone())
+        Ok(seat)
     }
 
     /// Closes all that are idle; whether there was any.
@@ -118,7 +135,7 @@ impl Pool {
     /// more than there may be.
     pub(crate) fn put(&self, mut connection: Box<EndpointConnection>, now: Instant) {
         debug_assert!(connection.is_clean());
-        if self.open.load(Relaxed) > self.most {
+        if self.open.load(Relaxed) > self.share.endpoints {
             return;
         }
         connection.exchanges += 1;
@@ -156,8 +173,13 @@ mod tests {
 
     const PLACE: Place = (SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80), 0);
 
+    /// So many connections to endpoints, and four more than these in all.
+    fn share(endpoints: usize) -> Share {
+        Share { clients: 4, refusals: 1, endpoints, connections: endpoints + 4 }
+    }
+
     fn opened(pool: &Pool, stream: impl Transport + 'static) -> Box<EndpointConnection> {
-        let (metrics, seat) = (Metrics::new(1).worker(0), pool.make_room());
+        let (metrics, seat) = (Metrics::new(1).worker(0), pool.make_room((0, 0)).unwrap());
         let stream = Box::new(stream);
         Box::new(EndpointConnection::new(stream, PLACE.0, &Hop::PLAIN, metrics, seat))
     }
@@ -165,7 +187,7 @@ mod tests {
     /// Whether a connection that was idle for so long is given to such a
     /// request, where they are kept for `keep`.
     fn is_given(idle: Duration, reuse: Reuse, keep: Duration) -> bool {
-        let (pool, now) = (Pool::new(10), Instant::now());
+        let (pool, now) = (Pool::new(share(10)), Instant::now());
         let (ours, _theirs) = tokio::io::duplex(1);
         pool.put(opened(&pool, ours), now);
         pool.take(PLACE, reuse, keep, now + idle).is_some()
@@ -194,7 +216,7 @@ mod tests {
             (HEARSAY / 2, Reuse::Fresh, false),
             (HEARSAY, Reuse::Any, false),
         ] {
-            let (pool, now) = (Pool::new(10), Instant::now());
+            let (pool, now) = (Pool::new(share(10)), Instant::now());
             let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (theirs, _) = listener.accept().unwrap();
             pool.put(opened(&pool, ours), now);
@@ -207,12 +229,34 @@ mod tests {
 
     #[tokio::test]
     async fn of_more_connections_than_may_be_open_those_that_come_back_are_closed() {
-        let (pool, now) = (Pool::new(1), Instant::now());
+        let (pool, now) = (Pool::new(share(1)), Instant::now());
         let [(one, _), (two, _)] = [tokio::io::duplex(1), tokio::io::duplex(1)];
         let [one, two] = [opened(&pool, one), opened(&pool, two)];
         pool.put(one, now);
         assert!(pool.take(PLACE, Reuse::Any, SECOND, now).is_none());
         pool.put(two, now);
         assert!(pool.take(PLACE, Reuse::Any, SECOND, now).is_some());
+    }
+
+    #[tokio::test]
+    async fn clients_and_connections_to_endpoints_together_are_never_too_many() {
+        let pool = Pool::new(share(2));
+        assert_eq!(pool.clients_beside(), 6);
+        let taken: Vec<_> = (0..3).map(|_| pool.make_room((4, 0)).unwrap()).collect();
+        assert_eq!(pool.clients_beside(), 3);
+        assert_eq!(pool.make_room((4, 0)).unwrap_err(), Shortage::Descriptors);
+        assert_eq!(taken.len(), pool.open.load(Relaxed), "who was refused holds nothing");
+        assert!(pool.make_room((3, 0)).is_ok(), "one client has left");
+        assert!(pool.make_room((4, 1)).is_ok(), "one client is about to leave");
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_makes_room_where_clients_are_many() {
+        let (pool, now) = (Pool::new(share(1)), Instant::now());
+        let (ours, _theirs) = tokio::io::duplex(1);
+        pool.put(opened(&pool, ours), now);
+        let _seat = pool.make_room((5, 0)).unwrap();
+        assert!(pool.take(PLACE, Reuse::Any, SECOND, now).is_none());
+        assert!(pool.make_room((5, 0)).is_err());
     }
 }

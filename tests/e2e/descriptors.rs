@@ -189,27 +189,82 @@ fn the_client_that_was_idle_longest_makes_room_where_none_can_be_accepted() {
 
 #[test]
 fn a_limit_of_connections_above_that_of_descriptors_is_the_latter_and_both_are_named() {
-    let (endpoint, gate) = gated();
-    let config =
-        one_worker().set("limits.connections", 1_000).route("a.test", &[endpoint.address()]);
+    let config = one_worker().set("limits.connections", 1_000);
     let router = with_descriptors(256, &config);
     let said = router.stderr();
     let (_, rest) = said.split_once("limits.connections is 1000, and ").expect("a warning");
     let (most, rest) = rest.split_once(' ').expect("a number");
     assert!(rest.starts_with("is what 256 file descriptors allow"), "{said}");
     let most: usize = most.parse().expect("it is one");
-    assert!((10..80).contains(&most), "{said}");
+    // Idle they hold a descriptor each, of 256 in all.
+    assert!((64..128).contains(&most), "{said}");
+    let mut clients: Vec<_> = (0..most).map(|_| Connection::open(router.address())).collect();
+    for client in &mut clients {
+        assert_eq!(send(client, "nowhere.test").status, 404);
+    }
+    let mut crowding = Connection::open(router.address());
+    assert_eq!(send(&mut crowding, "nowhere.test").status, 404);
+    assert_eq!(clients[0].ending(), (Vec::new(), Fault::Closed), "the limit is reached");
+}
+
+#[test]
+fn where_those_served_need_the_descriptors_idle_clients_leave_and_newcomers_are_told() {
+    let (endpoint, gate) = gated();
+    let router = with_descriptors(256, &one_worker().route("a.test", &[endpoint.address()]));
     let mut served = Vec::new();
-    for at in 0..most {
+    let mut idle: Vec<_> = (0..60).map(|_| Connection::open(router.address())).collect();
+    for client in &mut idle {
+        assert_eq!(send(client, "nowhere.test").status, 404);
+    }
+    let refused = loop {
         let mut client = Connection::open(router.address());
         client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
-        endpoint.request_head(at);
+        eventually("it is served or refused", || {
+            (endpoint.count() > served.len() || client.answers()).then_some(())
+        });
+        if endpoint.count() == served.len() {
+            break client.answer("GET");
+        }
         served.push(client);
+        // What the process needs for itself stays free.
+        let held = Held::by(&router);
+        assert!(held.clients + held.endpoints <= 128, "{held:?}");
+        assert_eq!(ask(&router, "/health/live").status, 200);
+    };
+    assert_eq!((refused.status, refused.code()), (503, Some("overloaded")), "{}", refused.text());
+    assert!((50..64).contains(&served.len()), "{} are served", served.len());
+    for client in &mut idle {
+        assert_eq!(client.ending(), (Vec::new(), Fault::Closed));
     }
-    let crowded = Connection::open(router.address()).answer("GET");
-    assert_eq!((crowded.status, crowded.code()), (503, Some("overloaded")));
     gate.open();
     for client in &mut served {
+        assert_eq!(client.answer("GET").text(), "yes");
+    }
+}
+
+#[test]
+fn idle_clients_leave_where_others_that_came_with_them_need_the_descriptors() {
+    // Of 256 descriptors, in one worker: see src/descriptors.rs.
+    const CONNECTIONS: u64 = 120;
+    let (endpoint, gate) = gated();
+    let router = with_descriptors(256, &one_worker().route("a.test", &[endpoint.address()]));
+    let mut clients: Vec<_> = (0..70).map(|_| Connection::open(router.address())).collect();
+    for client in &mut clients {
+        assert_eq!(send(client, "nowhere.test").status, 404);
+    }
+    let (idle, served) = clients.split_at_mut(10);
+    for (at, client) in served.iter_mut().enumerate() {
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        endpoint.request_head(at);
+    }
+    eventually("no more than there may be", || {
+        let held = Held::by(&router);
+        (held.clients + held.endpoints <= CONNECTIONS + 1).then_some(())
+    });
+    let left = idle.iter().filter(|client| client.ended()).count();
+    assert!((8..=10).contains(&left), "{left} left");
+    gate.open();
+    for client in served {
         assert_eq!(client.answer("GET").text(), "yes");
     }
 }

@@ -197,6 +197,12 @@ impl WorkerMetrics {
         self.in_flight.load(Relaxed)
     }
 
+    /// Client connections open and, of them, idle.
+    pub(crate) fn clients(&self) -> (u64, u64) {
+        let clients = &self.connections[Side::Client as usize];
+        (clients.open.load(Relaxed), clients.idle.load(Relaxed))
+    }
+
     pub(super) fn requests_queued(&self) -> u64 {
         self.queued.load(Relaxed)
     }
