@@ -108,6 +108,20 @@ mod tests {
     }
 
     #[test]
+    fn one_in_sixteen_is_told_that_there_is_no_room_and_many_at_most() {
+        let refusals = |limit, workers| Share::of(limit, workers).refusals;
+        assert_eq!([refusals(OWN + 800, 1), refusals(OWN + 800, 2)], [50, 25]);
+        assert_eq!(refusals(1_048_576, 1), REFUSALS);
+    }
+
+    #[test]
+    fn the_limit_is_the_one_a_shell_started_here_would_tell() {
+        let shell = std::process::Command::new("sh").args(["-c", "ulimit -n"]).output().unwrap();
+        let told = String::from_utf8(shell.stdout).unwrap();
+        assert_eq!(limit().to_string(), told.trim());
+    }
+
+    #[test]
     fn a_limit_is_shared_out_and_never_above_what_descriptors_allow() {
         let share = Share { clients: 100, refusals: 1, endpoints: 100, connections: 200 };
         assert_eq!(

@@ -179,9 +179,17 @@ mod tests {
     }
 
     fn opened(pool: &Pool, stream: impl Transport + 'static) -> Box<EndpointConnection> {
+        opened_to(PLACE.0, pool, stream)
+    }
+
+    fn opened_to(
+        endpoint: SocketAddr,
+        pool: &Pool,
+        stream: impl Transport + 'static,
+    ) -> Box<EndpointConnection> {
         let (metrics, seat) = (Metrics::new(1).worker(0), pool.make_room((0, 0)).unwrap());
         let stream = Box::new(stream);
-        Box::new(EndpointConnection::new(stream, PLACE.0, &Hop::PLAIN, metrics, seat))
+        Box::new(EndpointConnection::new(stream, endpoint, &Hop::PLAIN, metrics, seat))
     }
 
     /// Whether a connection that was idle for so long is given to such a
@@ -258,5 +266,53 @@ mod tests {
         let _seat = pool.make_room((5, 0)).unwrap();
         assert!(pool.take(PLACE, Reuse::Any, SECOND, now).is_none());
         assert!(pool.make_room((5, 0)).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_comes_back_counts_the_exchanges_it_has_carried() {
+        let (pool, now) = (Pool::new(share(10)), Instant::now());
+        let (ours, _theirs) = tokio::io::duplex(1);
+        let mut connection = opened(&pool, ours);
+        for carried in 0..3 {
+            assert_eq!(connection.exchanges, carried);
+            pool.put(connection, now);
+            connection = pool.take(PLACE, Reuse::Any, SECOND, now).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn closing_idle_ones_says_whether_that_gave_anything_back() {
+        let (pool, now) = (Pool::new(share(10)), Instant::now());
+        assert!(!pool.close_idle());
+        let (ours, _theirs) = tokio::io::duplex(1);
+        pool.put(opened(&pool, ours), now);
+        assert!(pool.close_idle());
+        assert_eq!(pool.open.load(Relaxed), 0);
+        assert!(!pool.close_idle());
+    }
+
+    #[tokio::test]
+    async fn a_sweep_keeps_what_is_young_open_and_wanted() {
+        let (pool, now) = (Pool::new(share(10)), Instant::now());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let connect = async || {
+            let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            (ours, listener.accept().unwrap())
+        };
+        let [wanted, unwanted, closed] = [connect().await, connect().await, connect().await];
+        let elsewhere = SocketAddr::from(([127, 0, 0, 2], 80));
+        drop(closed.1);
+        // From here on the runtime has heard of it.
+        closed.0.readable().await.unwrap();
+        pool.put(opened(&pool, wanted.0), now);
+        pool.put(opened(&pool, closed.0), now);
+        pool.put(opened_to(elsewhere, &pool, unwanted.0), now);
+        pool.sweep(SECOND, now, |_| true);
+        assert_eq!(pool.open.load(Relaxed), 2, "the closed one has gone");
+        pool.sweep(SECOND, now, |endpoint| endpoint == PLACE.0);
+        assert_eq!(pool.open.load(Relaxed), 1);
+        assert!(pool.take((elsewhere, 0), Reuse::Any, SECOND, now).is_none());
+        pool.sweep(SECOND, now + SECOND, |_| true);
+        assert_eq!(pool.open.load(Relaxed), 0, "what is old goes");
     }
 }
