@@ -181,6 +181,24 @@ fn without_room_the_router_serves_and_says_so_and_with_room_again_nothing_is_mis
 }
 
 #[test]
+fn where_changes_find_no_room_and_what_they_come_to_does_that_is_written() {
+    let app = ScriptedEndpoint::echo("app");
+    let mut router = limited(1_000);
+    register_many(&router, &app, 0);
+    kept(&router);
+    // Five times the room there is, and nothing in the end.
+    for _ in 0..6 {
+        register_many(&router, &app, 1);
+        unregister_many(&router, &app, 1);
+    }
+    kept(&router);
+    router.kill();
+    router.start_again();
+    assert_eq!([0, 1].map(|round| has_round(&router, round)), [true, false]);
+    assert!(snapshot(&router)["set_aside"].is_null(), "{}", snapshot(&router));
+}
+
+#[test]
 fn a_kill_while_there_is_no_room_leaves_what_there_was_room_for() {
     let app = ScriptedEndpoint::echo("app");
     let mut router = limited(1_000);

@@ -31,7 +31,7 @@ use super::store::{Live, Store};
 /// the second that a kill may cost.
 const PERIOD: Duration = Duration::from_millis(200);
 const _: () = assert!(PERIOD.as_millis() * 4 <= 1_000);
-/// After a failure, the first pause and the longest.
+/// After a table could not be written, the first pause and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Bytes of changes that are appended whatever the length of the table.
 const LEAST_CHANGES: u64 = 4 << 20;
@@ -169,17 +169,17 @@ impl Running {
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(()) if self.work.live.is_some() => {
-                self.pause = PAUSES.0;
-                self.work.status.current(now, self.work.live.as_ref().map_or(0, |l| l.bytes));
+            Ok(()) => {
+                if let Some(live) = &self.work.live {
+                    self.work.status.current(now, live.bytes);
+                }
             }
-            Ok(()) => {}
-            Err(error) => self.failed(now, &error),
+            Err(error) => self.work.status.failed(self.work.store.path(), &error),
         }
     }
 
-    fn failed(&mut self, now: Instant, error: &io::Error) {
-        self.work.status.failed(self.work.store.path(), error);
+    /// The next table waits, and the one after it longer.
+    fn later(&mut self, now: Instant) {
         self.retry_at = now + self.pause;
         self.pause = (self.pause * 2).min(PAUSES.1);
     }
@@ -196,18 +196,28 @@ impl Running {
     }
 
     fn write(&mut self, now: Instant) -> io::Result<()> {
-        self.append()?;
+        let mut written = self.append();
         if self.rewrite.as_ref().is_some_and(|rewrite| rewrite.thread.is_finished()) {
-            self.adopt()?;
+            // It has what could not be appended, too.
+            written = self.adopt();
+            match written {
+                Ok(()) => self.pause = PAUSES.0,
+                Err(_) => self.later(now),
+            }
         }
         let long = |live: &Live| live.bytes - live.base_bytes > live.base_bytes + LEAST_CHANGES;
-        self.due |= self.work.live.as_ref().is_some_and(long);
+        // Where changes find no room, there may be some for what they come to: a
+        // route that came and went a thousand times is no route in a table.
+        self.due |= written.is_err() || self.work.live.as_ref().is_some_and(long);
         if self.due && self.rewrite.is_none() && now >= self.retry_at {
-            self.begin()?;
+            if let Err(error) = self.begin() {
+                self.later(now);
+                return Err(error);
+            }
             // Whoever keeps taking the file away does not keep a core busy.
             self.retry_at = now + PAUSES.0;
         }
-        Ok(())
+        written
     }
 
     /// Appends what has changed to the live file, and notes it for the next.

@@ -176,6 +176,17 @@ impl Live {
         Ok(())
     }
 
+    /// Has every append fail; gives what it is to be [put back](Self::put_back).
+    #[cfg(test)]
+    pub(super) fn replace_by_unwritable(&mut self, path: &Path) -> File {
+        std::mem::replace(&mut self.file, File::open(path).expect("it is there"))
+    }
+
+    #[cfg(test)]
+    pub(super) fn put_back(&mut self, file: File) {
+        self.file = file;
+    }
+
     /// Has what was appended outlive the system.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()

@@ -1,8 +1,10 @@
 //! What the thread writes when, step by step.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use super::*;
+use crate::registry::snapshot::SnapshotState;
 use crate::registry::snapshot::store::Found;
 
 fn route(name: &str) -> Change {
@@ -54,24 +56,195 @@ fn kept(path: &Path) -> Vec<String> {
     }
 }
 
+/// A keeper whose turns are taken here, and the table's journal.
+fn running(place: &Place) -> (Running, Arc<Journal>) {
+    let (work, table) = place.work();
+    of_table(work, table)
+}
+
+fn of_table(work: Work, table: Arc<dyn Exported>) -> (Running, Arc<Journal>) {
+    let journal = work.journal.clone();
+    let (rewrite, retry_at, pause) = (None, Instant::now(), PAUSES.0);
+    (Running { work, table, backlog: Vec::new(), rewrite, due: true, retry_at, pause }, journal)
+}
+
+/// Waits until the table that is being written is whole.
+fn until_written(running: &Running) {
+    while !running.rewrite.as_ref().expect("a table is being written").thread.is_finished() {
+        std::thread::yield_now();
+    }
+}
+
+/// Takes up the table that is being written.
+fn adopt(running: &mut Running) {
+    until_written(running);
+    running.turn(Instant::now());
+}
+
+/// Has the keeper write its first file.
+fn begin(running: &mut Running) {
+    running.turn(Instant::now());
+    adopt(running);
+    assert!(running.work.live.is_some() && running.rewrite.is_none());
+}
+
+/// Beyond what is kept back, in pieces that the journal takes; a turn for each.
+fn too_much(running: &mut Running, journal: &Journal) {
+    let path = format!("/{}", "x".repeat(200)).parse().unwrap();
+    let change = Change::RemoveRoute { host: "far.test".parse().unwrap(), path };
+    let mut one = Vec::new();
+    record::encode(Source::Admin, &change, &mut one);
+    let few = (20 << 20) / one.len();
+    for _ in 0..4 {
+        journal.record(Source::Admin, std::iter::repeat_n(&change, few));
+        running.turn(Instant::now());
+    }
+}
+
 #[test]
 fn what_changes_while_the_table_is_written_stands_behind_it() {
     let place = Place::new();
-    let (work, table) = place.work();
-    let journal = work.journal.clone();
-    let (rewrite, retry_at, pause) = (None, Instant::now(), PAUSES.0);
-    let mut running =
-        Running { work, table, backlog: Vec::new(), rewrite, due: true, retry_at, pause };
+    let (mut running, journal) = running(&place);
     running.turn(Instant::now());
-    while !running.rewrite.as_ref().unwrap().thread.is_finished() {
-        std::thread::yield_now();
-    }
+    until_written(&running);
     journal.record(Source::Admin, [&route("then.test")]);
     running.turn(Instant::now());
     assert_eq!(kept(&place.path), ["there.test", "meanwhile.test", "then.test"]);
     journal.record(Source::Admin, [&route("after.test")]);
     running.turn(Instant::now());
     assert_eq!(kept(&place.path)[2..], ["then.test", "after.test"]);
+}
+
+#[test]
+fn a_file_that_was_put_in_its_place_is_not_appended_to_and_is_replaced() {
+    let place = Place::new();
+    let (mut running, journal) = running(&place);
+    begin(&mut running);
+    for replaced in [true, false] {
+        let ours = std::fs::read(&place.path).unwrap();
+        std::fs::remove_file(&place.path).unwrap();
+        if replaced {
+            std::fs::write(&place.path, &ours).unwrap();
+        }
+        (running.retry_at, running.due) = (Instant::now() + LAST_PATIENCE, false);
+        journal.record(Source::Admin, [&route("lost.test")]);
+        running.turn(Instant::now());
+        assert!(running.work.live.is_none() && running.due && running.backlog.is_empty());
+        let there = std::fs::read(&place.path).ok();
+        assert_eq!(there, replaced.then_some(ours), "what somebody put there is theirs");
+        running.retry_at = Instant::now();
+        begin(&mut running);
+        journal.record(Source::Admin, [&route("after.test")]);
+        running.turn(Instant::now());
+        assert_eq!(kept(&place.path), ["there.test", "meanwhile.test", "after.test"]);
+    }
+}
+
+#[test]
+fn what_cannot_be_appended_is_kept_back_and_written_later_in_its_order() {
+    let place = Place::new();
+    let (mut running, journal) = running(&place);
+    begin(&mut running);
+    let writable = running.work.live.as_mut().unwrap().replace_by_unwritable(&place.path);
+    running.retry_at = Instant::now() + Duration::from_secs(600);
+    for name in ["one.test", "two.test"] {
+        journal.record(Source::Admin, [&route(name)]);
+        running.turn(Instant::now());
+    }
+    assert_eq!(running.work.status.health(Instant::now()).state, SnapshotState::Failing);
+    assert_eq!(kept(&place.path)[1..], ["meanwhile.test"]);
+    running.work.live.as_mut().unwrap().put_back(writable);
+    running.turn(Instant::now());
+    assert_eq!(kept(&place.path)[1..], ["meanwhile.test", "one.test", "two.test"]);
+    assert!(running.backlog.is_empty());
+    assert_eq!(running.work.status.health(Instant::now()).state, SnapshotState::Current);
+}
+
+#[test]
+fn beyond_what_is_kept_back_the_file_stays_as_it_is_until_a_table_is_there() {
+    let place = Place::new();
+    let (mut running, journal) = running(&place);
+    begin(&mut running);
+    let before = std::fs::read(&place.path).unwrap();
+    running.work.live.as_mut().unwrap().replace_by_unwritable(&place.path);
+    running.retry_at = Instant::now() + Duration::from_secs(600);
+    too_much(&mut running, &journal);
+    assert!(running.work.live.is_none() && running.due);
+    assert!(running.backlog.is_empty(), "nothing is kept for a file with a gap");
+    assert_eq!(std::fs::read(&place.path).unwrap(), before);
+    running.retry_at = Instant::now();
+    begin(&mut running);
+    journal.record(Source::Admin, [&route("after.test")]);
+    running.turn(Instant::now());
+    assert_eq!(kept(&place.path), ["there.test", "meanwhile.test", "after.test"]);
+}
+
+#[test]
+fn a_table_is_tried_where_changes_cannot_be_appended_and_has_them() {
+    let place = Place::new();
+    let (mut running, journal) = running(&place);
+    begin(&mut running);
+    running.work.live.as_mut().unwrap().replace_by_unwritable(&place.path);
+    running.retry_at = Instant::now();
+    journal.record(Source::Admin, [&route("one.test")]);
+    running.turn(Instant::now());
+    assert!(!running.backlog.is_empty());
+    until_written(&running);
+    journal.record(Source::Admin, [&route("two.test")]);
+    // Nothing can be appended to the old file at this turn either.
+    adopt(&mut running);
+    // That of `one.test` came before the table, which has what it came to.
+    assert_eq!(kept(&place.path), ["there.test", "meanwhile.test", "two.test"]);
+    assert!(running.backlog.is_empty() && running.rewrite.is_none() && !running.due);
+    assert_eq!(running.work.status.health(Instant::now()).state, SnapshotState::Current);
+}
+
+#[test]
+fn tables_that_cannot_be_written_are_tried_at_growing_pauses_though_changes_find_room() {
+    let place = Place::new();
+    let (mut running, journal) = running(&place);
+    begin(&mut running);
+    std::fs::create_dir(place.path.with_file_name("routes.new")).unwrap();
+    let mut pauses = Vec::new();
+    for _ in 0..7 {
+        (running.due, running.retry_at) = (true, Instant::now());
+        running.turn(Instant::now());
+        let before = Instant::now();
+        adopt(&mut running);
+        pauses.push((running.retry_at - before).as_secs_f32().round());
+        journal.record(Source::Admin, [&route("after.test")]);
+        running.turn(Instant::now());
+        assert_eq!(running.work.status.health(Instant::now()).state, SnapshotState::Current);
+    }
+    assert_eq!(pauses, [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]);
+}
+
+/// A table whose export ends when it is told to.
+struct Held(Mutex<mpsc::Receiver<()>>);
+
+impl Exported for Held {
+    fn export(&self, each: &mut dyn FnMut(Source, &Change) -> io::Result<()>) -> io::Result<()> {
+        // Nobody holds the second one up.
+        let _ = self.0.lock().recv();
+        each(Source::Admin, &route("there.test"))
+    }
+}
+
+#[test]
+fn a_table_that_is_written_more_slowly_than_it_changes_is_begun_anew() {
+    let place = Place::new();
+    let (end, held) = mpsc::channel();
+    let (mut running, journal) = of_table(place.work().0, Arc::new(Held(Mutex::new(held))));
+    running.turn(Instant::now());
+    too_much(&mut running, &journal);
+    assert!(running.rewrite.as_ref().is_some_and(|rewrite| rewrite.since.is_none()));
+    drop(end);
+    adopt(&mut running);
+    assert!(!place.path.exists(), "it has not what changed meanwhile");
+    assert_eq!(running.work.status.health(Instant::now()).state, SnapshotState::Failing);
+    running.retry_at = Instant::now();
+    begin(&mut running);
+    assert_eq!(kept(&place.path), ["there.test"]);
 }
 
 #[test]
