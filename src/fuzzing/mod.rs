@@ -117,8 +117,11 @@ pub async fn converse(
         secure: false,
     };
     let entry = Connections::new(metrics.clone()).enter(address.peer);
-    let connection = http1::open(stream, half_close_allowed);
-    let serving = std::pin::pin!(http1::serve(connection, address, router, &entry));
+    // The stream closes when its connection ends, and what was written is whole.
+    let serving = std::pin::pin!(async {
+        let connection = http1::open(stream, half_close_allowed);
+        http1::serve(&connection, &address, &router, &entry).await;
+    });
     let ended = tokio::time::timeout(PATIENCE, entry.until_cut(serving)).await;
     assert!(ended.is_ok(), "the client's connection never ends");
     let written = written.lock().clone();

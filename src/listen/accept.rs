@@ -158,9 +158,9 @@ impl Acceptor {
                     let Some((stream, client)) = passed else { return };
                     let connection = http1::open(stream, half_close_allowed);
                     if crowded {
-                        http1::refuse_crowded(connection, client, router, &entry).await;
+                        http1::refuse_crowded(&connection, &client, &router, &entry).await;
                     } else {
-                        http1::serve(connection, client, router, &entry).await;
+                        http1::serve(&connection, &client, &router, &entry).await;
                     }
                 });
                 entry.until_cut(serving).await;
@@ -170,10 +170,10 @@ impl Acceptor {
         tokio::spawn(async move {
             let connection = http1::open(Box::new(stream), half_close_allowed);
             if crowded {
-                let refusing = pin!(http1::refuse_crowded(connection, client, router, &entry));
+                let refusing = pin!(http1::refuse_crowded(&connection, &client, &router, &entry));
                 entry.until_cut(refusing).await;
             } else {
-                let serving = pin!(http1::serve(connection, client, router, &entry));
+                let serving = pin!(http1::serve(&connection, &client, &router, &entry));
                 entry.until_cut(serving).await;
             }
         });

@@ -1,5 +1,6 @@
 //! Driving the attempts of one request: the planner decides, this does.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +22,8 @@ use crate::router::verdict::Attended;
 use crate::router::{NO_ADDRESS, Route, RouteId, Sender, WorkerRouter, affinity, verdict};
 use crate::upstream::{
     Answer, Answered, ConnectError, EndpointConnection, Hints, Hop, Reuse, RoundTripError, Terms,
-    TlsFailure, Tunnel, Wait, Watch,
+    TlsFailure, Trip, Tunnel, Wait, Watch, connect,
 };
-use crate::upstream::{connect, round_trip};
 
 /// Field lines of a response head or trailer section; beside this the bytes
 /// are limited.
@@ -47,7 +47,8 @@ pub(super) struct Winner {
 }
 
 /// Sends the request until an endpoint answers or the planner gives up.
-pub(super) async fn run(
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
+pub(super) fn run(
     worker: &Arc<WorkerRouter>,
     scope: &Scope,
     id: RouteId,
@@ -55,144 +56,151 @@ pub(super) async fn run(
     body: &mut ReplayBody,
     interim: Option<&dyn InterimSink>,
     (deadline, turn): (Option<Instant>, &mut Turn),
-) -> Result<Box<Winner>, RouterError> {
-    let snapshot = scope.snapshot();
-    let (settings, route) = (&snapshot.settings, snapshot.route(id));
-    let endpoints = route.endpoints(worker.shared.makings());
-    if endpoints.is_empty()
-        && let Some(error) = route.unresolved(&worker.shared.names)
-    {
-        return Err(error);
-    }
-    let shared = &worker.shared;
-    // A request that comes here from another table has waited there.
-    let comes_anew = !turn.has_waited();
-    let begun = if comes_anew { scope.started() } else { Instant::now().into_std() };
-    let begun_ms = shared.now_ms(begun);
-    let door = endpoints.door().map(|door| let_in(door, worker, begun_ms));
-    let mut wait = door.transpose()?;
-    let terms = Terms {
-        timeouts: &route.timeouts,
-        head: HeadLimits { bytes: settings.limits.response_head_bytes, fields: RESPONSE_FIELDS },
-        informational: settings.limits.informational,
-        deadline,
-        metrics: &worker.metrics,
-    };
-    let now_ms = || shared.now_ms(std::time::Instant::now());
-    let started_ms = shared.now_ms(scope.started());
-    if comes_anew {
-        shared.budget.count_request(worker.index, started_ms);
-    }
-    let upgrades = upgrade::asked(head).is_some();
-    let plan = Plan {
-        attempts: settings.retry.attempts,
-        endpoints: endpoints.len(),
-        // An upgrade may have begun more than an exchange.
-        idempotent: is_idempotent(head.method()) && !upgrades,
-        deadline_ms: route.timeouts.request.map(|all| started_ms + all.as_millis() as u64),
-        wait_ms: WAIT_MS,
-    };
-    let mut planner = Planner::resumed(turn.past, plan);
-    let take_retry = |now_ms| shared.budget.take_retry(now_ms);
-    let mut queue = Queue { worker, route, set: endpoints, deadline, head, turn };
-    let mut action = planner.step(Event::Start, begun_ms, take_retry);
-    let key = affinity::key(&endpoints.choosing().balance, head, settings);
-    let kept_with = endpoints.stay_with(head);
-    let stay_with = kept_with.map(|kept| kept.index);
-    let (mut last, mut failed) = (None, None);
-    let mut hints = Hints::new(interim);
-    loop {
-        let event = match action {
-            Action::GiveUp(give_up) => {
-                return Err(with_attempts(given_up(&give_up), scope, last));
-            }
-            Action::Wait { min_ms, max_ms } => {
-                tokio::time::sleep(Duration::from_millis(fastrand::u64(min_ms..=max_ms))).await;
-                Event::Waited
-            }
-            Action::Attempt { number, fresh } => {
-                if number > 1 {
-                    body.rewind();
-                }
-                let (mut now, now_ms) = if number == 1 {
-                    (begun, begun_ms)
-                } else {
-                    let now = Instant::now().into_std();
-                    (now, shared.now_ms(now))
-                };
-                let random = fastrand::u64(..);
-                let mut asked = Asked { worker: worker.index, now_ms, random, key, stay_with };
-                let entering = queue.enter(scope, &planner, &asked, now);
-                let (choice, lease) = match entering.await {
-                    Ok((choice, lease, entered)) => {
-                        // Without a wait it is still the same time.
-                        if entered != now {
-                            (asked.now_ms, now) = (shared.now_ms(entered), entered);
-                        }
-                        (choice, lease)
-                    }
-                    Err(refused) => {
-                        // The others are taken out by probes, or were tried.
-                        let failed = failed.filter(|_| matches!(refused, Refused::NoneLeft));
-                        let error = failed.unwrap_or_else(|| refused.into());
-                        return Err(with_attempts(error, scope, last));
-                    }
-                };
-                let Choice { index, endpoint, trial } = choice;
-                verdict::begun(worker, trial.as_ref());
-                last = Some(endpoint.address());
-                // A tunnel takes its connection with it; a new one leaves no doubt
-                // whether an old one had died.
-                let fresh = fresh || upgrades;
-                let hop = endpoints.hop(index);
-                let attempt = Attempt {
-                    worker,
-                    route,
-                    head,
-                    endpoint,
-                    hop,
-                    number,
-                    fresh,
-                    now,
-                    terms: &terms,
-                };
-                let watch = Watch::new(wait.as_mut(), trial.as_ref());
-                let mut attended = Attended::new(worker, endpoints, index, watch);
-                let (result, took) = attempt.run(scope, body, &mut hints, attended.watch()).await;
-                attended.end();
-                let outlier = &route.settings.outlier;
-                // A place that a failure frees goes on only when the endpoint is
-                // marked: whoever gets it knows.
-                let ended = (&result, took);
-                verdict::note(worker, (outlier, endpoints), &asked, (index, trial), ended);
-                match result {
-                    Ok(answered) => {
-                        if let Some(wait) = wait {
-                            wait.answered(answered.head.status, answered.at);
-                        }
-                        let cookie = endpoints.new_cookie(kept_with, index, head);
-                        let sender = Sender::new(id, index, endpoints);
-                        let body = std::mem::replace(body, ReplayBody::empty());
-                        let held = (body, lease);
-                        return Ok(winner(*answered, held, worker, (sender, cookie), &terms));
-                    }
-                    Err(RoundTripError::Attempt(failure)) => {
-                        wait.iter_mut().for_each(Wait::failed);
-                        let left = if body.can_replay() { Body::Buffered } else { Body::Spent };
-                        Event::Failed { failure, endpoint: index, body: left }
-                    }
-                    Err(error) => return Err(with_attempts(error.into(), scope, last)),
-                }
-            }
-        };
-        let mut reason = None;
-        if let Event::Failed { failure, .. } = &event {
-            reason = Some(failure.code());
-            failed = Some(failure.told(failure.code()));
+) -> impl Future<Output = Result<Box<Winner>, RouterError>> {
+    async move {
+        let snapshot = scope.snapshot();
+        let (settings, route) = (&snapshot.settings, snapshot.route(id));
+        let endpoints = route.endpoints(worker.shared.makings());
+        if endpoints.is_empty()
+            && let Some(error) = route.unresolved(&worker.shared.names)
+        {
+            return Err(error);
         }
-        action = planner.step(event, now_ms(), take_retry);
-        if let (Some(reason), Action::Attempt { .. } | Action::Wait { .. }) = (reason, &action) {
-            worker.metrics.retried(reason);
+        let shared = &worker.shared;
+        // A request that comes here from another table has waited there.
+        let comes_anew = !turn.has_waited();
+        let begun = if comes_anew { scope.started() } else { Instant::now().into_std() };
+        let begun_ms = shared.now_ms(begun);
+        let door = endpoints.door().map(|door| let_in(door, worker, begun_ms));
+        let mut wait = door.transpose()?;
+        let terms = Terms {
+            timeouts: &route.timeouts,
+            head: HeadLimits {
+                bytes: settings.limits.response_head_bytes,
+                fields: RESPONSE_FIELDS,
+            },
+            informational: settings.limits.informational,
+            deadline,
+            metrics: &worker.metrics,
+        };
+        let now_ms = || shared.now_ms(std::time::Instant::now());
+        let started_ms = shared.now_ms(scope.started());
+        if comes_anew {
+            shared.budget.count_request(worker.index, started_ms);
+        }
+        let upgrades = upgrade::asked(head).is_some();
+        let plan = Plan {
+            attempts: settings.retry.attempts,
+            endpoints: endpoints.len(),
+            // An upgrade may have begun more than an exchange.
+            idempotent: is_idempotent(head.method()) && !upgrades,
+            deadline_ms: route.timeouts.request.map(|all| started_ms + all.as_millis() as u64),
+            wait_ms: WAIT_MS,
+        };
+        let mut planner = Planner::resumed(turn.past, plan);
+        let take_retry = |now_ms| shared.budget.take_retry(now_ms);
+        let mut queue = Queue { worker, route, set: endpoints, deadline, head, turn };
+        let mut action = planner.step(Event::Start, begun_ms, take_retry);
+        let key = affinity::key(&endpoints.choosing().balance, head, settings);
+        let kept_with = endpoints.stay_with(head);
+        let stay_with = kept_with.map(|kept| kept.index);
+        let (mut last, mut failed) = (None, None::<Box<RouterError>>);
+        let mut hints = Hints::new(interim);
+        loop {
+            let event = match action {
+                Action::GiveUp(give_up) => {
+                    return Err(with_attempts(given_up(&give_up), scope, last));
+                }
+                Action::Wait { min_ms, max_ms } => {
+                    tokio::time::sleep(Duration::from_millis(fastrand::u64(min_ms..=max_ms))).await;
+                    Event::Waited
+                }
+                Action::Attempt { number, fresh } => {
+                    if number > 1 {
+                        body.rewind();
+                    }
+                    let (mut now, now_ms) = if number == 1 {
+                        (begun, begun_ms)
+                    } else {
+                        let now = Instant::now().into_std();
+                        (now, shared.now_ms(now))
+                    };
+                    let random = fastrand::u64(..);
+                    let mut asked = Asked { worker: worker.index, now_ms, random, key, stay_with };
+                    let entering = queue.enter(scope, &planner, &asked, now);
+                    let (choice, lease) = match entering.await {
+                        Ok((choice, lease, entered)) => {
+                            // Without a wait it is still the same time.
+                            if entered != now {
+                                (asked.now_ms, now) = (shared.now_ms(entered), entered);
+                            }
+                            (choice, lease)
+                        }
+                        Err(refused) => {
+                            // The others are taken out by probes, or were tried.
+                            let failed = failed.filter(|_| matches!(refused, Refused::NoneLeft));
+                            let error = failed.map_or_else(|| refused.into(), |failed| *failed);
+                            return Err(with_attempts(error, scope, last));
+                        }
+                    };
+                    let Choice { index, endpoint, trial } = choice;
+                    verdict::begun(worker, trial.as_ref());
+                    last = Some(endpoint.address());
+                    // A tunnel takes its connection with it; a new one leaves no doubt
+                    // whether an old one had died.
+                    let fresh = fresh || upgrades;
+                    let hop = endpoints.hop(index);
+                    let attempt = Attempt {
+                        worker,
+                        route,
+                        head,
+                        endpoint,
+                        hop,
+                        number,
+                        fresh,
+                        now,
+                        terms: &terms,
+                    };
+                    let watch = Watch::new(wait.as_mut(), trial.as_ref());
+                    let mut attended = Attended::new(worker, endpoints, index, watch);
+                    let (result, took) =
+                        attempt.run(scope, body, &mut hints, attended.watch()).await;
+                    attended.end();
+                    let outlier = &route.settings.outlier;
+                    // A place that a failure frees goes on only when the endpoint is
+                    // marked: whoever gets it knows.
+                    let ended = (&result, took);
+                    verdict::note(worker, (outlier, endpoints), &asked, (index, trial), ended);
+                    match result {
+                        Ok(answered) => {
+                            if let Some(wait) = wait {
+                                wait.answered(answered.head.status, answered.at);
+                            }
+                            let cookie = endpoints.new_cookie(kept_with, index, head);
+                            let sender = Sender::new(id, index, endpoints);
+                            let body = std::mem::replace(body, ReplayBody::empty());
+                            let held = (body, lease);
+                            return Ok(winner(*answered, held, worker, (sender, cookie), &terms));
+                        }
+                        Err(RoundTripError::Attempt(failure)) => {
+                            wait.iter_mut().for_each(Wait::failed);
+                            let left = if body.can_replay() { Body::Buffered } else { Body::Spent };
+                            Event::Failed { failure, endpoint: index, body: left }
+                        }
+                        Err(error) => return Err(with_attempts(error.into(), scope, last)),
+                    }
+                }
+            };
+            let mut reason = None;
+            if let Event::Failed { failure, .. } = &event {
+                reason = Some(failure.code());
+                failed = Some(Box::new(failure.told(failure.code())));
+            }
+            action = planner.step(event, now_ms(), take_retry);
+            if let (Some(reason), Action::Attempt { .. } | Action::Wait { .. }) = (reason, &action)
+            {
+                worker.metrics.retried(reason);
+            }
         }
     }
 }
@@ -325,12 +333,15 @@ impl Attempt<'_> {
             Some(connection) => (connection, now),
             None => {
                 scope.set_phase(Phase::Connecting);
-                (self.connect(address, hop, now).await?, Instant::now())
+                // Boxed: few requests connect, and each would have the room for it.
+                (Box::pin(self.connect(address, hop, now)).await?, Instant::now())
             }
         };
         scope.set_phase(Phase::Waiting);
         let head = derive(self.head, &self.route.request, address, self.number);
-        round_trip((connection, now), head, body, hints, self.terms, watch).await
+        let mut trip = Trip::new((connection, now), head);
+        let head = poll_fn(|cx| trip.poll(cx, body, hints, self.terms, watch)).await?;
+        Ok(trip.answered(head))
     }
 
     async fn connect(

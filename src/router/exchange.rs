@@ -38,112 +38,127 @@ impl Router {
     }
 
     /// The same with what the caller has pinned.
-    pub(crate) async fn serve_by(
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
+    pub(crate) fn serve_by(
         &self,
         snapshot: Pinned<Snapshot>,
         arrival: Arrival,
-    ) -> Box<Reply> {
-        let worker = self.worker();
-        let trusted = self.trusts(&snapshot.settings, &arrival.client);
-        let name = &snapshot.settings.headers.request_id;
-        let known =
-            if trusted { arrival.request.fields.first(name).and_then(id::adopted) } else { None };
-        let request_id = known.unwrap_or_else(fresh_id);
-        let client = arrival.client;
-        let scope =
-            Scope::open(worker.clone(), snapshot, client, request_id, Subject::Nothing, None);
-        scope.set_tls(arrival.tls.clone());
-        let outcome = {
-            let mut exchange = pin!(self.exchange(&scope, arrival, trusted));
-            poll_fn(|cx| {
-                // A panic ends this request, not its neighbours on the worker.
-                let polled = catch_unwind(AssertUnwindSafe(|| exchange.as_mut().poll(cx)));
-                match polled {
-                    Ok(Poll::Pending) if worker.is_cut() => {
-                        Poll::Ready(Err(RouterError::from(Code::Draining)))
+    ) -> impl Future<Output = Box<Reply>> {
+        async move {
+            let worker = self.worker();
+            let trusted = self.trusts(&snapshot.settings, &arrival.client);
+            let name = &snapshot.settings.headers.request_id;
+            let known = if trusted {
+                arrival.request.fields.first(name).and_then(id::adopted)
+            } else {
+                None
+            };
+            let request_id = known.unwrap_or_else(fresh_id);
+            let client = arrival.client;
+            let scope =
+                Scope::open(worker.clone(), snapshot, client, request_id, Subject::Nothing, None);
+            scope.set_tls(arrival.tls.clone());
+            let outcome = {
+                let mut exchange = pin!(self.exchange(&scope, arrival, trusted));
+                poll_fn(|cx| {
+                    // A panic ends this request, not its neighbours on the worker.
+                    let polled = catch_unwind(AssertUnwindSafe(|| exchange.as_mut().poll(cx)));
+                    match polled {
+                        Ok(Poll::Pending) if worker.is_cut() => {
+                            Poll::Ready(Err(RouterError::from(Code::Draining)))
+                        }
+                        Ok(Poll::Pending) => Poll::Pending,
+                        Ok(Poll::Ready(outcome)) => Poll::Ready(outcome),
+                        Err(_) => {
+                            worker.metrics.panicked();
+                            let detail = "a bug in the router ended this request";
+                            Poll::Ready(Err(RouterError::new(Code::Internal, detail)))
+                        }
                     }
-                    Ok(Poll::Pending) => Poll::Pending,
-                    Ok(Poll::Ready(outcome)) => Poll::Ready(outcome),
-                    Err(_) => {
-                        worker.metrics.panicked();
-                        let detail = "a bug in the router ended this request";
-                        Poll::Ready(Err(RouterError::new(Code::Internal, detail)))
-                    }
-                }
-            })
-            .await
-        };
-        match outcome {
-            Ok(Outcome::Answered(winner)) => answered(scope, winner),
-            Ok(Outcome::Own(answer)) => answer.into_reply(scope),
-            Err(error) => own::error_reply(scope, error),
+                })
+                .await
+            };
+            match outcome {
+                Ok(Outcome::Answered(winner)) => answered(scope, winner),
+                Ok(Outcome::Own(answer)) => answer.into_reply(scope),
+                Err(error) => own::error_reply(scope, error),
+            }
         }
     }
 
-    async fn exchange(
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
+    fn exchange(
         &self,
         scope: &Scope,
         arrival: Arrival,
         trusted: bool,
-    ) -> Result<Outcome, RouterError> {
-        let Arrival { mut request, client, tls, body, interim } = arrival;
-        let snapshot = scope.snapshot();
-        let settings = &*snapshot.settings;
-        if probe::asks_for_health(&request, &settings.health, |host| snapshot.has_host(host)) {
-            scope.set_subject(Subject::Parsed(request));
-            return Ok(Outcome::Own(own::health(&self.worker().shared.health)));
-        }
-        let mode = settings.headers.forwarded_client_cert;
-        client_certificate::settle(&mut request.fields, mode, tls.as_deref());
-        let info =
-            ClientInfo { peer: client.peer, local: client.local, trusted, secure: client.secure };
-        let rules = Rules {
-            body_limit_bytes: settings.limits.request_body_bytes,
-            via: snapshot.via.as_ref(),
-        };
-        let now_ms = self.worker().shared.now_ms(scope.started());
-        let limit = settings.limits.requests_in_flight as u64;
-        let crowded = self.worker().in_flight(now_ms) > limit;
-        let head = match admit(*request, info, scope.request_id().clone(), rules) {
-            Err(refused) => {
-                let (error, request) = *refused;
-                scope.set_subject(Subject::Parsed(Box::new(request)));
-                return Err(error);
+    ) -> impl Future<Output = Result<Outcome, RouterError>> {
+        async move {
+            let Arrival { mut request, client, tls, body, interim } = arrival;
+            let snapshot = scope.snapshot();
+            let settings = &*snapshot.settings;
+            if probe::asks_for_health(&request, &settings.health, |host| snapshot.has_host(host)) {
+                scope.set_subject(Subject::Parsed(request));
+                return Ok(Outcome::Own(own::health(&self.worker().shared.health)));
             }
-            Ok(Admitted::AboutRouter(head)) => {
-                scope.set_subject(Subject::Head(Arc::new(head)));
-                return Ok(Outcome::Own(own::options()));
-            }
-            Ok(Admitted::Request(head)) => Arc::new(head),
-        };
-        scope.set_subject(Subject::Head(head.clone()));
-        takes(snapshot, tls.as_deref(), &head)?;
-        if crowded {
-            let detail = "as many requests are in flight as the router takes";
-            return Err(RouterError::new(Code::Overloaded, detail));
-        }
-        let id =
-            snapshot.lookup(head.host(), head.path()).ok_or_else(|| no_route(snapshot, &head))?;
-        scope.set_route(id);
-        let route = snapshot.route(id);
-        let mut body = replayable(snapshot, &head, route, scope.counted(body));
-        let deadline = route.timeouts.request.map(|all| Instant::from_std(scope.started()) + all);
-        let interim = interim.as_deref();
-        let (mut id, mut turn) = (id, Turn::new(route.timeouts.queue));
-        loop {
-            let due = (deadline, &mut turn);
-            let ended = attempts::run(self.worker(), scope, id, &head, &mut body, interim, due);
-            let ended = ended.await;
-            // While it waited, the route was given others to choose from.
-            let Some((table, route)) = turn.moves_to.take() else {
-                return ended.map(Outcome::Answered);
+            let mode = settings.headers.forwarded_client_cert;
+            client_certificate::settle(&mut request.fields, mode, tls.as_deref());
+            let info = ClientInfo {
+                peer: client.peer,
+                local: client.local,
+                trusted,
+                secure: client.secure,
             };
-            takes(&table, tls.as_deref(), &head)?;
-            if !scope.move_to(table, route) {
-                return ended.map(Outcome::Answered);
+            let rules = Rules {
+                body_limit_bytes: settings.limits.request_body_bytes,
+                via: snapshot.via.as_ref(),
+            };
+            let now_ms = self.worker().shared.now_ms(scope.started());
+            let limit = settings.limits.requests_in_flight as u64;
+            let crowded = self.worker().in_flight(now_ms) > limit;
+            let head = match admit(*request, info, scope.request_id().clone(), rules) {
+                Err(refused) => {
+                    let (error, request) = *refused;
+                    scope.set_subject(Subject::Parsed(Box::new(request)));
+                    return Err(error);
+                }
+                Ok(Admitted::AboutRouter(head)) => {
+                    scope.set_subject(Subject::Head(Arc::new(head)));
+                    return Ok(Outcome::Own(own::options()));
+                }
+                Ok(Admitted::Request(head)) => Arc::new(head),
+            };
+            scope.set_subject(Subject::Head(head.clone()));
+            takes(snapshot, tls.as_deref(), &head)?;
+            if crowded {
+                let detail = "as many requests are in flight as the router takes";
+                return Err(RouterError::new(Code::Overloaded, detail));
             }
-            id = route;
-            hold_trailers(&mut body, &head, scope.snapshot().route(id));
+            let id = snapshot
+                .lookup(head.host(), head.path())
+                .ok_or_else(|| no_route(snapshot, &head))?;
+            scope.set_route(id);
+            let route = snapshot.route(id);
+            let mut body = replayable(snapshot, &head, route, scope.counted(body));
+            let deadline =
+                route.timeouts.request.map(|all| Instant::from_std(scope.started()) + all);
+            let interim = interim.as_deref();
+            let (mut id, mut turn) = (id, Turn::new(route.timeouts.queue));
+            loop {
+                let due = (deadline, &mut turn);
+                let ended = attempts::run(self.worker(), scope, id, &head, &mut body, interim, due);
+                let ended = ended.await;
+                // While it waited, the route was given others to choose from.
+                let Some((table, route)) = turn.moves_to.take() else {
+                    return ended.map(Outcome::Answered);
+                };
+                takes(&table, tls.as_deref(), &head)?;
+                if !scope.move_to(table, route) {
+                    return ended.map(Outcome::Answered);
+                }
+                id = route;
+                hold_trailers(&mut body, &head, scope.snapshot().route(id));
+            }
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) use connector::Connecting;
 pub(crate) use connector::{Connect, ConnectError, Hop, Shortage, Tcp, connect, open};
 pub(crate) use hints::Hints;
 pub(crate) use pool::{Pool, Reuse};
-pub(crate) use round_trip::{Answered, RoundTripError, Terms, round_trip};
+pub(crate) use round_trip::{Answered, RoundTripError, Terms, Trip};
 pub(crate) use tls::{EndpointTls, Identities, IdentityFault, RegisteredTls, TlsFailure};
 pub(crate) use tunnel::Tunnel;
 pub(crate) use wait::Wait;

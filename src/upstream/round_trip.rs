@@ -6,14 +6,13 @@
 //! attempt: an endpoint that refuses an upload answers before it closes, and
 //! that answer is worth more than the error.
 
-use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use http::header::{EXPECT, HeaderValue, UPGRADE};
 use http::{Method, StatusCode};
 use tokio::time::Instant;
 
-use crate::attempt::{AttemptHead, Exchange, Failure, ReplayBody, upgrade};
+use crate::attempt::{AttemptHead, AttemptParts, Exchange, Failure, ReplayBody, upgrade};
 use crate::clock::earliest;
 use crate::config::Timeouts;
 use crate::error::{Code, RouterError};
@@ -85,54 +84,17 @@ impl From<RoundTripError> for RouterError {
     }
 }
 
-/// Sends `head` and content, and waits for the final response head. Beside the
-/// connection stands what time it is.
-pub(crate) async fn round_trip(
-    (mut connection, now): (Box<EndpointConnection>, Instant),
-    head: AttemptHead,
-    body: &mut ReplayBody,
-    hints: &mut Hints<'_>,
-    terms: &Terms<'_>,
-    watch: &mut Watch<'_, '_>,
-) -> Result<Box<Answered>, RoundTripError> {
-    let parts = head.into_parts();
-    connection.mid_request = true;
-    encode_request_head(
-        connection.outbox.head(),
-        &parts.method,
-        &parts.target,
-        &parts.fields,
-        parts.framing,
-    );
-    let holds_back = parts.framing != Framing::None && parts.fields.contains(&EXPECT);
-    let mut trip = Trip {
-        awaits_continue: holds_back,
-        upgrade: parts.fields.first(&UPGRADE).map(|protocols| protocols.to_value()),
-        switched: None,
-        upload: Upload::new(parts.framing),
-        method: parts.method,
-        connection,
-        reader: HeadReader::new(),
-        received_bytes: 0,
-        informational: 0,
-        sent: false,
-        just_now: Some(now),
-        waiting_since: None,
-    };
-    let head = poll_fn(|cx| trip.poll(cx, body, hints, terms, watch)).await?;
-    let Trip { connection, upload, .. } = trip;
-    Ok(Box::new(Answered { head, at: Instant::now(), connection, upload }))
-}
-
-struct Trip {
+/// One attempt's way to its endpoint and back. Many wait at once, so that it
+/// is kept small: what is rare in it is boxed.
+pub(crate) struct Trip {
     /// The client sends no content before a 100, so that the endpoint is the
     /// one to be waited for.
     awaits_continue: bool,
     /// The protocols the endpoint is asked to switch to.
-    upgrade: Option<HeaderValue>,
+    upgrade: Option<Box<HeaderValue>>,
     /// The 101 that came before the request was written whole: the tunnel
     /// begins behind its content (RFC 9110 section 7.8).
-    switched: Option<ParsedResponse>,
+    switched: Option<Box<ParsedResponse>>,
     connection: Box<EndpointConnection>,
     upload: Upload,
     method: Method,
@@ -149,7 +111,39 @@ struct Trip {
 }
 
 impl Trip {
-    fn poll(
+    /// Begins with `head`, which is gone when this returns. Beside the connection
+    /// stands what time it is.
+    pub(crate) fn new(
+        (mut connection, now): (Box<EndpointConnection>, Instant),
+        head: AttemptHead,
+    ) -> Self {
+        let AttemptParts { method, target, fields, framing } = head.into_parts();
+        connection.mid_request = true;
+        encode_request_head(connection.outbox.head(), &method, &target, &fields, framing);
+        Self {
+            awaits_continue: framing != Framing::None && fields.contains(&EXPECT),
+            upgrade: fields.first(&UPGRADE).map(|protocols| Box::new(protocols.to_value())),
+            switched: None,
+            upload: Upload::new(framing),
+            method,
+            connection,
+            reader: HeadReader::new(),
+            received_bytes: 0,
+            informational: 0,
+            sent: false,
+            just_now: Some(now),
+            waiting_since: None,
+        }
+    }
+
+    /// Ends with the final response `head`.
+    pub(crate) fn answered(self, head: ParsedResponse) -> Box<Answered> {
+        let Self { connection, upload, .. } = self;
+        Box::new(Answered { head, at: Instant::now(), connection, upload })
+    }
+
+    /// Sends head and content, and waits for the final response head.
+    pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         body: &mut ReplayBody,
@@ -177,7 +171,7 @@ impl Trip {
             }
             match self.read_head(hints, terms)? {
                 Some(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
-                    self.switched = Some(head);
+                    self.switched = Some(Box::new(head));
                     continue;
                 }
                 Some(head) => return Poll::Ready(Ok(head)),
@@ -238,7 +232,7 @@ impl Trip {
     /// A 101 that was asked for, with the protocols it names as its `Upgrade`.
     fn switch(&self, mut head: ParsedResponse) -> Result<ParsedResponse, RoundTripError> {
         let failed = |detail| RoundTripError::Attempt(Failure::upgrade_failed(detail));
-        let protocols = upgrade::granted(self.upgrade.as_ref(), &head.fields).map_err(failed)?;
+        let protocols = upgrade::granted(self.upgrade.as_deref(), &head.fields).map_err(failed)?;
         if self.awaits_continue {
             // RFC 9110 section 7.8: a 100 goes first.
             return Err(failed("the endpoint switched protocols before it asked for the content"));
@@ -260,7 +254,7 @@ impl Trip {
         let detail = "the endpoint switched protocols but took no more of the request";
         let failed = RoundTripError::Attempt(Failure::upgrade_failed(detail));
         let head = self.switched.take().filter(|_| self.upload.is_done());
-        Poll::Ready(head.ok_or(failed))
+        Poll::Ready(head.map(|head| *head).ok_or(failed))
     }
 
     fn exchange(&self) -> Exchange {

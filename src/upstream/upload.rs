@@ -115,6 +115,8 @@ impl Upload {
                 }
                 self.phase = Phase::Done;
                 connection.mid_request = false;
+                // The wait for the answer needs none of it.
+                connection.outbox.clear();
                 continue;
             }
             match connection.outbox.poll_write(&mut *connection.stream, cx) {

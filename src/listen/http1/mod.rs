@@ -51,16 +51,19 @@ pub(crate) fn open(stream: Box<dyn Transport>, half_close_allowed: bool) -> Shar
 
 /// Serves one connection until either side ends it.
 pub(crate) async fn serve(
-    connection: SharedConnection,
-    client: ClientAddress,
-    router: Router,
+    connection: &SharedConnection,
+    client: &ClientAddress,
+    router: &Router,
     entry: &ConnectionEntry,
 ) {
     let mut just_now = None;
     loop {
         // Not pinned while waiting: an idle connection must not keep old routes.
         let terms = || router.look(|snapshot| HeadTerms::of(&snapshot.settings));
-        let next = next_request(&connection, HeadWait::new(terms(), just_now), entry, terms).await;
+        let next = {
+            let mut wait = HeadWait::new(terms(), just_now);
+            poll_fn(|cx| wait.poll(cx, &mut connection.lock(), entry, &terms)).await
+        };
         // Not kept here, but by the request: a tunnel may last for days.
         let snapshot = router.pin();
         let settings = &*snapshot.settings;
@@ -68,13 +71,13 @@ pub(crate) async fn serve(
         let (mut reply, terms, fresh) = match next {
             Next::Closed => return,
             Next::HeadTimeout(seen, began) => {
-                let (fresh, tls) = begin_refusal(&connection);
-                let reply = router.time_out_head(seen, began.into_std(), &client, tls);
+                let (fresh, tls) = begin_refusal(connection);
+                let reply = router.time_out_head(seen, began.into_std(), client, tls);
                 (reply, ReplyTerms::closing(settings), fresh)
             }
             Next::Refused(refusal, began) => {
-                let (fresh, tls) = begin_refusal(&connection);
-                let reply = router.refuse(refusal, began.map(Instant::into_std), &client, tls);
+                let (fresh, tls) = begin_refusal(connection);
+                let reply = router.refuse(refusal, began.map(Instant::into_std), client, tls);
                 (reply, ReplyTerms::closing(settings), fresh)
             }
             Next::Request(request) => {
@@ -86,24 +89,24 @@ pub(crate) async fn serve(
                     keep_alive: request.keep_alive,
                     discard_bytes: settings.limits.linger_bytes,
                 };
-                let serving = exchange(&connection, request, &client, &router, snapshot);
+                let serving = exchange(connection, request, client, router, snapshot);
                 let Some((reply, fresh)) = serving.await else { return };
                 (reply, terms, fresh)
             }
         };
         if reply.body.is_tunnel() {
-            return tunnel::run(&connection, fresh, reply, entry).await;
+            return tunnel::run(connection, fresh, reply, entry).await;
         }
         let stays = !reply.close && !entry.is_draining() && !entry.is_evicted();
         let terms = ReplyTerms {
-            keep_alive: terms.keep_alive && stays && is_read(&connection, &reply),
+            keep_alive: terms.keep_alive && stays && is_read(connection, &reply),
             ..terms
         };
-        match write_reply(&connection, fresh, &mut reply, &terms).await {
+        match write_reply(connection, fresh, &mut reply, &terms).await {
             Ok(true) => {}
             Ok(false) => {
                 drop(reply);
-                linger::close(&connection, linger, linger_bytes).await;
+                linger::close(connection, linger, linger_bytes).await;
                 return;
             }
             Err(code) => {
@@ -139,21 +142,21 @@ fn is_read(connection: &Mutex<ClientConnection>, reply: &Reply) -> bool {
 /// Answers `overloaded` on a connection there is no room for, without waiting
 /// for its request.
 pub(crate) async fn refuse_crowded(
-    connection: SharedConnection,
-    client: ClientAddress,
-    router: Router,
+    connection: &SharedConnection,
+    client: &ClientAddress,
+    router: &Router,
     entry: &ConnectionEntry,
 ) {
     entry.active();
     let snapshot = router.pin();
     let settings = &*snapshot.settings;
-    let (fresh, tls) = begin_refusal(&connection);
-    let mut reply = router.refuse_crowded(&client, tls);
+    let (fresh, tls) = begin_refusal(connection);
+    let mut reply = router.refuse_crowded(client, tls);
     let terms = ReplyTerms::closing(settings);
-    if write_reply(&connection, fresh, &mut reply, &terms).await.is_ok() {
+    if write_reply(connection, fresh, &mut reply, &terms).await.is_ok() {
         drop(reply);
         let limits = &settings.limits;
-        linger::close(&connection, settings.timeouts.linger, limits.linger_bytes).await;
+        linger::close(connection, settings.timeouts.linger, limits.linger_bytes).await;
     }
 }
 
@@ -198,17 +201,6 @@ async fn exchange(
     Some((reply.await?, fresh))
 }
 
-/// Waits for the next head under the connection's clocks; `terms` are those in
-/// force when asked for.
-async fn next_request(
-    connection: &Mutex<ClientConnection>,
-    mut wait: HeadWait,
-    entry: &ConnectionEntry,
-    terms: impl Fn() -> HeadTerms,
-) -> Next {
-    poll_fn(|cx| wait.poll(cx, &mut connection.lock(), entry, &terms)).await
-}
-
 /// What the wait for a head keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HeadTerms {
@@ -230,7 +222,7 @@ impl HeadTerms {
     }
 }
 
-/// The wait for one head.
+/// The wait for the next head under the connection's clocks.
 struct HeadWait {
     reader: HeadReader,
     terms: HeadTerms,
@@ -247,6 +239,7 @@ impl HeadWait {
         Self { reader, terms, just_now, idle_since: None, begun: None }
     }
 
+    /// `terms` are those in force when asked for.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -357,14 +350,14 @@ mod tests {
         let settings =
             crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
         let terms = || HeadTerms::of(&settings);
-        let wait = HeadWait::new(terms(), None);
-        let next = next_request(&connection, wait, &entry, terms).await;
+        let mut wait = HeadWait::new(terms(), None);
+        let next = poll_fn(|cx| wait.poll(cx, &mut connection.lock(), &entry, &terms)).await;
         assert!(matches!(next, Next::Request(_)));
         entry.active();
         entry.idle(std::time::Instant::now());
         assert!(connection.lock().inbox.bytes.capacity() > 0, "what the request was read into");
-        let wait = HeadWait::new(terms(), None);
-        let next = next_request(&connection, wait, &entry, terms).await;
+        let mut wait = HeadWait::new(terms(), None);
+        let next = poll_fn(|cx| wait.poll(cx, &mut connection.lock(), &entry, &terms)).await;
         assert!(matches!(next, Next::Closed), "now it is idle");
         assert_eq!(connection.lock().inbox.bytes.capacity(), 0, "and idle ones hold no memory");
     }
