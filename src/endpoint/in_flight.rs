@@ -81,6 +81,14 @@ impl Shard {
     fn in_flight(&self) -> u64 {
         self.own.load(Ordering::Relaxed) & !GATED
     }
+
+    /// What its worker knows from its own requests, or what others know, if that
+    /// is newer.
+    fn pace(&self) -> Pace {
+        let [own, others] =
+            [&self.pace, &self.others_pace].map(|word| word.load(Ordering::Relaxed));
+        Pace::of(own).max(Pace::of(others))
+    }
 }
 
 impl InFlight {
@@ -96,11 +104,11 @@ impl InFlight {
         Counted { shard }
     }
 
-    /// Notes that an answer to a request of this worker took so long.
+    /// Notes that an answer to a request of this worker took so long. It adds to
+    /// what the worker balances by, whoever found that out.
     pub(super) fn answered(&self, worker: usize, now_ms: u64, took_us: u64) {
         let shard = self.shard(worker);
-        let pace = Pace::of(shard.pace.load(Ordering::Relaxed)).after(now_ms, took_us);
-        shard.pace.store(pace.word(), Ordering::Relaxed);
+        shard.pace.store(shard.pace().after(now_ms, took_us).word(), Ordering::Relaxed);
     }
 
     /// Counts a request of this worker unless the gate counts: then it has to
@@ -138,10 +146,8 @@ impl InFlight {
         if now_ms >= shard.stale_at_ms.load(Ordering::Relaxed) {
             self.look_at_others(shard, now_ms);
         }
-        let (own, others) = (shard.in_flight(), shard.others.load(Ordering::Relaxed));
-        let paces = [&shard.pace, &shard.others_pace].map(|word| word.load(Ordering::Relaxed));
-        let pace = Pace::of(paces[0]).max(Pace::of(paces[1]));
-        Load { requests: own + others, level: pace.level(now_ms) }
+        let requests = shard.in_flight() + shard.others.load(Ordering::Relaxed);
+        Load { requests, level: shard.pace().level(now_ms, requests) }
     }
 
     fn look_at_others(&self, shard: &Shard, now_ms: u64) {
@@ -233,13 +239,13 @@ mod tests {
     fn a_worker_knows_what_others_know_of_how_long_answers_take() {
         let (in_flight, _) = in_flight(2);
         let level = |worker, now_ms| in_flight.load_seen_by(worker, now_ms).level;
-        let of = |took_us| Pace::default().after(0, took_us).level(0);
+        let of = |took_us| Pace::default().after(0, took_us).level(0, 0);
         assert_eq!(level(0, 100), Level::default());
-        in_flight.answered(1, 100, 200_000);
-        assert_eq!((level(0, 109), level(0, 110)), (Level::default(), of(200_000)));
-        in_flight.answered(0, 120, 10_000);
-        assert_eq!(level(0, 120), of(10_000), "its own is newer");
-        assert_eq!(level(0, 31_000), Level::default(), "nobody knows any more");
+        in_flight.answered(1, 100, 8_000);
+        assert_eq!((level(0, 109), level(0, 110)), (Level::default(), of(8_000)));
+        in_flight.answered(0, 120, 200_000);
+        assert_eq!(level(0, 120), of(12_000), "a step on from there");
+        assert_eq!(level(0, 2_120), Level::default(), "nobody is sure any more");
     }
 
     #[test]

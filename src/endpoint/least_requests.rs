@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn who_is_slow_beside_the_other_is_chosen_when_that_has_more_than_three_for_its_weight() {
-        let level = |took_us| Pace::default().after(0, took_us).level(0);
+        let level = |took_us| Pace::default().after(0, took_us).level(0, 0);
         let chosen = |weights: [u16; 2], others: u64| {
             let shared = Weights::new(weights.into_iter());
             let load = |i: usize| match i {
