@@ -172,3 +172,30 @@ fn remaining(route: &Entry, link: Link, now_ms: u64) -> Remaining {
     }
     left
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::registry::Registration;
+    use crate::route::{HostPattern, PathPrefix};
+
+    #[test]
+    fn how_long_an_endpoint_holds_is_told_as_its_source_stands() {
+        let address = ([192, 0, 2, 1], 1).into();
+        let mut said = Registration::new(HostPattern::ANY, PathPrefix::ROOT, address);
+        said.ttl = Some(Duration::from_millis(300));
+        let endpoint = Endpoint::new(&said, 1_000, None);
+        let holds = |connected, returned_ms, now_ms| {
+            Link { connected, returned_ms }.holds_until_ms(&endpoint, now_ms)
+        };
+        assert_eq!(holds(true, 0, 1_200), Some(1_300), "as it was confirmed");
+        assert_eq!(holds(true, 900, 1_200), Some(1_300), "the source came back before that");
+        assert_eq!(holds(true, 1_100, 1_200), Some(1_400), "a whole time after the return");
+        assert_eq!(holds(false, 0, 5_000), Some(5_300), "while away that moves on");
+        said.ttl = None;
+        let forever = Endpoint::new(&said, 1_000, None);
+        assert_eq!(Link { connected: false, returned_ms: 1 }.holds_until_ms(&forever, 5_000), None);
+    }
+}

@@ -213,3 +213,50 @@ fn changes_that_do_not_all_find_room_leave_no_trace() {
     let late = vec![register("a.test", 4), unregister(2)];
     assert_eq!(wholly(late), None, "room that comes later is none");
 }
+
+#[test]
+fn endpoints_of_the_file_and_of_live_routes_are_counted_together() {
+    let file = "[[route]]\nhost = \"b.test\"\nendpoints = [\"192.0.2.8:80\", \"192.0.2.9:80\"]\n";
+    let shared = shared(file);
+    let live = LiveRoutes::of(&shared);
+    let changes = vec![register("a.test", 1), register("a.test", 2), register("c.test", 3)];
+    live.apply(Source::Nats, changes, Instant::now());
+    assert_eq!(shared.live.lock().ledger.endpoints(), 5);
+}
+
+#[test]
+fn a_route_without_endpoints_stays_for_its_whole_grace_and_no_longer() {
+    let shared = shared("[registry]\ngrace = \"10s\"\n");
+    let live = LiveRoutes::of(&shared);
+    let now = Instant::now();
+    let at = |seconds: u64| now + Duration::from_secs(seconds);
+    let Change::Register(mut brief) = register("a.test", 1) else { unreachable!("it registers") };
+    brief.ttl = Some(Duration::from_secs(60));
+    live.apply(Source::Nats, vec![Change::Register(brief)], now);
+    live.expire(at(61));
+    assert_eq!(live.route(Source::Nats, &"a.test".parse().unwrap(), &PathPrefix::ROOT), []);
+    live.expire(at(70));
+    assert_eq!(sources(&shared, "a.test"), [Source::Nats]);
+    // A tick of the calendar later.
+    live.expire(at(71) + Duration::from_millis(50));
+    assert!(sources(&shared, "a.test").is_empty());
+}
+
+#[test]
+fn while_a_source_is_away_its_routes_are_looked_at_now_and_then_only() {
+    let shared = shared("");
+    let live = LiveRoutes::of(&shared);
+    let now = Instant::now();
+    let Change::Register(mut brief) = register("a.test", 1) else { unreachable!("it registers") };
+    brief.ttl = Some(Duration::from_secs(1));
+    live.apply(Source::Nats, vec![Change::Register(brief)], now);
+    live.set_connected(Source::Nats, false, now);
+    let later = now + Duration::from_secs(100);
+    live.expire(later);
+    let due = |at: Instant| {
+        let at_ms = shared.now_ms(at);
+        shared.live.lock().ledger.calendar.take_due(at_ms, 9).len()
+    };
+    assert_eq!(due(later + Duration::from_millis(900)), 0, "it was looked at just now");
+    assert_eq!(due(later + Duration::from_millis(1_100)), 1);
+}

@@ -145,3 +145,81 @@ fn every_kind_is_listed_once() {
     let kinds: std::collections::BTreeSet<_> = MessageError::KINDS.into();
     assert_eq!(kinds.len(), MessageError::KINDS.len());
 }
+
+/// What a message is refused for, in words.
+fn refusal(message: &str) -> String {
+    let refused = Message::parse(message.as_bytes()).and_then(|message| message.registrations(TTL));
+    refused.expect_err(message).to_string()
+}
+
+#[test]
+fn what_was_expected_instead_is_said() {
+    for (field, expected) in [
+        ("\"app\":{}", "a text"),
+        ("\"stale_threshold_in_seconds\":{}", "a whole number"),
+        ("\"uris\":{}", "an array of hosts, with or without paths"),
+        ("\"tags\":[]", "an object of texts"),
+    ] {
+        let text = refusal(&format!("{{\"host\":\"10.0.0.7\",\"port\":80,{field}}}"));
+        assert!(text.contains(&format!("expected {expected}")), "{text}");
+    }
+}
+
+#[test]
+fn a_url_is_told_from_a_host_with_a_path() {
+    let refused =
+        |uri: &str| refusal(&format!("{{\"host\":\"10.0.0.7\",\"port\":80,\"uris\":[\"{uri}\"]}}"));
+    let said = "it is a URL";
+    assert!(refused("http://a.test/").contains(said));
+    // What is wrong with these is something else.
+    assert!(!refused("a.test:").contains(said) && !refused("a..test//b").contains(said));
+}
+
+#[test]
+fn as_much_as_there_may_be_is_taken() {
+    let with =
+        |more: &str| format!("{{\"host\":\"10.0.0.7\",\"port\":80,\"uris\":[\"a.test\"],{more}}}");
+    let longest = "x".repeat(MAX_TEXT_BYTES);
+    assert_eq!(kind(&with(&format!("\"app\":\"{longest}\""))), "fine");
+    let padding = MAX_MESSAGE_BYTES - with("\"unknown\":\"\"").len();
+    let filled = with(&format!("\"unknown\":\"{}\"", "x".repeat(padding)));
+    assert_eq!((filled.len(), kind(&filled)), (MAX_MESSAGE_BYTES, "fine"));
+    let more = with(&format!("\"unknown\":\"{}\"", "x".repeat(padding + 1)));
+    assert_eq!(kind(&more), "too-large");
+}
+
+#[test]
+fn texts_may_be_numbers_and_truths_and_numbers_may_have_a_point() {
+    let one = |more: &str| {
+        registered(&format!("{{\"host\":\"10.0.0.7\",\"port\":80,\"uris\":[\"a.test\"],{more}}}"))
+            .remove(0)
+    };
+    for (said, text) in
+        [("true", "true"), ("false", "false"), ("-7", "-7"), ("7", "7"), ("1.5", "1.5")]
+    {
+        assert_eq!(one(&format!("\"app\":{said}")).app.as_deref(), Some(text));
+    }
+    // As far as every whole number is one exactly.
+    let at = |ns: &str| one(&format!("\"endpoint_updated_at_ns\":{ns}")).updated_at_ns;
+    assert_eq!(at("9007199254740992.0"), Some(9_007_199_254_740_992));
+    assert_eq!(at("30.0"), Some(30));
+    let beyond = "{\"host\":\"10.0.0.7\",\"port\":80,\"uris\":[\"a.test\"],\"endpoint_updated_at_ns\":9007199254740994.0}";
+    assert_eq!(kind(beyond), "field");
+}
+
+#[test]
+fn what_is_not_followed_is_told() {
+    let text =
+        r#"{"host":"10.0.0.7","port":80,"uris":["a.test"],"options":{"loadbalancing":"by-mood"}}"#;
+    let ignored = |text: &str| Message::parse(text.as_bytes()).unwrap().ignored();
+    assert_eq!(ignored(text), Some(Ignored::LoadBalancing));
+    assert_eq!(ignored(&text.replace("by-mood", "round-robin")), None);
+}
+
+#[test]
+fn a_long_text_is_told_as_far_as_it_is_needed() {
+    let whole = "ä".repeat(100);
+    assert_eq!(error::shortened("short"), "short");
+    assert_eq!(error::shortened(&whole), whole);
+    assert_eq!(error::shortened(&format!("{whole}b")), format!("{whole}…"));
+}

@@ -211,3 +211,61 @@ fn frames_of_another_file_or_in_another_place_are_not_taken() {
     let mixed = [&header[..], &end, &other.base_end(0)].concat();
     assert_eq!(read_all(&mixed).unwrap().1.tail, Tail::Damaged);
 }
+
+#[test]
+fn a_table_of_another_length_than_it_says_is_damaged() {
+    for says in [0, 2] {
+        let (mut framer, header) = Framer::new(1);
+        let told = (
+            Source::Admin,
+            Change::RemoveRoute { host: "a".parse().unwrap(), path: "/".parse().unwrap() },
+        );
+        let chunk = framer.base_chunk(&records(&[told]));
+        let bytes = [&header[..], &chunk, &framer.base_end(says)].concat();
+        assert!(matches!(read_all(&bytes), Err(Refusal::Damaged(_))), "one of {says}");
+    }
+}
+
+#[test]
+fn a_header_cut_off_behind_its_version_is_this_routers_and_damaged() {
+    let (bytes, _) = file(&[], &[]);
+    assert!(matches!(read_all(&bytes[..11]), Err(Refusal::Foreign)));
+    assert!(matches!(read_all(&bytes[..12]), Err(Refusal::Damaged(0))));
+}
+
+/// Gives its bytes one by one, after each time the system was interrupted.
+struct Interrupted<'b>(&'b [u8], bool);
+
+impl io::Read for Interrupted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let most = buffer.len().min(1);
+        self.0.read(&mut buffer[..most])
+    }
+}
+
+/// A disk that fails behind its first bytes.
+struct Failing<'b>(&'b [u8]);
+
+impl io::Read for Failing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(io::ErrorKind::TimedOut.into()),
+            read => Ok(read),
+        }
+    }
+}
+
+#[test]
+fn an_interruption_is_no_end_and_a_failing_disk_is_not_taken_for_one() {
+    let (bytes, _) = file(&[], &[]);
+    let contents = read(Interrupted(&bytes, false), |_, _| {}).unwrap();
+    assert_eq!(contents.bytes, bytes.len() as u64);
+    for whole in [0, 10, 24, bytes.len()] {
+        let refused = read(Failing(&bytes[..whole]), |_, _| {});
+        assert!(matches!(refused, Err(Refusal::Io(_))), "{whole} bytes");
+    }
+}

@@ -252,6 +252,7 @@ fn what_is_recorded_last_is_written_at_the_end() {
     let place = Place::new();
     let (work, table) = place.work();
     let journal = work.journal.clone();
+    let held = Arc::downgrade(&table);
     let keeper = Keeper::start(work, table).unwrap();
     // From here on changes are appended.
     while !place.path.exists() {
@@ -259,5 +260,62 @@ fn what_is_recorded_last_is_written_at_the_end() {
     }
     journal.record(Source::Admin, [&route("last.test")]);
     keeper.finish();
+    assert!(held.upgrade().is_none(), "its thread has ended");
     assert!(kept(&place.path).contains(&"last.test".to_owned()));
+}
+
+#[test]
+fn a_keeper_that_is_dropped_has_its_thread_end() {
+    let place = Place::new();
+    let (work, table) = place.work();
+    let held = Arc::downgrade(&table);
+    drop(Keeper::start(work, table).unwrap());
+    while held.upgrade().is_some() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_keeper_rests_between_its_turns_and_stops_without_one() {
+    let stop = Stop::default();
+    let (begun, rest) = (Instant::now(), Duration::from_millis(20));
+    assert!(!stop.after(rest));
+    assert!(begun.elapsed() >= rest);
+    stop.ask();
+    assert!(stop.after(Duration::from_hours(24)));
+}
+
+#[test]
+fn a_new_table_is_written_when_its_changes_have_become_much_longer() {
+    let place = Place::new();
+    let (mut running, _) = running(&place);
+    begin(&mut running);
+    let later = running.retry_at + PAUSES.0;
+    let live = running.work.live.as_mut().unwrap();
+    live.bytes = 2 * live.base_bytes + LEAST_CHANGES;
+    running.turn(later);
+    assert!(running.rewrite.is_none());
+    running.work.live.as_mut().unwrap().bytes += 1;
+    running.turn(running.retry_at - Duration::from_millis(1));
+    assert!(running.rewrite.is_none(), "the last one was begun just now");
+    running.turn(later);
+    assert!(running.rewrite.is_some());
+    until_written(&running);
+}
+
+#[test]
+fn one_table_is_written_at_a_time() {
+    let place = Place::new();
+    let (end, held) = mpsc::channel();
+    let (mut running, _) = of_table(place.work().0, Arc::new(Held(Mutex::new(held))));
+    let writes = |running: &Running| running.rewrite.as_ref().unwrap().thread.thread().id();
+    let now = running.retry_at;
+    running.turn(now);
+    let first = writes(&running);
+    // However much another is needed, and long after.
+    running.due = true;
+    running.turn(now + PAUSES.1);
+    assert_eq!(writes(&running), first);
+    drop(end);
+    until_written(&running);
 }
