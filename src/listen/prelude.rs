@@ -29,6 +29,10 @@ use crate::transport::{HandshakeError, Transport};
 /// count them all.
 const LOG_EVERY_MS: u64 = 100;
 
+/// As many are told at once after a pause: clients that fail together may
+/// fail for different reasons.
+const LOG_AT_ONCE: u64 = 10;
+
 /// The preludes of one worker's connections.
 #[derive(Debug, Default)]
 pub(crate) struct Preludes {
@@ -183,7 +187,7 @@ impl Preludes {
     /// access log, which are bounded themselves; else as often as may be.
     fn report(&self, worker: &WorkerRouter, failure: ConnectionFailure) {
         let now_ms = worker.shared.now_ms(Instant::now());
-        let said = self.log.turn(now_ms, LOG_EVERY_MS);
+        let said = self.log.turn_of(LOG_AT_ONCE, now_ms, LOG_EVERY_MS);
         if let Some(unsaid) = said {
             let ConnectionFailure { code, detail, client, .. } = &failure;
             tracing::info!(%code, %client, unsaid, "a connection came to nothing: {detail}");
