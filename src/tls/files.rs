@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::config::{Diagnostic, FileRef, Settings, open_to_read};
-use crate::tls::staple::Staple;
+use crate::tls::staple::{Freshness, Staple};
 use crate::tls::validity::Validity;
 
 /// The largest file of certificates or keys, in bytes: the bundles that
@@ -60,8 +60,12 @@ pub(crate) fn complaints(settings: &Settings, now: SystemTime) -> Vec<Diagnostic
         let Some(staple) = read(file).ok().and_then(Staple::read) else { continue };
         if leaf(&files.chain).is_some_and(|leaf| staple.is_about_another(&leaf)) {
             say(file, "the OCSP response is about another certificate and not shown");
-        } else if !staple.is_fresh(now) {
-            say(file, "the OCSP response is past its time and not shown");
+            continue;
+        }
+        match staple.freshness(now) {
+            Freshness::Fresh => {}
+            Freshness::Early => say(file, "the OCSP response is before its time and not shown"),
+            Freshness::Past => say(file, "the OCSP response is past its time and not shown"),
         }
     }
     said
@@ -132,7 +136,7 @@ pub(crate) fn identity(chain: &FileRef, key: &FileRef) -> Result<CertifiedKey, F
 
 /// A stapled OCSP response, DER, for this certificate.
 ///
-/// One that is past its time, or about another certificate, is a warning
+/// One that is past or before its time, or about another certificate, is a warning
 /// ([`complaints`]) and no fault: it is not shown. Whoever renews certificates
 /// may be quicker than who fetches responses.
 pub(crate) fn ocsp(

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 pub(crate) use files::{FileFault, certificates, complaints, identity, ocsp, roots};
-pub(crate) use staple::Staple;
+pub(crate) use staple::{Freshness, Staple};
 pub(crate) use watch::{Stamps, watch};
 
 /// aws-lc-rs with its defaults: X25519MLKEM768 first, then X25519 and the

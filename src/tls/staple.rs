@@ -2,8 +2,8 @@
 //! may be shown.
 //!
 //! Whether it is genuine is for clients to find out, who verify it. But one
-//! that is past its time makes some of them refuse the connection, where none
-//! at all would not (RFC 6960 section 3.2). So its times are found here, by
+//! that is past its time, or before it, makes some of them refuse the
+//! connection, where none at all would not (RFC 6960 sections 3.2 and 4.2.2.1). So its times are found here, by
 //! stepping over what stands before them (section 4.2.1). What cannot be read
 //! to there is shown as it is.
 
@@ -11,14 +11,30 @@ use std::time::SystemTime;
 
 use super::validity::{element, time, unix_s};
 
+/// How far the clock of who responds may be ahead of ours.
+const SKEW_S: i64 = 5 * 60;
+
 /// A response, DER, and what is known of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Staple {
     pub(crate) der: Vec<u8>,
     /// The serial number of the certificate it is about.
     serial: Option<Vec<u8>>,
-    /// When the next one is due, in seconds since 1970.
+    /// When it began to hold, in seconds since 1970.
+    this_update_s: Option<i64>,
+    /// When the next one is due, likewise.
     next_update_s: Option<i64>,
+}
+
+/// Whether a response may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// It may.
+    Fresh,
+    /// It says of itself that it does not hold yet.
+    Early,
+    /// The next one is overdue.
+    Past,
 }
 
 impl Staple {
@@ -31,13 +47,20 @@ impl Staple {
         }
         let single = single(rest);
         let serial = single.and_then(serial).map(<[u8]>::to_vec);
-        let next_update_s = single.and_then(next_update);
-        Some(Self { serial, next_update_s, der })
+        let (this_update_s, next_update_s) = single.map_or((None, None), updates);
+        Some(Self { serial, this_update_s, next_update_s, der })
     }
 
     /// Whether it may be shown at `now`.
-    pub(crate) fn is_fresh(&self, now: SystemTime) -> bool {
-        self.next_update_s.is_none_or(|due| unix_s(now) <= due)
+    pub(crate) fn freshness(&self, now: SystemTime) -> Freshness {
+        let now_s = unix_s(now);
+        if self.next_update_s.is_some_and(|due| now_s > due) {
+            Freshness::Past
+        } else if self.this_update_s.is_some_and(|from| now_s < from.saturating_sub(SKEW_S)) {
+            Freshness::Early
+        } else {
+            Freshness::Fresh
+        }
     }
 
     /// Whether it is about another certificate than this one.
@@ -75,13 +98,15 @@ fn serial(single: &[u8]) -> Option<&[u8]> {
     element(id, 0x02).map(|(serial, _)| serial)
 }
 
-fn next_update(single: &[u8]) -> Option<i64> {
-    let (_, rest) = element(single, 0x30)?;
-    // Good, revoked or unknown.
-    let status = [0x80, 0xa1, 0x82].into_iter().find_map(|tag| element(rest, tag));
-    let (_, rest) = time(status?.1)?;
-    let (next, _) = element(rest, 0xa0)?;
-    time(next).map(|(due, _)| due)
+/// When it began to hold, and when the next is due.
+fn updates(single: &[u8]) -> (Option<i64>, Option<i64>) {
+    let this = element(single, 0x30).and_then(|(_, rest)| {
+        // Good, revoked or unknown.
+        let status = [0x80, 0xa1, 0x82].into_iter().find_map(|tag| element(rest, tag));
+        time(status?.1)
+    });
+    let next = this.and_then(|(_, rest)| element(rest, 0xa0)).and_then(|(next, _)| time(next));
+    (this.map(|(from, _)| from), next.map(|(due, _)| due))
 }
 
 fn certificate_serial(certificate: &[u8]) -> Option<&[u8]> {
@@ -130,11 +155,24 @@ mod tests {
         let at = |s: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(s);
         let due = 1_893_456_000;
         let staple = Staple::read(response(true)).unwrap();
-        assert!(staple.is_fresh(at(due)) && !staple.is_fresh(at(due + 1)));
+        assert_eq!(staple.freshness(at(due)), Freshness::Fresh);
+        assert_eq!(staple.freshness(at(due + 1)), Freshness::Past);
         let timeless = Staple::read(response(false)).unwrap();
-        assert!(timeless.is_fresh(at(due + 1)));
+        assert_eq!(timeless.freshness(at(due + 1)), Freshness::Fresh);
         assert_eq!(timeless.serial.as_deref(), Some(&[7][..]));
-        assert!(Staple::read(vec![0x30, 3, 0x0a, 1, 0]).unwrap().is_fresh(at(due + 1)));
+        let odd = Staple::read(vec![0x30, 3, 0x0a, 1, 0]).unwrap();
+        assert_eq!(odd.freshness(at(due + 1)), Freshness::Fresh);
+    }
+
+    #[test]
+    fn a_response_of_a_time_to_come_is_not_fresh_but_clocks_may_differ() {
+        let at = |s: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(s);
+        let from = 1_767_225_600;
+        for with_next in [true, false] {
+            let staple = Staple::read(response(with_next)).unwrap();
+            assert_eq!(staple.freshness(at(from - 300)), Freshness::Fresh);
+            assert_eq!(staple.freshness(at(from - 301)), Freshness::Early);
+        }
     }
 
     #[test]

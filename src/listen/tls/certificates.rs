@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::tls::Staple;
+use crate::tls::{Freshness, Staple};
 
 /// One certificate with its key, and the names it is for.
 #[derive(Debug)]
@@ -46,10 +46,11 @@ impl Certificate {
         Self { key: Arc::new(key), stapled, names }
     }
 
-    /// As it is shown at `now`: without an OCSP response that is past its time.
+    /// As it is shown at `now`: without an OCSP response that is past or before
+    /// its time.
     fn shown(&self, now: SystemTime) -> &Arc<CertifiedKey> {
         match &self.stapled {
-            Some((key, staple)) if staple.is_fresh(now) => key,
+            Some((key, staple)) if staple.freshness(now) == Freshness::Fresh => key,
             _ => &self.key,
         }
     }

@@ -147,12 +147,14 @@ fn check_and_run_warn_alike_of_what_has_expired_or_is_about_another() {
         pair
     };
     let directory = tempfile::tempdir().expect("a directory can be made");
-    let put = |name: &str, until| {
+    let put = |name: &str, from, until| {
         let file = directory.path().join(name);
-        std::fs::write(&file, response(until)).expect("it can be written");
+        std::fs::write(&file, response(from, until)).expect("it can be written");
         file
     };
-    let (past, fresh) = (put("past", "20210101000000Z"), put("fresh", "20400101000000Z"));
+    let past = put("past", "20200101000000Z", "20210101000000Z");
+    let fresh = put("fresh", "20200101000000Z", "20400101000000Z");
+    let unborn = put("unborn", "20390101000000Z", "20400101000000Z");
     let [old, early, good] = [(2020, 2021), (2039, 2040), (2020, 2040)].map(|(a, b)| dated(a, b));
     let other = authority.issue(&["a.test"]);
     let certificates = [
@@ -160,6 +162,7 @@ fn check_and_run_warn_alike_of_what_has_expired_or_is_about_another() {
         early.toml_with(&format!(", ocsp = {fresh:?}")),
         good.toml_with(&format!(", ocsp = {past:?}")),
         other.toml_with(&format!(", ocsp = {fresh:?}")),
+        good.toml_with(&format!(", ocsp = {unborn:?}")),
         // Said once of each file.
         old.toml(),
     ];
@@ -174,6 +177,7 @@ fn check_and_run_warn_alike_of_what_has_expired_or_is_about_another() {
         of(1, "chain", &early.chain, "the certificate is not valid yet"),
         of(2, "ocsp", &past, "the OCSP response is past its time and not shown"),
         of(3, "ocsp", &fresh, "the OCSP response is about another certificate and not shown"),
+        of(4, "ocsp", &unborn, "the OCSP response is before its time and not shown"),
     ];
     assert_eq!(warnings(&config), expected);
     let router = Router::start(&config);
@@ -195,14 +199,14 @@ fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     [&[tag, 0x82][..], &length, &content].concat()
 }
 
-/// A response that says of serial number 77 that it is good, until then.
-fn response(next_update: &str) -> Vec<u8> {
+/// A response that says of serial number 77 that it is good, from then to then.
+fn response(this_update: &str, next_update: &str) -> Vec<u8> {
     const SHA1: &[u8] = &[0x2b, 0x0e, 3, 2, 0x1a];
     const BASIC: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 0x30, 1, 1];
     const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
     let hash = der(0x04, &[&[1; 20]]);
     let id = der(0x30, &[&der(0x30, &[&der(0x06, &[SHA1])]), &hash, &hash, &der(0x02, &[&[77]])]);
-    let made = der(0x18, &[b"20200101000000Z"]);
+    let made = der(0x18, &[this_update.as_bytes()]);
     let next = der(0xa0, &[&der(0x18, &[next_update.as_bytes()])]);
     let single = der(0x30, &[&id, &der(0x80, &[]), &made, &next]);
     let data = der(0x30, &[&der(0xa2, &[&hash]), &made, &der(0x30, &[&single])]);
@@ -222,7 +226,7 @@ fn an_ocsp_response_is_shown_while_it_is_good_and_taken_up_when_replaced() {
         std::fs::write(&new, bytes).expect("it can be written");
         std::fs::rename(&new, &file).expect("it can be renamed");
     };
-    put(&response("20210101000000Z"));
+    put(&response("20200101000000Z", "20210101000000Z"));
     let pair = authority.issue(&["a.test"]);
     authority.reissue_as(&pair, &["a.test"], |params| params.serial_number = Some(77.into()));
     let listed = pair.toml_with(&format!(", ocsp = {file:?}"));
@@ -237,11 +241,16 @@ fn an_ocsp_response_is_shown_while_it_is_good_and_taken_up_when_replaced() {
         assert!(said.contains("200 OK"), "{said}");
         said
     };
-    let past = ask();
-    assert!(past.contains("OCSP response: no response sent"), "{past}");
-    let complaint = "the OCSP response is past its time and not shown";
-    eventually(complaint, || router.stderr().contains(complaint).then_some(()));
-    put(&response("20400101000000Z"));
+    let complained = |when: &str| {
+        let complaint = format!("the OCSP response is {when} its time and not shown");
+        eventually(&complaint, || router.stderr().contains(&complaint).then_some(()));
+        let shown = ask();
+        assert!(shown.contains("OCSP response: no response sent"), "{when}: {shown}");
+    };
+    complained("past");
+    put(&response("20390101000000Z", "20400101000000Z"));
+    complained("before");
+    put(&response("20200101000000Z", "20400101000000Z"));
     eventually("the new response", || {
         ask().contains("Next Update: Jan  1 00:00:00 2040").then_some(())
     });
@@ -254,7 +263,7 @@ fn an_ocsp_response_is_shown_while_it_is_good_and_taken_up_when_replaced() {
     });
     assert!(ask().contains("Next Update: Jan  1 00:00:00 2040"));
     // Another certificate is no reason to refuse it; the response waits.
-    put(&response("20400101000000Z"));
+    put(&response("20200101000000Z", "20400101000000Z"));
     let before = router.stderr().len();
     authority.reissue(&pair, &["a.test"]);
     eventually("the warning", || {
