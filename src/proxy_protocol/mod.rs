@@ -6,6 +6,7 @@
 //! over for what follows on the connection. The source is HAProxy's
 //! `proxy-protocol.txt` (2.x); section numbers are its own.
 
+mod crc32c;
 mod v1;
 mod v2;
 
@@ -61,12 +62,18 @@ pub enum Malformed {
     /// A version or command that is not known (section 2.2).
     #[error("the PROXY header has an unknown version or command")]
     Command,
-    /// A family or transport that is not known, or not one of streams.
-    #[error("the PROXY header has an unknown address family or is not of TCP")]
+    /// A family or transport that is not known (section 2.2).
+    #[error("the PROXY header has an unknown address family or transport")]
     Family,
     /// Addresses that do not fit into the length.
     #[error("the PROXY header is too short for its addresses")]
     TooShort,
+    /// TLVs that do not end where the header does (section 2.2).
+    #[error("the TLVs of the PROXY header do not fit into its length")]
+    Tlvs,
+    /// A checksum that is another one's (section 2.2.3).
+    #[error("the checksum of the PROXY header is not that of its bytes")]
+    Checksum,
     /// More than [`MAX_BYTES`].
     #[error("the PROXY header is longer than 4 KiB")]
     TooLong,

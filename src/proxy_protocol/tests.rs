@@ -78,7 +78,7 @@ fn header(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
 #[test]
 fn a_binary_header_names_the_client_and_its_tlvs_are_skipped() {
     let addresses = [192, 0, 2, 1, 198, 51, 100, 7, 0xdc, 0x04, 0x01, 0xbb];
-    let tlv = [0x03, 0x00, 0x04, 1, 2, 3, 4];
+    let tlv = [0x05, 0x00, 0x04, 1, 2, 3, 4, 0x04, 0x00, 0x00];
     let named = client("192.0.2.1:56324", "198.51.100.7:443");
     for rest in [&addresses[..], &[&addresses[..], &tlv].concat()] {
         let whole = header(0x21, 0x11, rest);
@@ -90,10 +90,46 @@ fn a_binary_header_names_the_client_and_its_tlvs_are_skipped() {
 #[test]
 fn whom_nobody_names_counts_as_the_connection_itself() {
     for (command, family, bytes) in
-        [(0x20, 0x11, 12), (0x20, 0x00, 0), (0x20, 0xff, 9), (0x21, 0x00, 5), (0x21, 0x31, 216)]
+        [(0x20, 0x11, 12), (0x20, 0x00, 0), (0x20, 0xff, 9), (0x21, 0x00, 5)]
     {
         let whole = header(command, family, &vec![7; bytes]);
         assert_eq!(read(&whole), Ok(Some((whole.len(), Origin::Unnamed))), "{family:x}");
+    }
+    // Section 2.2: valid combinations that are not supported fall back to that.
+    for (family, bytes) in [(0x12, 12), (0x22, 36), (0x31, 216), (0x32, 216)] {
+        let whole = header(0x21, family, &vec![7; bytes]);
+        assert_eq!(read(&whole), Ok(Some((whole.len(), Origin::Unnamed))), "{family:x}");
+        let short = header(0x21, family, &vec![7; bytes - 1]);
+        assert_eq!(read(&short), Err(Malformed::TooShort), "{family:x}");
+    }
+}
+
+#[test]
+fn tlvs_have_to_end_where_the_header_does() {
+    for wrong in [&[4][..], &[4, 0], &[4, 0, 1], &[4, 0xff, 0xff, 0], &[4, 0, 0, 4], &[3, 0, 0]] {
+        let rest = [&[7; 12], wrong].concat();
+        assert_eq!(read(&header(0x21, 0x11, &rest)), Err(Malformed::Tlvs), "{wrong:?}");
+        // Of nobody, nothing that is said counts.
+        let local = header(0x20, 0x11, &rest);
+        assert_eq!(read(&local), Ok(Some((local.len(), Origin::Unnamed))), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_checksum_must_be_that_of_the_header() {
+    // As HAProxy 2.6 sends it for `proxy-v2-options crc32c,unique-id`.
+    let ports = [0xd2, 0x6e, 0xa7, 0x09];
+    let checksum = [0x03, 0x00, 0x04, 0xb5, 0xeb, 0x6b, 0x2b];
+    let parts = [&[127, 0, 0, 1, 127, 0, 0, 1][..], &ports, &checksum, &[0x05, 0x00, 0x00]];
+    let sent = header(0x21, 0x11, &parts.concat());
+    let named = client("127.0.0.1:53870", "127.0.0.1:42761");
+    assert_eq!(read(&sent), Ok(Some((sent.len(), named))));
+    // Whatever is bent but the tag of the checksum, which then is none.
+    for at in (16..sent.len()).filter(|at| *at != 28) {
+        let mut bent = sent.to_vec();
+        bent[at] ^= 1;
+        let read = read(&bent);
+        assert!(matches!(read, Err(Malformed::Checksum | Malformed::Tlvs)), "{at}: {read:?}");
     }
 }
 
@@ -101,8 +137,9 @@ fn whom_nobody_names_counts_as_the_connection_itself() {
 fn a_binary_header_that_cannot_be_understood_is_refused() {
     assert_eq!(read(&header(0x11, 0x11, &[0; 12])), Err(Malformed::Command));
     assert_eq!(read(&header(0x22, 0x11, &[0; 12])), Err(Malformed::Command));
-    assert_eq!(read(&header(0x21, 0x12, &[0; 12])), Err(Malformed::Family));
-    assert_eq!(read(&header(0x21, 0x41, &[0; 12])), Err(Malformed::Family));
+    for family in [0x01, 0x02, 0x10, 0x13, 0x20, 0x23, 0x30, 0x33, 0x41, 0xff] {
+        assert_eq!(read(&header(0x21, family, &[0; 216])), Err(Malformed::Family), "{family:x}");
+    }
     assert_eq!(read(&header(0x21, 0x11, &[0; 11])), Err(Malformed::TooShort));
     assert_eq!(read(&header(0x21, 0x21, &[0; 35])), Err(Malformed::TooShort));
     assert_eq!(read(&header(0x20, 0x00, &[0; 5000])), Err(Malformed::TooLong));

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{MAX_BYTES, Malformed, Origin, SIGNATURE, Step};
+use super::{MAX_BYTES, Malformed, Origin, SIGNATURE, Step, crc32c};
 
 /// Signature, version and command, family and transport, length.
 const FIXED_BYTES: usize = 16;
@@ -13,12 +13,18 @@ const PROXY: u8 = VERSION_2 | 1;
 
 const UNSPECIFIED: u8 = 0x00;
 const TCP4: u8 = 0x11;
+const UDP4: u8 = 0x12;
 const TCP6: u8 = 0x21;
+const UDP6: u8 = 0x22;
 const UNIX_STREAM: u8 = 0x31;
+const UNIX_DATAGRAM: u8 = 0x32;
 
 const TCP4_BYTES: usize = 12;
 const TCP6_BYTES: usize = 36;
 const UNIX_BYTES: usize = 216;
+
+/// The TLV that is a checksum of the header (PP2_TYPE_CRC32C).
+const CHECKSUM: u8 = 0x03;
 
 pub(super) fn step(read: &[u8]) -> Result<Step, Malformed> {
     let Some((fixed, rest)) = read.split_first_chunk::<FIXED_BYTES>() else {
@@ -35,9 +41,9 @@ pub(super) fn step(read: &[u8]) -> Result<Step, Malformed> {
     // What is said of a LOCAL connection is to be skipped.
     let addresses = match (command, family) {
         (LOCAL, _) | (_, UNSPECIFIED) => 0,
-        (_, TCP4) => TCP4_BYTES,
-        (_, TCP6) => TCP6_BYTES,
-        (_, UNIX_STREAM) => UNIX_BYTES,
+        (_, TCP4 | UDP4) => TCP4_BYTES,
+        (_, TCP6 | UDP6) => TCP6_BYTES,
+        (_, UNIX_STREAM | UNIX_DATAGRAM) => UNIX_BYTES,
         _ => return Err(Malformed::Family),
     };
     if length < addresses {
@@ -46,12 +52,37 @@ pub(super) fn step(read: &[u8]) -> Result<Step, Malformed> {
     if rest.len() < length {
         return Ok(Step::Read(length - rest.len()));
     }
-    // What stands behind the addresses (TLVs) says nothing we act on.
+    // Where nobody is named, nothing that is said counts.
+    if command == PROXY && family != UNSPECIFIED {
+        check_tlvs(read, FIXED_BYTES + addresses)?;
+    }
     Ok(Step::Done(match (command, family) {
         (PROXY, TCP4) => client::<4>(rest).unwrap_or(Origin::Unnamed),
         (PROXY, TCP6) => client::<16>(rest).unwrap_or(Origin::Unnamed),
+        // What has no stream of TCP falls back to that (section 2.2).
         _ => Origin::Unnamed,
     }))
+}
+
+/// Steps over the TLVs of a whole header, from `at` on. Only a checksum says
+/// something that we act on.
+fn check_tlvs(header: &[u8], mut at: usize) -> Result<(), Malformed> {
+    while let Some(tlv) = header.get(at..).filter(|rest| !rest.is_empty()) {
+        let (&[kind, high, low], rest) = tlv.split_first_chunk().ok_or(Malformed::Tlvs)?;
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let value = rest.get(..length).ok_or(Malformed::Tlvs)?;
+        let begin = at + tlv.len() - rest.len();
+        if kind == CHECKSUM {
+            let said = value.try_into().map_err(|_| Malformed::Tlvs)?;
+            // It is made with nothing in its own place.
+            let parts = [&header[..begin], &[0; 4], &header[begin + length..]];
+            if crc32c::of(&parts) != u32::from_be_bytes(said) {
+                return Err(Malformed::Checksum);
+            }
+        }
+        at = begin + length;
+    }
+    Ok(())
 }
 
 /// Two addresses of `N` bytes, then their ports.

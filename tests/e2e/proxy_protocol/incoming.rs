@@ -61,6 +61,9 @@ fn what_is_no_header_closes_the_connection_and_is_counted() {
         [SIGNATURE, &[0x31, 0x11, 0, 12], &[0; 12]].concat(),
         [SIGNATURE, &[0x21, 0x11, 0, 4], &[0; 4]].concat(),
         [SIGNATURE, &[0x21, 0x11, 0xff, 0xff], &[0; 4]].concat(),
+        header(0x21, 0x11, &[&addresses(9), &[4, 0, 9, 1]]),
+        header(0x21, 0x11, &[&addresses(9), &[3, 0, 4, 1, 2, 3, 4]]),
+        header(0x21, 0x13, &[&addresses(9)]),
     ];
     for bytes in &wrong {
         let mut client = Connection::open(router.address());
@@ -118,7 +121,7 @@ fn a_header_of_any_kind_says_who_the_client_is_or_that_nobody_can() {
     let ports = [0x12, 0x67, 0x01, 0xbb];
     let client_certificate = [&[0x20, 0x07, 0xd0][..], &[7; 2000]].concat();
     let tlvs: &[&[u8]] = &[&addresses(9), &[4, 0, 0], &client_certificate, &[5, 0, 1, 1]];
-    let cases: [(&str, Vec<u8>, &str); 13] = [
+    let cases: [(&str, Vec<u8>, &str); 16] = [
         ("TCP4", V1.into(), "192.0.2.7"),
         ("TCP6", b"PROXY TCP6 2001:db8::7 2001:db8::1 4711 443\r\n".to_vec(), "2001:db8::7"),
         ("UNKNOWN", b"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n".to_vec(), "127.0.0.1"),
@@ -126,6 +129,9 @@ fn a_header_of_any_kind_says_who_the_client_is_or_that_nobody_can() {
         ("v2 over IPv6", header(0x21, 0x21, &[&v6([0, 7]), &v6([0, 1]), &ports]), "2001:db8::7"),
         ("with TLVs", header(0x21, 0x11, tlvs), "192.0.2.9"),
         ("over a UNIX socket", header(0x21, 0x31, &[&[b'/'; 216]]), "127.0.0.1"),
+        ("of UDP over IPv4", header(0x21, 0x12, &[&addresses(9)]), "127.0.0.1"),
+        ("of UDP over IPv6", header(0x21, 0x22, &[&[9; 36], &[4, 0, 0]]), "127.0.0.1"),
+        ("of UNIX datagrams", header(0x21, 0x32, &[&[b'/'; 216]]), "127.0.0.1"),
         ("of an unspecified family", header(0x21, 0x00, &[&[1, 2, 3]]), "127.0.0.1"),
         ("LOCAL", v2_local(), "127.0.0.1"),
         ("LOCAL with addresses", header(0x20, 0x11, &[&addresses(9)]), "127.0.0.1"),
