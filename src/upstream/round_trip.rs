@@ -233,8 +233,10 @@ impl Trip {
     fn switch(&self, mut head: ParsedResponse) -> Result<ParsedResponse, RoundTripError> {
         let failed = |detail| RoundTripError::Attempt(Failure::upgrade_failed(detail));
         let protocols = upgrade::granted(self.upgrade.as_deref(), &head.fields).map_err(failed)?;
-        if self.awaits_continue {
-            // RFC 9110 section 7.8: a 100 goes first.
+        let unasked = self.upload.content_came() || self.upload.is_done();
+        if self.awaits_continue && !unasked {
+            // RFC 9110 section 7.8: a 100 goes first. A client that did not
+            // wait for it needs none (section 10.1.1).
             return Err(failed("the endpoint switched protocols before it asked for the content"));
         }
         head.fields.set(UPGRADE, protocols);

@@ -204,3 +204,42 @@ fn only_the_first_switch_counts() {
     let mut client = super::switched(&router);
     assert_eq!(client.ending(), (SWITCHED.into(), Fault::Closed));
 }
+
+/// A request to switch that has content and waits for a 100.
+const EXPECTING: &str = "POST / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\n\
+                         Upgrade: custom/1\r\nExpect: 100-continue\r\nContent-Length: 7\r\n\r\n";
+
+/// RFC 9110 section 7.8: a 100 goes before the 101; but who sends the content
+/// unasked needs none (section 10.1.1).
+#[test]
+fn a_switch_comes_behind_the_content_whether_a_client_waits_to_be_asked_for_it_or_not() {
+    let ask = Step::Send("HTTP/1.1 100 Continue\r\n\r\n".into());
+    let tunnel = [Step::ReadBody, Step::Send(SWITCHED.into()), Step::EchoBytes, Step::Close];
+    let endpoint = ScriptedEndpoint::start(move |visit| {
+        let asked = (visit.connection == 1).then(|| ask.clone());
+        std::iter::once(Step::ReadHead).chain(asked).chain(tunnel.clone()).collect()
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    for waits in [false, true] {
+        let mut client = Connection::open(router.address());
+        client.send(EXPECTING);
+        if waits {
+            assert_eq!(client.bytes(25), b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        client.send("contentearly");
+        assert_eq!(client.answer_head().expect("an answer").status, 101, "waits: {waits}");
+        assert_eq!(client.bytes(5), b"early");
+        client.finish_sending();
+        assert_eq!(client.ending(), (Vec::new(), Fault::Closed));
+    }
+}
+
+#[test]
+fn a_switch_before_the_content_was_asked_for_is_none() {
+    let endpoint = ScriptedEndpoint::start(|_| switching([Step::Stall]));
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    let mut client = Connection::open(router.address());
+    client.send(EXPECTING);
+    let answer = client.answer("POST");
+    assert_eq!((answer.status, answer.code()), (502, Some("upgrade-failed")), "{}", answer.head);
+}
