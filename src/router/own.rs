@@ -86,8 +86,11 @@ pub(super) fn error_reply(scope: Scope, error: RouterError) -> Box<Reply> {
     // Its client would else go on asking on a connection that is good for
     // nothing.
     let stale = error.code == Code::Misdirected && scope.is_on_stale_tls();
+    // Some send what is meant for the tunnel before they are let; it may be
+    // somebody else's, and must not become a request (RFC 9931).
+    let tunnels = scope.with_subject(|subject| subject.method() == Some(&Method::CONNECT));
     let mut reply = reply(answer.status, answer.fields, answer.content_length, answer.body, scope);
-    reply.close = stale || closes(error.code);
+    reply.close = stale || tunnels || closes(error.code);
     reply
 }
 

@@ -9,6 +9,8 @@ pub(super) struct Case {
     name: &'static str,
     cite: &'static str,
     send: Vec<u8>,
+    /// What the router answers by itself before all else.
+    first: Vec<(&'static str, u16)>,
     forwarded: Vec<Message>,
     then: Then,
 }
@@ -34,6 +36,9 @@ enum Then {
     Aborted(&'static str),
     /// The router answers by itself with this status.
     Answered(u16),
+    /// The router answers with this code and closes, though the next request
+    /// would be found.
+    Ended(&'static str),
 }
 
 impl Case {
@@ -77,7 +82,25 @@ impl Case {
     }
 
     fn new(name: &'static str, cite: &'static str, send: &[u8], then: Then) -> Self {
-        Self { name, cite, send: send.to_vec(), forwarded: Vec::new(), then }
+        let (first, forwarded) = (Vec::new(), Vec::new());
+        Self { name, cite, send: send.to_vec(), first, forwarded, then }
+    }
+
+    /// These bytes are refused with this code, which ends the connection.
+    pub(super) fn ended(
+        name: &'static str,
+        cite: &'static str,
+        code: &'static str,
+        send: impl AsRef<[u8]>,
+    ) -> Self {
+        Self::new(name, cite, send.as_ref(), Then::Ended(code))
+    }
+
+    /// The first request is one with this method, which the router answers by
+    /// itself with this status, without the endpoint.
+    pub(super) fn answered_first(mut self, method: &'static str, status: u16) -> Self {
+        self.first.push((method, status));
+        self
     }
 
     /// The endpoint sees a request with this head (see [`seen`]) and content.
@@ -189,6 +212,12 @@ impl Bench {
         let mut client = Connection::open(self.router.address());
         // The router may answer and close before it has read everything.
         drop(client.try_send(&case.send));
+        for (method, status) in &case.first {
+            let answer = client.try_answer(method).map_err(|b| format!("{b:?}"))?;
+            if answer.status != *status || answer.fields.one("server") != Some("pointsman") {
+                return Err(format!("not the router's own {status}: {answer:?}"));
+            }
+        }
         for message in &case.forwarded {
             self.forwarded(message, &mut client)?;
         }
@@ -203,6 +232,13 @@ impl Bench {
                 let count = self.endpoint.count();
                 if count != self.expected {
                     return Err("what was refused reached the endpoint".into());
+                }
+            }
+            Then::Ended(code) => {
+                self.refused(code, &mut client)?;
+                silence(&mut client)?;
+                if self.endpoint.count() != self.expected {
+                    return Err("what was sent behind a refusal reached the endpoint".into());
                 }
             }
             Then::Aborted(code) => {

@@ -133,6 +133,12 @@ fn methods_that_a_router_cannot_serve_are_refused() {
             "method-not-allowed",
             request("CONNECT", "/", ""),
         ),
+        Case::ended(
+            "a request sent early into the tunnel of a CONNECT",
+            "RFC 9931: what is sent early may be somebody else's",
+            "method-not-allowed",
+            request("CONNECT", "a.test:443", "") + &request("GET", "/early", ""),
+        ),
         Case::answered(
             "OPTIONS of everything",
             "design: answered by the router; RFC 9110 §9.3.7",
