@@ -12,6 +12,7 @@ mod case;
 mod chunks;
 mod connections;
 mod content_length;
+mod desync;
 mod field_lines;
 mod hosts;
 mod limits;

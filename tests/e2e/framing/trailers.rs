@@ -40,6 +40,14 @@ fn trailers_are_kept_in_order_except_those_that_would_steer() {
         "X-Request-Id: forged\r\n",
         "Forwarded: for=1.2.3.4\r\n",
         "X-Forwarded-For: 1.2.3.4\r\n",
+        "X-Forwarded-Client-Cert: forged\r\n",
+        "Content_Length: 7\r\n",
+        "Transfer_Encoding: chunked\r\n",
+        "X_Request_Id: forged\r\n",
+        "Set-Cookie: a=b\r\n",
+        "Range: bytes=0-\r\n",
+        "Content-Range: bytes 0-0/1\r\n",
+        "Max-Forwards: 0\r\n",
     ] {
         let lines = format!("{steering}X-A: 1\r\n");
         let case = Case::forwarded("a steering field", forbidden, with_trailers(&lines))
