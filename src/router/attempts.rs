@@ -72,7 +72,8 @@ pub(super) fn run(
         let begun = if comes_anew { scope.started() } else { Instant::now().into_std() };
         let begun_ms = shared.now_ms(begun);
         let door = endpoints.door().map(|door| let_in(door, worker, begun_ms));
-        let mut wait = door.transpose()?;
+        // Boxed: few routes have one.
+        let mut wait = door.transpose()?.map(Box::new);
         let terms = Terms {
             timeouts: &route.timeouts,
             head: HeadLimits {
@@ -161,7 +162,7 @@ pub(super) fn run(
                         now,
                         terms: &terms,
                     };
-                    let watch = Watch::new(wait.as_mut(), trial.as_ref());
+                    let watch = Watch::new(wait.as_deref_mut(), trial.as_ref());
                     let mut attended = Attended::new(worker, endpoints, index, watch);
                     let (result, took) =
                         attempt.run(scope, body, &mut hints, attended.watch()).await;
@@ -183,7 +184,7 @@ pub(super) fn run(
                             return Ok(winner(*answered, held, worker, (sender, cookie), &terms));
                         }
                         Err(RoundTripError::Attempt(failure)) => {
-                            wait.iter_mut().for_each(Wait::failed);
+                            wait.iter_mut().for_each(|wait| wait.failed());
                             let left = if body.can_replay() { Body::Buffered } else { Body::Spent };
                             Event::Failed { failure, endpoint: index, body: left }
                         }

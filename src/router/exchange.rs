@@ -149,7 +149,7 @@ impl Router {
                 let ended = attempts::run(self.worker(), scope, id, &head, &mut body, interim, due);
                 let ended = ended.await;
                 // While it waited, the route was given others to choose from.
-                let Some((table, route)) = turn.moves_to.take() else {
+                let Some((table, route)) = turn.moves_to.take().map(|to| *to) else {
                     return ended.map(Outcome::Answered);
                 };
                 takes(&table, tls.as_deref(), &head)?;

@@ -41,7 +41,7 @@ pub(super) struct Turn {
     /// Its turn, from its first wait on.
     ticket: Option<Ticket>,
     /// Where it is to go on instead, after [`Refused::Moved`].
-    pub(super) moves_to: Option<(Pinned<Snapshot>, RouteId)>,
+    pub(super) moves_to: Option<Box<(Pinned<Snapshot>, RouteId)>>,
     /// What counts there of its attempts up to here.
     pub(super) past: Past,
 }
@@ -150,7 +150,7 @@ impl<'a> Queue<'a> {
                     return Poll::Ready(Ok((choice, lease)));
                 }
                 if let Some(moves_to) = newer.moves_to() {
-                    self.turn.moves_to = Some(moves_to);
+                    self.turn.moves_to = Some(Box::new(moves_to));
                     self.turn.past = planner.past();
                     return Poll::Ready(Err(Refused::Moved));
                 }
