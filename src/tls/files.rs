@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::config::{Diagnostic, FileRef, Settings, open_to_read};
+use crate::tls::in_words;
 use crate::tls::staple::{Freshness, Staple};
 use crate::tls::validity::Validity;
 
@@ -110,7 +111,8 @@ pub(crate) fn identity(chain: &FileRef, key: &FileRef) -> Result<CertifiedKey, F
     let certificates = certificates(chain)?;
     let leaf = &certificates[0];
     if let Err(error) = webpki::EndEntityCert::try_from(leaf) {
-        let reason = format!("its first certificate cannot be used: {error}");
+        let why = in_words(&error).map_or_else(|| error.to_string(), str::to_owned);
+        let reason = format!("its first certificate cannot be used: {why}");
         return Err(FileFault::new(chain, reason));
     }
     let secret = PrivateKeyDer::from_pem_slice(&read(key)?)

@@ -2,6 +2,7 @@
 //! cryptography they are for.
 
 mod files;
+mod listed;
 mod staple;
 mod validity;
 mod watch;
@@ -11,6 +12,7 @@ use std::sync::{Arc, LazyLock};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 pub(crate) use files::{FileFault, certificates, complaints, identity, ocsp, roots};
+pub(crate) use listed::{in_words, is_listed_itself, of_webpki};
 pub(crate) use staple::{Freshness, Staple};
 pub(crate) use watch::{Stamps, watch};
 

@@ -7,6 +7,7 @@ mod facts;
 mod handshake;
 mod policy;
 mod tickets;
+mod verifier;
 
 pub(crate) use context::ListenerTls;
 pub(crate) use facts::TlsFacts;

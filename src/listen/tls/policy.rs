@@ -17,6 +17,7 @@ use rustls::server::danger::ClientCertVerifier;
 
 use crate::config::{ClientAuth, ClientAuthSettings};
 use crate::listen::tls::tickets::Tickets;
+use crate::listen::tls::verifier::Verifier;
 use crate::sync::Mutex;
 use crate::tls::{FileFault, certificates, provider};
 
@@ -60,15 +61,15 @@ impl Policies {
             (Some(file), ClientAuth::Request | ClientAuth::Require) => certificates(file)?,
             _ => Vec::new(),
         };
-        let der = authorities.iter().map(|certificate| certificate.to_vec()).collect();
-        let key = (settings.mode, der);
+        let der = authorities.iter().map(|certificate| certificate.to_vec());
+        let key = (settings.mode, der.collect());
         let mut known = self.known.lock();
         if let Some(policy) = known.get(&key).and_then(Weak::upgrade) {
             return Ok(policy);
         }
         known.retain(|_, policy| policy.strong_count() > 0);
         let tickets = Tickets::new(Instant::now()).map_err(PolicyFault::Tickets)?;
-        let verifier = match &settings.ca {
+        let verifier: Arc<dyn ClientCertVerifier> = match &settings.ca {
             Some(file) if settings.mode != ClientAuth::None => {
                 let mut roots = RootCertStore::empty();
                 for authority in authorities {
@@ -82,7 +83,8 @@ impl Policies {
                     ClientAuth::Require => builder,
                     _ => builder.allow_unauthenticated(),
                 };
-                builder.build().map_err(|error| FileFault::new(file, error))?
+                let chains = builder.build().map_err(|error| FileFault::new(file, error))?;
+                Arc::new(Verifier { chains, listed: key.1.clone() })
             }
             _ => WebPkiClientVerifier::no_client_auth(),
         };

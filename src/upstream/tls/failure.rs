@@ -2,6 +2,7 @@
 
 use rustls::{AlertDescription, CertificateError, Error};
 
+use crate::tls::{in_words, of_webpki};
 use crate::transport::HandshakeError;
 
 /// Why there is no TLS with an endpoint.
@@ -28,7 +29,7 @@ pub(super) fn explain(error: HandshakeError) -> TlsFailure {
     match error {
         HandshakeError::Tls(Error::InvalidCertificate(why)) => TlsFailure::Untrusted {
             detail: flaw(&why),
-            reason: format!("the endpoint's certificate is not accepted: {why}"),
+            reason: format!("the endpoint's certificate is not accepted: {}", whole(&why)),
         },
         HandshakeError::Tls(Error::NoCertificatesPresented) => {
             let detail = "the endpoint has shown no certificate";
@@ -39,6 +40,12 @@ pub(super) fn explain(error: HandshakeError) -> TlsFailure {
         }
         other => TlsFailure::Failed(other.to_string()),
     }
+}
+
+/// All that is known of what is wrong with a certificate.
+fn whole(why: &CertificateError) -> String {
+    let words = of_webpki(why).and_then(in_words);
+    words.map_or_else(|| why.to_string(), str::to_owned)
 }
 
 /// What is wrong with a certificate, in words that tell clients nothing of the
@@ -58,7 +65,12 @@ fn flaw(why: &CertificateError) -> &'static str {
             "the endpoint's certificate is not signed by an authority that is trusted"
         }
         Flaw::Revoked => "the endpoint's certificate is revoked",
-        _ => "the endpoint's certificate is not accepted",
+        other => match of_webpki(other) {
+            Some(webpki::Error::CaUsedAsEndEntity) => {
+                "the endpoint's certificate is an authority's own, and not one that is trusted"
+            }
+            _ => "the endpoint's certificate is not accepted",
+        },
     }
 }
 

@@ -17,7 +17,7 @@ use crate::upstream::tls::verifier::Verifier;
 
 /// What tells identities apart: names, the authorities' certificates (`None`:
 /// the system's), and the chain the router shows.
-type Key = (Option<String>, Option<String>, Option<Vec<Vec<u8>>>, Option<Vec<Vec<u8>>>);
+type Key = (Option<String>, Option<String>, Option<Arc<[Vec<u8>]>>, Option<Vec<Vec<u8>>>);
 
 /// What identities that differ in their names alone have in common, read once.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ struct Basis {
     /// `None` if there are no authorities: then nobody is trusted.
     chains: Option<Arc<WebPkiServerVerifier>>,
     own: Option<Arc<CertifiedKey>>,
-    authorities_der: Option<Vec<Vec<u8>>>,
+    authorities_der: Option<Arc<[Vec<u8>]>>,
     own_der: Option<Vec<Vec<u8>>>,
 }
 
@@ -48,7 +48,7 @@ impl Basis {
         };
         Ok(Self {
             chains,
-            authorities_der: authorities.as_deref().map(der),
+            authorities_der: authorities.as_deref().map(der).map(Arc::from),
             own_der: own.as_ref().map(|own| der(&own.cert)),
             own: own.map(Arc::new),
         })
@@ -138,8 +138,12 @@ impl Identities {
         });
         let named = |basis: &Basis| self.named(basis, None, san).ok();
         // A name that cannot be one is a name that nobody can prove.
-        let nobody =
-            || Basis { chains: None, own: None, authorities_der: Some(Vec::new()), own_der: None };
+        let nobody = || Basis {
+            chains: None,
+            own: None,
+            authorities_der: Some(Arc::default()),
+            own_der: None,
+        };
         basis
             .and_then(|basis| named(&basis))
             .or_else(|| self.named(&nobody(), None, None).ok())
@@ -163,7 +167,8 @@ impl Identities {
             known.retain(|_, tls| tls.strong_count() > 0);
         }
         let expected = san.map(server_name).transpose()?;
-        let verifier = Verifier { chains: basis.chains.clone(), expected };
+        let listed = basis.authorities_der.clone();
+        let verifier = Verifier { chains: basis.chains.clone(), listed, expected };
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| IdentityFault::Other(error.to_string()))?

@@ -99,6 +99,25 @@ impl Authority {
         write(&pair.key, key.serialize_pem());
     }
 
+    /// A certificate that is an authority and somebody's own at once, as
+    /// `openssl req -x509` makes it. This authority has no part in it but the
+    /// directory.
+    pub(crate) fn self_signed(
+        &self,
+        names: &[&str],
+        special: impl FnOnce(&mut CertificateParams),
+    ) -> Pair {
+        let pair = self.issue(names);
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("the names are names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        special(&mut params);
+        let key = key();
+        write(&pair.chain, params.self_signed(&key).expect("it can sign itself").pem());
+        write(&pair.key, key.serialize_pem());
+        pair
+    }
+
     pub(super) fn roots(&self) -> Arc<RootCertStore> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).expect("it is an authority");

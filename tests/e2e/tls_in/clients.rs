@@ -193,6 +193,34 @@ fn a_trusted_proxy_says_no_more_of_certificates_than_the_mode_lets_it() {
 }
 
 #[test]
+fn a_client_may_show_the_certificate_that_is_listed_as_its_authority_while_it_is_good() {
+    let elsewhere = Authority::new();
+    let own = elsewhere.self_signed(&["client"], |_| ());
+    let twin = elsewhere.self_signed(&["client"], |_| ());
+    let old = elsewhere.self_signed(&["client"], |params| {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    });
+    let listed = elsewhere.issue(&["listed"]);
+    let both = [&own, &old].map(|pair| std::fs::read_to_string(&pair.chain).unwrap());
+    std::fs::write(&listed.chain, both.concat()).unwrap();
+    let site = Site::with(
+        |authority| {
+            let pair = authority.issue(&["a.test"]).toml();
+            let ca = &listed.chain;
+            let auth = format!("client_auth = \"require\", client_ca = {ca:?}");
+            format!("tls = {{ certificates = [{pair}], {auth} }}")
+        },
+        Config::new(),
+    );
+    for (shown, status) in [(&own, Some(200)), (&twin, None), (&old, None)] {
+        let bridge = Bridge::to_as(site.router.address(), &site.authority, "a.test", Some(shown));
+        let answer = try_get(bridge.address(), "a.test", "/");
+        assert_eq!(answer.map(|answer| answer.status), status);
+    }
+}
+
+#[test]
 fn without_a_certificate_nobody_gets_in_where_one_is_required() {
     let site = Site::with(asking("require"), Config::new());
     let stranger = Authority::new();

@@ -3,6 +3,7 @@
 
 mod endings;
 mod identities;
+mod listed;
 
 use std::fs;
 use std::net::SocketAddr;
