@@ -2,14 +2,19 @@
 //! none left.
 //!
 //! What a worker may hold is shared out before anything is taken: clients and
-//! connections to endpoints together stay below the limit of the process. Most
-//! clients are idle and hold one descriptor, so they may be two thirds; where so
+//! connections to endpoints, and what watches either, together stay below the
+//! limit of the process. Most clients are idle and hold one descriptor, so they
+//! may be two thirds; where so
 //! many are served that there would be too few, idle ones make room, and
 //! newcomers are told that there is none. Should the system lack something all
 //! the same, [`is_shortage`] tells it from the fault of whoever is at the other
 //! end.
 
+mod seats;
+
 use std::io;
+
+pub(crate) use seats::{Seat, Seats};
 
 /// What the process needs for itself at most: listeners, runtimes, files, the
 /// bus, names, probes, and the callers of the admin side.
@@ -22,8 +27,8 @@ const ENDPOINTS_ONE_IN: usize = 3;
 /// Of so many descriptors one is for connections that are told there is no room.
 const REFUSALS_ONE_IN: usize = 16;
 
-/// Connections of a worker that may be told so at once; more are closed without
-/// a word.
+/// Connections of a worker that may be told so at a time; more are told without
+/// being heard out, or closed without a word where TLS would have to come first.
 const REFUSALS: usize = 256;
 
 /// The descriptors of a process when none can be asked for: the least that
@@ -39,7 +44,7 @@ pub(crate) struct Share {
     pub(crate) refusals: usize,
     /// Connections to endpoints, of which none is idle where there are more.
     pub(crate) endpoints: usize,
-    /// Both together.
+    /// Both together, and the duplicates that watch for a departure.
     pub(crate) connections: usize,
 }
 

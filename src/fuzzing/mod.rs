@@ -119,7 +119,7 @@ pub async fn converse(
     let entry = Connections::new(metrics.clone()).enter(address.peer);
     // The stream closes when its connection ends, and what was written is whole.
     let serving = std::pin::pin!(async {
-        let connection = http1::open(stream, half_close_allowed);
+        let connection = http1::open(stream, half_close_allowed, &router);
         http1::serve(&connection, &address, &router, &entry).await;
     });
     let ended = tokio::time::timeout(PATIENCE, entry.until_cut(serving)).await;

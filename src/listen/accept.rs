@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +16,7 @@ use crate::config::ListenerSettings;
 use crate::descriptors::is_shortage;
 use crate::lifecycle::Phase;
 use crate::listen::Listener;
+use crate::listen::at_once::AtOnce;
 use crate::listen::connections::Connections;
 use crate::listen::http1;
 use crate::listen::newcomers::{HANDSHAKES_END, turn_newcomers_away};
@@ -138,14 +139,24 @@ impl Acceptor {
         let crowded = open >= limit && !self.connections.evict_longest_idle();
         if crowded {
             self.connections.turned_away();
-            if open - limit >= self.router.worker().shared.descriptors.refusals {
-                return;
-            }
         }
         let entry = self.connections.enter(peer);
+        if crowded {
+            // Nobody else's room is to be had from it.
+            entry.active();
+        }
         let client = ClientAddress { peer, local, secure: false };
         let router = self.router.clone();
         let half_close_allowed = self.listener.half_close_allowed;
+        if crowded && open - limit >= router.worker().shared.descriptors.refusals {
+            if !prelude::has_any(&self.listener) {
+                let connection = http1::open(Box::new(AtOnce(stream)), false, &router);
+                let refusing = pin!(http1::refuse_crowded(&connection, &client, &router, &entry));
+                // Whatever would be waited for is not.
+                let _ = refusing.poll(&mut Context::from_waker(Waker::noop()));
+            }
+            return;
+        }
         if prelude::has_any(&self.listener) {
             let (listener, index) = (self.listener.clone(), self.index);
             let preludes = self.preludes.clone();
@@ -156,7 +167,7 @@ impl Acceptor {
                     let passed =
                         prelude::unless_evicted(&entry, Box::pin(prelude.pass(&entry))).await;
                     let Some((stream, client)) = passed else { return };
-                    let connection = http1::open(stream, half_close_allowed);
+                    let connection = http1::open(stream, half_close_allowed, &router);
                     if crowded {
                         http1::refuse_crowded(&connection, &client, &router, &entry).await;
                     } else {
@@ -168,7 +179,7 @@ impl Acceptor {
             return;
         }
         tokio::spawn(async move {
-            let connection = http1::open(Box::new(stream), half_close_allowed);
+            let connection = http1::open(Box::new(stream), half_close_allowed, &router);
             if crowded {
                 let refusing = pin!(http1::refuse_crowded(&connection, &client, &router, &entry));
                 entry.until_cut(refusing).await;
@@ -212,7 +223,7 @@ pub(crate) fn client_limit(router: &Router) -> usize {
         let limit = snapshot.settings.limits.connections;
         shared.descriptors.clients_under(limit, shared.workers)
     });
-    allowed.min(worker.pool.clients_beside())
+    allowed.min(worker.seats.clients_beside())
 }
 
 /// Whether an error was that of one connection, which is out of the queue by

@@ -273,6 +273,17 @@ impl ConnectionEntry {
         self.state.evicted.load(Ordering::Relaxed)
     }
 
+    /// Whether it had to make room before its first request, which has come all
+    /// the same: in a rush of newcomers nobody can be told from the idle. One
+    /// that has been served is served to the end.
+    pub(crate) fn is_turned_away(&self) -> bool {
+        let away = self.is_evicted() && !self.state.used.load(Ordering::Relaxed);
+        if away {
+            self.connections.turned_away();
+        }
+        away
+    }
+
     /// Whether it was asked to close, because the router does.
     pub(crate) fn closes_idle(&self) -> bool {
         self.state.closes_idle.load(Ordering::Relaxed)

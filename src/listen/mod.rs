@@ -1,6 +1,7 @@
 //! Where clients connect: sockets, connections, and the HTTP/1 loop on each.
 
 mod accept;
+mod at_once;
 pub(crate) mod connections;
 pub(crate) mod http1;
 mod newcomers;

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::attempt::RetryBudget;
 use crate::config::Settings;
-use crate::descriptors::{self, Share};
+use crate::descriptors::{self, Seats, Share};
 use crate::endpoint::{EndpointRegistry, NameRegistry, ProbeRegistry};
 use crate::error::Code;
 use crate::lifecycle::{Health, Tasks};
@@ -93,6 +93,8 @@ pub(crate) struct WorkerRouter {
     pub(crate) shared: Arc<Shared>,
     pub(crate) snapshots: Reader<Snapshot>,
     pub(crate) pool: Arc<Pool>,
+    /// The descriptors of its connections.
+    pub(crate) seats: Arc<Seats>,
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) access_log: AccessLogHandle,
     pub(crate) in_flight_records: InFlightRecords<Record>,
@@ -103,11 +105,14 @@ pub(crate) struct WorkerRouter {
 
 impl WorkerRouter {
     pub(crate) fn new(shared: Arc<Shared>, index: usize, access_log: AccessLogHandle) -> Self {
+        let metrics = shared.metrics.worker(index);
+        let seats = Seats::new(shared.descriptors, metrics.clone());
         Self {
             index,
             snapshots: shared.snapshots.reader(),
-            pool: Arc::new(Pool::new(shared.descriptors)),
-            metrics: shared.metrics.worker(index),
+            pool: Arc::new(Pool::new(seats.clone())),
+            seats,
+            metrics,
             access_log,
             in_flight_records: InFlightRecords::default(),
             in_flight_elsewhere: AtomicU64::new(0),

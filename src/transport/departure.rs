@@ -9,15 +9,21 @@
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use socket2::Socket;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
+use crate::descriptors::{Seat, Seats};
+use crate::transport::Transport;
+
 /// A second registration of a connection's descriptor; it never reads.
 pub(crate) struct Departure {
     watched: Watched,
+    /// Given back with the duplicate.
+    _seat: Option<Seat>,
 }
 
 enum Watched {
@@ -37,13 +43,22 @@ pub(crate) type PlayedReset = Box<dyn FnMut(&mut Context<'_>) -> Poll<()> + Send
 impl Departure {
     /// Watches a duplicate of the connection's descriptor.
     pub(crate) fn watch(duplicate: Socket) -> io::Result<Self> {
-        Ok(Self { watched: Watched::Duplicate(TcpStream::from_std(duplicate.into())?) })
+        let watched = Watched::Duplicate(TcpStream::from_std(duplicate.into())?);
+        Ok(Self { watched, _seat: None })
+    }
+
+    /// Watches `stream`; `None` if it cannot be, or if there is no descriptor to
+    /// spare for it.
+    pub(crate) fn of(stream: &dyn Transport, seats: &Arc<Seats>) -> Option<Self> {
+        let seat = seats.for_watch()?;
+        let departure = stream.departure().unwrap_or_default()?;
+        Some(Self { _seat: Some(seat), ..departure })
     }
 
     /// Says what `reset` says.
     #[cfg(test)]
     pub(crate) fn played(reset: PlayedReset) -> Self {
-        Self { watched: Watched::Played(reset) }
+        Self { watched: Watched::Played(reset), _seat: None }
     }
 
     /// Ready when the peer has shut its side or the connection was reset.

@@ -11,8 +11,10 @@ mod direction;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::task::Context;
 
+use crate::descriptors::Seats;
 use crate::transport::frames::Frames;
 use crate::transport::{Departure, Inbox, Outbox, Transport};
 
@@ -27,6 +29,8 @@ pub(crate) struct End<'a> {
     pub(crate) outbox: &'a mut Outbox,
     /// Watches for its reset while it is not read from.
     pub(crate) departure: &'a mut Option<Departure>,
+    /// Where that is counted.
+    pub(crate) seats: &'a Arc<Seats>,
 }
 
 /// Which end.
@@ -147,7 +151,7 @@ fn is_reset(cx: &mut Context<'_>, end: &mut End<'_>, towards: State) -> bool {
     }
     if end.departure.is_none() {
         // Without a descriptor to spare, the next write will notice.
-        *end.departure = end.stream.departure().unwrap_or_default();
+        *end.departure = Departure::of(end.stream, end.seats);
     }
     let departure = end.departure.as_mut();
     departure.is_some_and(|departure| departure.poll_reset(cx, shut).is_ready())

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::descriptors::Seat;
 use crate::guard::{self, Guard};
 use crate::telemetry::metrics::{ConnectionState, Side, WorkerMetrics};
 use crate::transport::{Inbox, Outbox, Transport};
 use crate::upstream::connector::Hop;
-use crate::upstream::pool::{Place, Seat};
+use crate::upstream::pool::Place;
 
 /// A connection to an endpoint. It belongs to one exchange at a time, moves by
 /// value (boxed) between exchange and pool, and closes when dropped.
@@ -27,7 +28,7 @@ pub(crate) struct EndpointConnection {
     pub(crate) mid_request: bool,
     state: ConnectionState,
     metrics: Arc<WorkerMetrics>,
-    _seat: Seat,
+    pub(crate) seat: Seat,
 }
 
 impl EndpointConnection {
@@ -52,7 +53,7 @@ impl EndpointConnection {
             mid_request: false,
             state,
             metrics,
-            _seat: seat,
+            seat,
         }
     }
 

@@ -12,12 +12,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::descriptors::Share;
+use crate::descriptors::{Seat, Seats};
 use crate::telemetry::metrics::ConnectionState;
 use crate::upstream::Shortage;
 use crate::upstream::connection::EndpointConnection;
@@ -58,50 +57,24 @@ pub(crate) type Place = (SocketAddr, u64);
 /// and back.
 pub(crate) struct Pool {
     idle: Idle<Place, Box<EndpointConnection>>,
-    share: Share,
-    /// Connections there are, idle or not, or that are being made.
-    open: Arc<AtomicUsize>,
-}
-
-/// One of the endpoint connections of a worker, counted until this drops.
-#[derive(Debug)]
-pub(crate) struct Seat(Arc<AtomicUsize>);
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
+    seats: Arc<Seats>,
 }
 
 impl Pool {
-    /// For a worker that may hold so much.
-    pub(crate) fn new(share: Share) -> Self {
-        Self { idle: Idle::default(), share, open: Arc::default() }
-    }
-
-    /// For how many clients these connections leave descriptors.
-    pub(crate) fn clients_beside(&self) -> usize {
-        self.share.connections.saturating_sub(self.open.load(Relaxed))
+    /// For connections that are counted there.
+    pub(crate) fn new(seats: Arc<Seats>) -> Self {
+        Self { idle: Idle::default(), seats }
     }
 
     /// Makes room for a connection about to be opened, where clients are so many
-    /// and so many of them idle. What is in exchanges stays. Idle clients are
-    /// asked to leave by whoever is served, and may not have done so yet.
+    /// and so many of them idle. What is in exchanges stays.
     ///
     /// # Errors
     /// If clients and connections in exchanges are all that there may be.
-    pub(crate) fn make_room(&self, (clients, idle): (u64, u64)) -> Result<Seat, Shortage> {
-        let seat = Seat(self.open.clone());
-        if self.open.fetch_add(1, Relaxed) >= self.share.endpoints {
-            // Its socket closes here, after the lock has been let go.
-            let made = self.idle.take_oldest().is_some() || idle > 0;
-            let all = self.open.load(Relaxed) + usize::try_from(clients).unwrap_or(usize::MAX);
-            // Among the clients are those that are being refused.
-            if !made && all > self.share.connections + self.share.refusals {
-                return Err(Shortage::Descriptors);
-            }
-        }
-        Ok(seat)
+    pub(crate) fn make_room(&self) -> Result<Seat, Shortage> {
+        // Its socket closes here, after the lock has been let go.
+        let close_idle = || self.idle.take_oldest().is_some();
+        self.seats.for_endpoint(close_idle).ok_or(Shortage::Descriptors)
     }
 
     /// Closes all that are idle; whether there was any.
@@ -135,7 +108,7 @@ impl Pool {
     /// more than there may be.
     pub(crate) fn put(&self, mut connection: Box<EndpointConnection>, now: Instant) {
         debug_assert!(connection.is_clean());
-        if self.open.load(Relaxed) > self.share.endpoints {
+        if self.seats.has_surplus() {
             return;
         }
         connection.exchanges += 1;
@@ -165,6 +138,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::descriptors::Share;
     use crate::telemetry::metrics::Metrics;
     use crate::transport::Transport;
     use crate::upstream::Hop;
@@ -173,9 +147,10 @@ mod tests {
 
     const PLACE: Place = (SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80), 0);
 
-    /// So many connections to endpoints, and four more than these in all.
-    fn share(endpoints: usize) -> Share {
-        Share { clients: 4, refusals: 1, endpoints, connections: endpoints + 4 }
+    /// For so many connections to endpoints that may be idle, and one client.
+    fn pool(endpoints: usize) -> Pool {
+        let share = Share { clients: 1, refusals: 1, endpoints, connections: endpoints + 1 };
+        Pool::new(Seats::new(share, Metrics::new(1).worker(0)))
     }
 
     fn opened(pool: &Pool, stream: impl Transport + 'static) -> Box<EndpointConnection> {
@@ -187,7 +162,7 @@ mod tests {
         pool: &Pool,
         stream: impl Transport + 'static,
     ) -> Box<EndpointConnection> {
-        let (metrics, seat) = (Metrics::new(1).worker(0), pool.make_room((0, 0)).unwrap());
+        let (metrics, seat) = (Metrics::new(1).worker(0), pool.make_room().unwrap());
         let stream = Box::new(stream);
         Box::new(EndpointConnection::new(stream, endpoint, &Hop::PLAIN, metrics, seat))
     }
@@ -195,7 +170,7 @@ mod tests {
     /// Whether a connection that was idle for so long is given to such a
     /// request, where they are kept for `keep`.
     fn is_given(idle: Duration, reuse: Reuse, keep: Duration) -> bool {
-        let (pool, now) = (Pool::new(share(10)), Instant::now());
+        let (pool, now) = (pool(10), Instant::now());
         let (ours, _theirs) = tokio::io::duplex(1);
         pool.put(opened(&pool, ours), now);
         pool.take(PLACE, reuse, keep, now + idle).is_some()
@@ -224,7 +199,7 @@ mod tests {
             (HEARSAY / 2, Reuse::Fresh, false),
             (HEARSAY, Reuse::Any, false),
         ] {
-            let (pool, now) = (Pool::new(share(10)), Instant::now());
+            let (pool, now) = (pool(10), Instant::now());
             let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (theirs, _) = listener.accept().unwrap();
             pool.put(opened(&pool, ours), now);
@@ -237,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_more_connections_than_may_be_open_those_that_come_back_are_closed() {
-        let (pool, now) = (Pool::new(share(1)), Instant::now());
+        let (pool, now) = (pool(1), Instant::now());
         let [(one, _), (two, _)] = [tokio::io::duplex(1), tokio::io::duplex(1)];
         let [one, two] = [opened(&pool, one), opened(&pool, two)];
         pool.put(one, now);
@@ -247,30 +222,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn clients_and_connections_to_endpoints_together_are_never_too_many() {
-        let pool = Pool::new(share(2));
-        assert_eq!(pool.clients_beside(), 6);
-        let taken: Vec<_> = (0..3).map(|_| pool.make_room((4, 0)).unwrap()).collect();
-        assert_eq!(pool.clients_beside(), 3);
-        assert_eq!(pool.make_room((4, 0)).unwrap_err(), Shortage::Descriptors);
-        assert_eq!(taken.len(), pool.open.load(Relaxed), "who was refused holds nothing");
-        assert!(pool.make_room((3, 0)).is_ok(), "one client has left");
-        assert!(pool.make_room((4, 1)).is_ok(), "one client is about to leave");
-    }
-
-    #[tokio::test]
     async fn an_idle_connection_makes_room_where_clients_are_many() {
-        let (pool, now) = (Pool::new(share(1)), Instant::now());
+        let (pool, now) = (pool(1), Instant::now());
         let (ours, _theirs) = tokio::io::duplex(1);
         pool.put(opened(&pool, ours), now);
-        let _seat = pool.make_room((5, 0)).unwrap();
+        let _seats = [pool.make_room().unwrap(), pool.make_room().unwrap()];
         assert!(pool.take(PLACE, Reuse::Any, SECOND, now).is_none());
-        assert!(pool.make_room((5, 0)).is_err());
+        assert!(pool.make_room().is_ok(), "among the refused");
     }
 
     #[tokio::test]
     async fn a_connection_that_comes_back_counts_the_exchanges_it_has_carried() {
-        let (pool, now) = (Pool::new(share(10)), Instant::now());
+        let (pool, now) = (pool(10), Instant::now());
         let (ours, _theirs) = tokio::io::duplex(1);
         let mut connection = opened(&pool, ours);
         for carried in 0..3 {
@@ -282,18 +245,18 @@ mod tests {
 
     #[tokio::test]
     async fn closing_idle_ones_says_whether_that_gave_anything_back() {
-        let (pool, now) = (Pool::new(share(10)), Instant::now());
+        let (pool, now) = (pool(10), Instant::now());
         assert!(!pool.close_idle());
         let (ours, _theirs) = tokio::io::duplex(1);
         pool.put(opened(&pool, ours), now);
         assert!(pool.close_idle());
-        assert_eq!(pool.open.load(Relaxed), 0);
+        assert_eq!(pool.seats.endpoints(), 0);
         assert!(!pool.close_idle());
     }
 
     #[tokio::test]
     async fn a_sweep_keeps_what_is_young_open_and_wanted() {
-        let (pool, now) = (Pool::new(share(10)), Instant::now());
+        let (pool, now) = (pool(10), Instant::now());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let connect = async || {
             let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -308,11 +271,11 @@ mod tests {
         pool.put(opened(&pool, closed.0), now);
         pool.put(opened_to(elsewhere, &pool, unwanted.0), now);
         pool.sweep(SECOND, now, |_| true);
-        assert_eq!(pool.open.load(Relaxed), 2, "the closed one has gone");
+        assert_eq!(pool.seats.endpoints(), 2, "the closed one has gone");
         pool.sweep(SECOND, now, |endpoint| endpoint == PLACE.0);
-        assert_eq!(pool.open.load(Relaxed), 1);
+        assert_eq!(pool.seats.endpoints(), 1);
         assert!(pool.take((elsewhere, 0), Reuse::Any, SECOND, now).is_none());
         pool.sweep(SECOND, now + SECOND, |_| true);
-        assert_eq!(pool.open.load(Relaxed), 0, "what is old goes");
+        assert_eq!(pool.seats.endpoints(), 0, "what is old goes");
     }
 }

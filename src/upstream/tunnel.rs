@@ -72,6 +72,7 @@ impl Tunnel {
             inbox: &mut connection.inbox,
             outbox: &mut connection.outbox,
             departure: &mut self.departure,
+            seats: connection.seat.seats(),
         };
         let turn = self.relay.poll(cx, client, &mut endpoint, going_away);
         let (bytes_in, bytes_out) = (turn.to_endpoint_bytes, turn.to_client_bytes);

@@ -215,7 +215,7 @@ mod tests {
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
     use super::*;
-    use crate::descriptors::Share;
+    use crate::descriptors::Seats;
     use crate::request::{BodySource, RequestBody};
     use crate::telemetry::metrics::Metrics;
     use crate::transport::{Departure, Transport};
@@ -307,7 +307,7 @@ mod tests {
         let room = Arc::new(AtomicUsize::new(0));
         let (address, metrics) = (([127, 0, 0, 1], 80).into(), Metrics::new(1).worker(0));
         let taker = Box::new(Taker(Some(room.clone())));
-        let seat = Pool::new(Share::of(100, 1)).make_room((0, 0)).unwrap();
+        let seat = Pool::new(Seats::plenty()).make_room().unwrap();
         let mut connection = EndpointConnection::new(taker, address, &Hop::PLAIN, metrics, seat);
         let endless = Endless(Arc::default());
         let mut body = ReplayBody::new(RequestBody::Source(Box::new(endless)), 0);
@@ -329,7 +329,7 @@ mod tests {
     fn content_without_end_leaves_the_answer_its_turn() {
         let address = ([127, 0, 0, 1], 80).into();
         let metrics = Metrics::new(1).worker(0);
-        let seat = Pool::new(Share::of(100, 1)).make_room((0, 0)).unwrap();
+        let seat = Pool::new(Seats::plenty()).make_room().unwrap();
         let mut connection =
             EndpointConnection::new(Box::new(Taker(None)), address, &Hop::PLAIN, metrics, seat);
         let pieces = Arc::new(AtomicUsize::new(0));

@@ -13,12 +13,12 @@ use crate::harness::{
 };
 
 /// One worker, so that who holds what can be counted.
-fn one_worker() -> Config {
+pub(crate) fn one_worker() -> Config {
     Config::new().set("workers.threads", 1)
 }
 
 /// A router that may have so many descriptors from its start on.
-fn with_descriptors(limit: usize, config: &Config) -> Router {
+pub(crate) fn with_descriptors(limit: usize, config: &Config) -> Router {
     let mut command = Command::new("sh");
     let run = format!("ulimit -S -n {limit}; exec \"$0\" \"$@\"");
     command.arg("-c").arg(run).arg(binary().get_program());
@@ -74,7 +74,7 @@ fn send(client: &mut Connection, host: &str) -> Answer {
 }
 
 /// Answers when the gate is open.
-fn gated() -> (ScriptedEndpoint, Gate) {
+pub(crate) fn gated() -> (ScriptedEndpoint, Gate) {
     let gate = Gate::default();
     let held = gate.clone();
     let endpoint = ScriptedEndpoint::start(move |_| {
@@ -191,9 +191,11 @@ fn the_client_that_was_idle_longest_makes_room_where_none_can_be_accepted() {
 fn a_limit_of_connections_above_that_of_descriptors_is_the_latter_and_both_are_named() {
     let config = one_worker().set("limits.connections", 1_000);
     let router = with_descriptors(256, &config);
-    let said = router.stderr();
-    let (_, rest) = said.split_once("limits.connections is 1000, and ").expect("a warning");
-    let (most, rest) = rest.split_once(' ').expect("a number");
+    let said = eventually("a warning", || {
+        let said = router.stderr();
+        Some(said.split_once("limits.connections is 1000, and ")?.1.to_owned())
+    });
+    let (most, rest) = said.split_once(' ').expect("a number");
     assert!(rest.starts_with("is what 256 file descriptors allow"), "{said}");
     let most: usize = most.parse().expect("it is one");
     // Idle they hold a descriptor each, of 256 in all.

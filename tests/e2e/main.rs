@@ -21,6 +21,7 @@ mod cli;
 mod clocks;
 mod commands;
 mod connection_limit;
+mod crowds;
 mod debug;
 mod demo;
 mod descriptors;

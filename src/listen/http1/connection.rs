@@ -14,6 +14,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::descriptors::Seats;
 use crate::guard::{self, Guard};
 use crate::http1::{
     BodyDecoder, Decoded, FieldLines, Framing, HeadLimits, Version, encode_informational,
@@ -34,6 +35,7 @@ pub(crate) struct ClientConnection {
     pub(crate) outbox: Outbox,
     pub(crate) clock: Clock,
     departure: Option<Departure>,
+    seats: Arc<Seats>,
     half_close_allowed: bool,
     /// Input thrown away because nobody will read it any more.
     discarded_bytes: u64,
@@ -81,18 +83,31 @@ impl BodyTerms {
 
 impl ClientConnection {
     /// A connection just accepted.
-    pub(crate) fn new(stream: Box<dyn Transport>, half_close_allowed: bool) -> Self {
+    pub(crate) fn new(
+        stream: Box<dyn Transport>,
+        half_close_allowed: bool,
+        seats: Arc<Seats>,
+    ) -> Self {
         Self {
             stream,
             inbox: Inbox::new(),
             outbox: Outbox::default(),
             clock: Clock::default(),
             departure: None,
+            seats,
             half_close_allowed,
             discarded_bytes: 0,
             exchange: Exchange::new(&BodyTerms::NONE),
             mid_reply: false,
         }
+    }
+
+    /// Nothing is in progress and nothing lies unread: what was held for a
+    /// request is given back.
+    pub(crate) fn rest(&mut self) {
+        self.inbox.release();
+        self.outbox.clear();
+        self.departure = None;
     }
 
     /// A request head was read: its content follows under these terms. The
@@ -127,6 +142,7 @@ impl ClientConnection {
             inbox: &mut self.inbox,
             outbox: &mut self.outbox,
             departure: &mut self.departure,
+            seats: &self.seats,
         }
     }
 
@@ -205,7 +221,7 @@ impl ClientConnection {
         }
         if self.departure.is_none() {
             // Without a descriptor to spare, the write side will notice later.
-            self.departure = self.stream.departure().unwrap_or_default();
+            self.departure = Departure::of(&*self.stream, &self.seats);
         }
         match &mut self.departure {
             Some(departure) if self.half_close_allowed => departure.poll_reset(cx, false),

@@ -12,17 +12,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::listen::connections::ConnectionEntry;
 use crate::listen::http1::connection::ClientConnection;
 use crate::sync::Mutex;
 
 /// Shuts the write side, then discards input until the client has closed too
 /// or `patience` has passed. Past `most_bytes` input is no longer taken: the
 /// reset would overtake what the client has not read yet, so a client that
-/// sends without end is held back for the rest of the time.
+/// sends without end is held back for the rest of the time. It ends early for
+/// whoever needs the room.
 pub(crate) async fn close(
     connection: &Mutex<ClientConnection>,
     patience: Duration,
     most_bytes: u64,
+    entry: &ConnectionEntry,
 ) {
     let due = Instant::now() + patience;
     let mut shut = false;
@@ -36,7 +39,8 @@ pub(crate) async fn close(
                 Poll::Pending => {}
             }
         }
-        if client.poll_discard(cx, most_bytes).is_ready() || client.inbox.ended() {
+        let left = client.poll_discard(cx, most_bytes).is_ready() || client.inbox.ended();
+        if left || entry.is_evicted() {
             return Poll::Ready(());
         }
         ready!(client.clock.poll_until(cx, due));

@@ -45,8 +45,13 @@ enum Next {
 }
 
 /// A connection just accepted, to be served or refused.
-pub(crate) fn open(stream: Box<dyn Transport>, half_close_allowed: bool) -> SharedConnection {
-    Arc::new(Mutex::new(ClientConnection::new(stream, half_close_allowed)))
+pub(crate) fn open(
+    stream: Box<dyn Transport>,
+    half_close_allowed: bool,
+    router: &Router,
+) -> SharedConnection {
+    let seats = router.worker().seats.clone();
+    Arc::new(Mutex::new(ClientConnection::new(stream, half_close_allowed, seats)))
 }
 
 /// Serves one connection until either side ends it.
@@ -70,19 +75,26 @@ pub(crate) async fn serve(
         let (linger, linger_bytes) = (settings.timeouts.linger, settings.limits.linger_bytes);
         let (mut reply, terms, fresh) = match next {
             Next::Closed => return,
+            Next::Request(_) if entry.is_turned_away() => {
+                // Boxed, so that who is served has no room for it.
+                Box::pin(refuse_crowded(connection, client, router, entry)).await;
+                return;
+            }
             Next::HeadTimeout(seen, began) => {
+                entry.active();
                 let (fresh, tls) = begin_refusal(connection);
                 let reply = router.time_out_head(seen, began.into_std(), client, tls);
                 (reply, ReplyTerms::closing(settings), fresh)
             }
             Next::Refused(refusal, began) => {
+                entry.active();
                 let (fresh, tls) = begin_refusal(connection);
                 let reply = router.refuse(refusal, began.map(Instant::into_std), client, tls);
                 (reply, ReplyTerms::closing(settings), fresh)
             }
             Next::Request(request) => {
                 entry.active();
-                entry.make_room_beyond(router.worker().pool.clients_beside());
+                entry.make_room_beyond(router.worker().seats.clients_beside());
                 let terms = ReplyTerms {
                     version: request.version,
                     head_only: request.method == Method::HEAD,
@@ -106,7 +118,9 @@ pub(crate) async fn serve(
             Ok(true) => {}
             Ok(false) => {
                 drop(reply);
-                linger::close(connection, linger, linger_bytes).await;
+                // Who has the whole answer is the first to make room.
+                entry.idle(std::time::Instant::now());
+                linger::close(connection, linger, linger_bytes, entry).await;
                 return;
             }
             Err(code) => {
@@ -156,7 +170,8 @@ pub(crate) async fn refuse_crowded(
     if write_reply(connection, fresh, &mut reply, &terms).await.is_ok() {
         drop(reply);
         let limits = &settings.limits;
-        linger::close(connection, settings.timeouts.linger, limits.linger_bytes).await;
+        let patience = settings.timeouts.linger;
+        linger::close(connection, patience, limits.linger_bytes, entry).await;
     }
 }
 
@@ -231,12 +246,14 @@ struct HeadWait {
     idle_since: Option<Instant>,
     /// When the head's first byte was seen.
     begun: Option<Instant>,
+    /// Whether it was asked to make room, and looked whether it has to.
+    looked_once_more: bool,
 }
 
 impl HeadWait {
     fn new(terms: HeadTerms, just_now: Option<Instant>) -> Self {
         let reader = HeadReader::new();
-        Self { reader, terms, just_now, idle_since: None, begun: None }
+        Self { reader, terms, just_now, idle_since: None, begun: None, looked_once_more: false }
     }
 
     /// `terms` are those in force when asked for.
@@ -255,13 +272,22 @@ impl HeadWait {
                     Err(refusal) => return Poll::Ready(Next::Refused(refusal, self.begun)),
                 }
             } else {
-                connection.inbox.release();
-                connection.outbox.clear();
+                connection.rest();
             }
             match connection.inbox.poll_fill(&mut *connection.stream, cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Closed),
                 Poll::Ready(Ok(_)) => {}
-                Poll::Pending if entry.is_evicted() => return Poll::Ready(Next::Closed),
+                Poll::Pending if entry.is_evicted() => {
+                    if self.looked_once_more {
+                        return Poll::Ready(Next::Closed);
+                    }
+                    // Its request may lie in the system, and the runtime not
+                    // have heard of it yet: it asks before the next turn.
+                    self.looked_once_more = true;
+                    let asks = pin!(tokio::task::yield_now()).poll(cx);
+                    debug_assert!(asks.is_pending());
+                    return Poll::Pending;
+                }
                 Poll::Pending => {
                     let closes_in = entry.closes_idle_in();
                     // A request the system has taken for us is served: the
@@ -331,6 +357,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::descriptors::Seats;
     use crate::listen::connections::Connections;
     use crate::telemetry::metrics::Metrics;
 
@@ -343,7 +370,8 @@ mod tests {
         accepted.set_nonblocking(true).unwrap();
         // Registered just now: its readiness comes with the next turn.
         let stream = TcpStream::from_std(accepted).unwrap();
-        let connection = Mutex::new(ClientConnection::new(Box::new(stream), false));
+        let connection =
+            Mutex::new(ClientConnection::new(Box::new(stream), false, Seats::plenty()));
         let connections = Connections::new(Metrics::new(1).worker(0));
         let entry = connections.enter(([127, 0, 0, 1], 40_000).into());
         connections.close_silent();

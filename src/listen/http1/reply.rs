@@ -211,6 +211,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
+    use crate::descriptors::Seats;
     use crate::request::ClientAddress;
     use crate::router::{NO_ADDRESS, Router};
     use crate::transport::{Departure, Transport};
@@ -237,7 +238,7 @@ mod tests {
     /// reads.
     async fn refuse(sent_bytes: usize, ends: bool, discard_bytes: u64) -> Result<bool, Code> {
         let (ours, mut client) = duplex(64);
-        let connection = Mutex::new(ClientConnection::new(Box::new(ours), true));
+        let connection = Mutex::new(ClientConnection::new(Box::new(ours), true, Seats::plenty()));
         let text = "[[listener]]\naddress = \"127.0.0.1:0\"";
         let router = Router::new(crate::config::parse(text, "test.toml").unwrap()).unwrap();
         let address = ClientAddress { peer: NO_ADDRESS, local: NO_ADDRESS, secure: false };

@@ -57,6 +57,7 @@ impl Stage {
             inbox: Inbox::new(),
             outbox: Outbox::default(),
             departure: None,
+            seats: Seats::plenty(),
         };
         let woken = Arc::new(Woken(AtomicBool::new(true)));
         let halves = [half(&worlds[CLIENT]), half(&worlds[ENDPOINT])];

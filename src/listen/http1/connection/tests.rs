@@ -5,7 +5,7 @@ use crate::http1::{HeadReader, encode_response_head};
 
 /// A connection that is never written.
 fn connection() -> Mutex<ClientConnection> {
-    Mutex::new(ClientConnection::new(Box::new(tokio::io::duplex(1).0), false))
+    Mutex::new(ClientConnection::new(Box::new(tokio::io::duplex(1).0), false, Seats::plenty()))
 }
 
 fn hint(connection: &Mutex<ClientConnection>) -> Result<(), InterimDropped> {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::descriptors::Seats;
 use crate::sync::Mutex;
 use crate::transport::relay::End;
 use crate::transport::{Departure, Inbox, Outbox, Transport};
@@ -168,11 +169,12 @@ pub(super) struct Half {
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
     pub(super) departure: Option<Departure>,
+    pub(super) seats: Arc<Seats>,
 }
 
 impl Half {
     pub(super) fn end(&mut self) -> End<'_> {
-        let Self { stream, inbox, outbox, departure } = self;
-        End { stream, inbox, outbox, departure }
+        let Self { stream, inbox, outbox, departure, seats } = self;
+        End { stream, inbox, outbox, departure, seats }
     }
 }
