@@ -1,5 +1,6 @@
 //! Hot reload: when the file has changed, or on request, one at a time.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use crate::config::{self, Settings};
 use crate::dns;
 use crate::lifecycle::{Phase, systemd};
+use crate::listen::try_address;
 use crate::registry::{FileSource, Stamp, Watch};
 use crate::router::Shared;
 use crate::telemetry::metrics::ReloadResult;
@@ -18,6 +20,9 @@ pub(crate) struct Reload {
     shared: Arc<Shared>,
     file: Arc<FileSource>,
     phase: watch::Receiver<Phase>,
+    /// Whether the addresses are for the router to bind, and not bound for it by
+    /// a service manager.
+    binds: bool,
     asked: Notify,
 }
 
@@ -50,13 +55,15 @@ const TRY_EVERY: Duration = Duration::from_secs(5);
 const TRY_SHARE: u32 = 20;
 
 impl Reload {
-    /// Reloads until `phase` says that the router ends.
+    /// Reloads until `phase` says that the router ends; `binds` if its addresses
+    /// are its own to bind.
     pub(crate) fn new(
         shared: Arc<Shared>,
         file: Arc<FileSource>,
         phase: watch::Receiver<Phase>,
+        binds: bool,
     ) -> Self {
-        Self { shared, file, phase, asked: Notify::new() }
+        Self { shared, file, phase, binds, asked: Notify::new() }
     }
 
     /// Where the file is.
@@ -156,6 +163,11 @@ impl Reload {
 
     fn apply(&self, mut settings: Settings) -> Result<(), String> {
         let running = self.shared.snapshots.current();
+        if self.binds {
+            for address in new_addresses(&settings, &running.settings) {
+                try_address(address).map_err(|error| error.to_string())?;
+            }
+        }
         let kept = settings.keep_from_start(&running.settings);
         // This thread may wait; the runtime is another's.
         let asking = dns::first_answers(&self.shared, &settings);
@@ -170,6 +182,19 @@ impl Reload {
         }
         Ok(())
     }
+}
+
+/// Where the router would listen after a restart and does not yet: a file that
+/// it could not start with is refused now, not then. A port that is its own on
+/// another address is left out, since that is free once it has ended.
+fn new_addresses(new: &Settings, running: &Settings) -> Vec<SocketAddr> {
+    let addresses = |settings: &Settings| {
+        let listeners = settings.listeners.iter().map(|listener| listener.address);
+        listeners.chain([settings.admin.address]).collect::<Vec<_>>()
+    };
+    let ours = addresses(running);
+    let is_ours = |address: &SocketAddr| ours.iter().any(|own| own.port() == address.port());
+    addresses(new).into_iter().filter(|address| !is_ours(address)).collect()
 }
 
 /// When to try again what was tried since `begun`.
@@ -192,6 +217,20 @@ mod tests {
         ] {
             assert_eq!(said.is_said_already(refused, Some("no such file")), already, "{refused:?}");
         }
+    }
+
+    #[test]
+    fn an_address_is_new_if_its_port_is_nobodys_here() {
+        let parse = |text: &str| config::parse(text, "p").unwrap();
+        let running =
+            parse("admin.address = \"127.0.0.1:9\"\n[[listener]]\naddress = \"127.0.0.1:1\"\n");
+        let new = parse(
+            "admin.address = \"127.0.0.1:8\"\n[[listener]]\naddress = \"0.0.0.0:1\"\n\
+             [[listener]]\naddress = \"127.0.0.1:9\"\n[[listener]]\naddress = \"[::1]:2\"\n",
+        );
+        let addresses = ["[::1]:2", "127.0.0.1:8"].map(|address| address.parse().unwrap());
+        assert_eq!(new_addresses(&new, &running), addresses);
+        assert!(new_addresses(&running, &running).is_empty());
     }
 
     #[test]

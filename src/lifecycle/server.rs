@@ -178,9 +178,10 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let signals = runtime.block_on(async { Signals::catch() })?;
         let (ended, mut worker_ended) = tokio::sync::mpsc::unbounded_channel();
-        let reload = self
-            .file
-            .map(|file| Arc::new(Reload::new(self.shared.clone(), file, self.drain.watch())));
+        let binds = self.listeners.iter().flatten().all(|listener| !listener.outlives_us);
+        let reload = self.file.map(|file| {
+            Arc::new(Reload::new(self.shared.clone(), file, self.drain.watch(), binds))
+        });
         let control = Arc::new(ControlSide::new(
             self.shared.clone(),
             self.drain.clone(),

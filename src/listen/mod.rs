@@ -15,4 +15,4 @@ pub use passed::PassedError;
 pub(crate) use passed::PassedSockets;
 pub(crate) use prelude::Preludes;
 pub use socket::BindError;
-pub(crate) use socket::{Listener, listen};
+pub(crate) use socket::{Listener, listen, try_address};

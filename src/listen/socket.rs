@@ -71,6 +71,15 @@ pub(crate) fn listen(
     shares.map_err(|source| BindError::Other { address, source })
 }
 
+/// Whether `address` could be listened on now; nothing stays bound, and nobody
+/// could connect meanwhile.
+///
+/// # Errors
+/// If the address is taken, not permitted, or not one of this system's.
+pub(crate) fn try_address(address: SocketAddr) -> Result<(), BindError> {
+    bound(address, false).map(drop).map_err(|source| explained(address, source))
+}
+
 /// Binds `address` once for each of `workers`, with `SO_REUSEPORT` between
 /// them only: the first socket is bound without it, so that a second instance
 /// fails instead of silently sharing the traffic.
@@ -78,11 +87,7 @@ pub(crate) fn listen(
 /// # Errors
 /// If the address is taken, not permitted, or not one of this system's.
 fn bind(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, BindError> {
-    let explain = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => BindError::InUse { address },
-        io::ErrorKind::PermissionDenied => BindError::NotPermitted { address },
-        _ => BindError::Other { address, source },
-    };
+    let explain = |source| explained(address, source);
     let first = bound(address, false).map_err(explain)?;
     // The port is known only now if the system chose it.
     let address = first.local_addr().map_err(explain)?.as_socket().unwrap_or(address);
@@ -95,6 +100,14 @@ fn bind(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, BindErr
         socket.listen(BACKLOG).map_err(explain)?;
     }
     Ok(sockets.into_iter().map(TcpListener::from).collect())
+}
+
+fn explained(address: SocketAddr, source: io::Error) -> BindError {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse { address },
+        io::ErrorKind::PermissionDenied => BindError::NotPermitted { address },
+        _ => BindError::Other { address, source },
+    }
 }
 
 fn bound(address: SocketAddr, shared: bool) -> io::Result<Socket> {
@@ -119,6 +132,17 @@ mod tests {
     use std::net::TcpStream;
 
     use super::*;
+
+    #[test]
+    fn an_address_that_is_tried_stays_free() {
+        let address = bind(SocketAddr::from(([127, 0, 0, 1], 0)), 1).unwrap()[0].local_addr();
+        let address = address.unwrap();
+        assert!(try_address(address).is_ok());
+        let _taken = bind(address, 1).unwrap();
+        assert!(
+            matches!(try_address(address), Err(BindError::InUse { address: a }) if a == address)
+        );
+    }
 
     #[test]
     fn the_same_port_may_be_listened_on_in_both_families() {

@@ -224,7 +224,7 @@ fn a_refused_version_is_in_force_once_the_file_it_lacked_has_come() {
 fn what_needs_a_restart_is_named_and_the_rest_is_in_force() {
     let (old, new) = apps();
     let router = Router::start(&routed_to(&old));
-    let config = routed_to(&new).listen(&["127.0.0.1:1"]).set("workers.threads", 3);
+    let config = routed_to(&new).listen(&["127.0.0.2:0"]).set("workers.threads", 3);
     fs::write(router.config_file(), config.text()).expect("it can be written");
     until_answered_by(router.address(), "new");
     let said = eventually("a report", || Some(router.stderr()).filter(|s| s.contains("workers")));
@@ -236,6 +236,24 @@ fn what_needs_a_restart_is_named_and_the_rest_is_in_force() {
     assert_eq!(shown["workers"]["threads"], 1, "what is in force is shown");
     assert_eq!(shown["needs_restart"][0], "listener");
     assert_eq!(shown["needs_restart_except"]["listener"], "what its tls says");
+}
+
+#[test]
+fn a_file_with_an_address_that_is_taken_is_refused_whole_until_it_is_free() {
+    let (old, new) = apps();
+    let router = Router::start(&routed_to(&old));
+    let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let taken = other.local_addr().expect("it is bound").to_string();
+    let config = routed_to(&new).listen(&["127.0.0.1:0", &taken]);
+    fs::write(router.config_file(), config.text()).expect("it can be written");
+    eventually("a refusal", || (reloads(&router, "refused") == 1).then_some(()));
+    let said = router.stderr();
+    assert!(said.contains(&format!("{taken} is in use by another process")), "{said}");
+    assert_eq!(get(router.address(), "a.test", "/").field("x-endpoint"), "old");
+    drop(other);
+    until_answered_by(router.address(), "new");
+    let key = "listener has changed and needs a restart";
+    eventually("a report", || router.stderr().contains(key).then_some(()));
 }
 
 #[test]
