@@ -184,19 +184,19 @@ async fn exchange(
     router: &Router,
     snapshot: Pinned<Snapshot>,
 ) -> Option<(Box<Reply>, Fresh)> {
-    let settings = &*snapshot.settings;
-    let terms = BodyTerms {
-        framing: request.framing,
-        trailers: HeadLimits {
-            bytes: settings.limits.request_head_bytes,
-            fields: settings.limits.request_headers,
-        },
-        limit_bytes: settings.limits.request_body_bytes,
-        idle: settings.timeouts.request_body_idle,
-        min_rate: settings.timeouts.request_body_min_rate,
-        awaits_continue: request.expect_continue,
-    };
     let (fresh, tls) = {
+        let settings = &*snapshot.settings;
+        let terms = BodyTerms {
+            framing: request.framing,
+            trailers: HeadLimits {
+                bytes: settings.limits.request_head_bytes,
+                fields: settings.limits.request_headers,
+            },
+            limit_bytes: settings.limits.request_body_bytes,
+            idle: settings.timeouts.request_body_idle,
+            min_rate: settings.timeouts.request_body_min_rate,
+            awaits_continue: request.expect_continue,
+        };
         let mut connection = connection.lock();
         let fresh = connection.begin_exchange(&terms, request.version);
         (fresh, connection.stream.tls().cloned())
