@@ -4,50 +4,69 @@
 //! where the file has a route they wait below it, as registrations of the bus
 //! do, and the answer says whose route is in force.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use crate::config::checks::Mistake;
 use crate::registry::message::{Message, MessageError};
 use crate::registry::{Change, LiveRoutes, Outcome, Source};
+use crate::route::{HostPattern, PathPrefix};
 
 use super::content;
+use super::control::Control;
 use super::guard::AdminState;
 use super::one_route::full;
 use super::problem::{KeyMistake, Problem};
 
+/// Routes that a content names at most, so that nobody else waits long for the
+/// table.
+const MOST_ROUTES: usize = 50_000;
+
 pub(super) async fn register(
     State(state): State<AdminState>,
+    uri: Uri,
     fields: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
+    content::no_query(&uri)?;
     let content = content::bytes(&fields, body).await?;
-    let live = state.control().live();
-    let ttl = live.ttl();
-    let changes = read(&content, |message| Message::parse(message)?.registrations(ttl))?;
-    let _writing = state.writing();
-    let outcomes =
-        live.apply_wholly(Source::Admin, changes.clone(), Instant::now()).ok_or_else(full)?;
-    Ok(Json(shown(&live, &changes, &outcomes)))
+    let bytes = content.len();
+    let make = move |control: &dyn Control| {
+        let live = control.live();
+        let ttl = live.ttl();
+        let changes = read(&content, |message| Message::parse(message)?.registrations(ttl))?;
+        let outcomes =
+            live.apply_wholly(Source::Admin, changes.clone(), Instant::now()).ok_or_else(full)?;
+        Ok(shown(&live, &changes, &outcomes))
+    };
+    state.write(bytes, make).await
 }
 
 pub(super) async fn unregister(
     State(state): State<AdminState>,
+    uri: Uri,
     fields: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
+    content::no_query(&uri)?;
     let content = content::bytes(&fields, body).await?;
-    let changes = read(&content, |message| Message::parse_unregister(message)?.unregistrations())?;
-    let live = state.control().live();
-    let _writing = state.writing();
-    let outcomes = live.apply(Source::Admin, changes.clone(), Instant::now());
-    Ok(Json(shown(&live, &changes, &outcomes)))
+    let bytes = content.len();
+    let make = move |control: &dyn Control| {
+        let changes =
+            read(&content, |message| Message::parse_unregister(message)?.unregistrations())?;
+        let live = control.live();
+        let outcomes = live.apply(Source::Admin, changes.clone(), Instant::now());
+        Ok(shown(&live, &changes, &outcomes))
+    };
+    state.write(bytes, make).await
 }
 
 /// Reads one message or a list, and makes changes of them.
@@ -74,6 +93,10 @@ fn read(
                 let help = Some("write [\"shop.example.com/api\"], for example".to_owned());
                 let mistake = Mistake { reason: "no route is named".into(), help };
                 mistakes.push(KeyMistake { key: below(&place, "uris"), mistake });
+            }
+            Ok(made) if changes.len() + made.len() > MOST_ROUTES => {
+                let detail = format!("the content names more than {MOST_ROUTES} routes");
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
             }
             Ok(made) => changes.extend(made),
             Err(error) => {
@@ -103,7 +126,7 @@ fn field(error: &MessageError) -> &'static str {
     match error {
         MessageError::NoHost | MessageError::Host(_) => "host",
         MessageError::NoPort => "port",
-        MessageError::Port { field, .. } => field,
+        MessageError::Port { field, .. } | MessageError::Field { field, .. } => field,
         MessageError::Uri { .. } => "uris",
         MessageError::RouteService => "route_service_url",
         _ => "",
@@ -122,29 +145,53 @@ fn help(error: &MessageError) -> Option<String> {
     Some(help.to_owned())
 }
 
-/// What became of each change.
-fn shown(live: &LiveRoutes, changes: &[Change], outcomes: &[Outcome]) -> Value {
-    let one = |(change, outcome): (&Change, &Outcome)| {
+/// What became of a change.
+#[derive(Serialize)]
+struct Shown<'a> {
+    endpoint: Option<SocketAddr>,
+    #[serde(serialize_with = "as_text")]
+    host: &'a HostPattern,
+    in_force: Option<&'static str>,
+    outcome: &'static str,
+    #[serde(serialize_with = "as_text")]
+    path: &'a PathPrefix,
+}
+
+impl<'a> Shown<'a> {
+    fn of(live: &LiveRoutes, change: &'a Change, outcome: &Outcome) -> Self {
         let (host, path, endpoint) = match change {
             Change::Register(new) => (&new.host, &new.path, Some(new.endpoint)),
             Change::Unregister { host, path, endpoint, .. } => (host, path, Some(*endpoint)),
             Change::RemoveRoute { host, path } => (host, path, None),
         };
-        json!({
-            "host": host.to_string(),
-            "path": path.to_string(),
-            "endpoint": endpoint,
-            "outcome": match outcome {
-                Outcome::Added => "added",
-                Outcome::Updated => "updated",
-                Outcome::Refreshed => "refreshed",
-                Outcome::Removed => "removed",
-                Outcome::Unknown => "unknown",
-                Outcome::Stale => "stale",
-                Outcome::Full => "full",
-            },
-            "in_force": live.source_in_force(host, path).map(|source| source.as_str()),
-        })
-    };
-    json!({ "changes": changes.iter().zip(outcomes).map(one).collect::<Vec<_>>() })
+        let in_force = live.source_in_force(host, path).map(|source| source.as_str());
+        Self { endpoint, host, in_force, outcome: word(outcome), path }
+    }
+}
+
+fn as_text<S: Serializer>(it: &impl std::fmt::Display, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(it)
+}
+
+/// What became of each change.
+fn shown(live: &LiveRoutes, changes: &[Change], outcomes: &[Outcome]) -> Response {
+    #[derive(Serialize)]
+    struct All<'a> {
+        changes: Vec<Shown<'a>>,
+    }
+    let all =
+        changes.iter().zip(outcomes).map(|(change, outcome)| Shown::of(live, change, outcome));
+    Json(All { changes: all.collect() }).into_response()
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Added => "added",
+        Outcome::Updated => "updated",
+        Outcome::Refreshed => "refreshed",
+        Outcome::Removed => "removed",
+        Outcome::Unknown => "unknown",
+        Outcome::Stale => "stale",
+        Outcome::Full => "full",
+    }
 }

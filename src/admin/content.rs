@@ -1,7 +1,10 @@
 //! The content of a request that changes something: a bounded piece of JSON.
 
+use std::time::Duration;
+
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use http_body_util::BodyExt;
 use serde_json::Value;
 
 use crate::config::checks::Mistake;
@@ -10,6 +13,10 @@ use super::problem::{KeyMistake, Problem};
 
 /// Bytes of a content at most: some ten thousand registrations.
 pub(super) const MAX_BYTES: usize = 4 << 20;
+/// Of a content that is too long, so much is still taken and dropped, and after
+/// a pause of so long nothing more.
+const MAX_DISCARDED: usize = 64 << 20;
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Reads a content to its end.
 ///
@@ -26,17 +33,60 @@ pub(super) async fn bytes(fields: &HeaderMap, body: Body) -> Result<bytes::Bytes
         let detail = "send the content whole: no Content-Range is understood here";
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     }
-    match axum::body::to_bytes(body, MAX_BYTES).await {
-        Ok(bytes) => Ok(bytes),
-        Err(error) if is_too_long(&error) => {
-            let detail = format!("the content is longer than {MAX_BYTES} bytes");
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
-        }
-        Err(error) => {
+    let length = fields.get(header::CONTENT_LENGTH).and_then(|field| field.to_str().ok());
+    let length = length.and_then(|length| length.parse::<u64>().ok());
+    if length.is_some_and(|length| length > MAX_BYTES as u64) && fields.contains_key(header::EXPECT)
+    {
+        // Nothing is sent by who waits to be told so.
+        return Err(too_long());
+    }
+    whole(body).await
+}
+
+async fn whole(mut body: Body) -> Result<bytes::Bytes, Problem> {
+    let mut kept = bytes::BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
             let detail = format!("the content did not arrive whole: {error}");
-            Err(Problem::new(StatusCode::BAD_REQUEST, detail))
+            Problem::new(StatusCode::BAD_REQUEST, detail)
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if kept.len() + data.len() > MAX_BYTES {
+            drop(kept);
+            // A connection that is closed with input unread is reset, and the
+            // answer lost with it.
+            discard(body).await;
+            return Err(too_long());
+        }
+        kept.extend_from_slice(&data);
+    }
+    Ok(kept.freeze())
+}
+
+/// Takes what still comes; the connection's own clock ends it too.
+async fn discard(mut body: Body) {
+    let mut left = MAX_DISCARDED;
+    while let Ok(Some(Ok(frame))) = tokio::time::timeout(PATIENCE, body.frame()).await {
+        let bytes = frame.into_data().map_or(0, |data| data.len());
+        match left.checked_sub(bytes) {
+            Some(rest) => left = rest,
+            None => return,
         }
     }
+}
+
+fn too_long() -> Problem {
+    let detail = format!("the content is longer than {MAX_BYTES} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+}
+
+/// A write takes no query, and one that has one expects something of it.
+pub(super) fn no_query(uri: &Uri) -> Result<(), Problem> {
+    if uri.query().is_none() {
+        return Ok(());
+    }
+    let detail = "a write takes no query: what is wanted stands in the content";
+    Err(Problem::new(StatusCode::BAD_REQUEST, detail))
 }
 
 /// Reads a content as JSON in which no key stands twice.
@@ -45,11 +95,6 @@ pub(super) fn json(bytes: &[u8]) -> Result<Value, Problem> {
         let mistake = Mistake { reason: format!("not JSON: {error}"), help: None };
         Problem::wrong_content(vec![KeyMistake { key: String::new(), mistake }])
     })
-}
-
-fn is_too_long(error: &axum::Error) -> bool {
-    let source = std::error::Error::source(error);
-    source.is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
 }
 
 /// A value in which a key that stands twice is an error: which one was meant

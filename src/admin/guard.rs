@@ -16,19 +16,19 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
 
 use super::control::Control;
 use super::problem::Problem;
 use super::token::Token;
+use super::writes::Writes;
 
 /// What the admin pages share.
 #[derive(Clone)]
 pub struct AdminState {
     control: Arc<dyn Control>,
     rules: Arc<Rules>,
-    writing: Arc<Mutex<()>>,
+    writes: Writes,
 }
 
 /// The admin side is bound off loopback and has no token.
@@ -49,17 +49,22 @@ impl AdminState {
         if token.is_none() && !address.ip().to_canonical().is_loopback() {
             return Err(TokenRequired(address));
         }
-        Ok(Self { control, rules: Arc::new(Rules { token }), writing: Arc::default() })
+        Ok(Self { control, rules: Arc::new(Rules { token }), writes: Writes::default() })
     }
 
     pub(super) fn control(&self) -> &dyn Control {
         &*self.control
     }
 
-    /// Held from looking at a route to changing it, so that nobody else's
-    /// change comes between. Never across an await.
-    pub(super) fn writing(&self) -> MutexGuard<'_, ()> {
-        self.writing.lock()
+    /// Has `work` change routes, on account of a content of so many bytes; see
+    /// [`Writes::make`].
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        content_bytes: usize,
+        work: impl FnOnce(&dyn Control) -> T + Send + 'static,
+    ) -> T {
+        let control = self.control.clone();
+        self.writes.make(content_bytes, move || work(&*control)).await
     }
 }
 

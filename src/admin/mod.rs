@@ -25,6 +25,7 @@ mod seats;
 mod server;
 mod token;
 mod views;
+mod writes;
 
 #[cfg(test)]
 pub(crate) use views::AdaptiveView;

@@ -17,6 +17,7 @@ use crate::config::checks::{self, Mistake};
 use crate::registry::{Change, InForce, Registration, Source};
 use crate::route::{HostPattern, PathPrefix};
 
+use super::control::Control;
 use super::guard::AdminState;
 use super::problem::{KeyMistake, Problem};
 use super::{content, endpoint_body, preconditions, route_body};
@@ -51,30 +52,11 @@ pub(super) async fn put(
     body: Body,
 ) -> Result<Response, Problem> {
     let place = Place::of(&uri)?;
+    content::no_query(&uri)?;
     let content = content::bytes(&fields, body).await?;
-    let body = content::json(&content)?;
-    let wanted =
-        route_body::read(&body, &place.host, &place.path).map_err(Problem::wrong_content)?;
-    let live = state.control().live();
-    // Looking, comparing and writing are one step towards other writers.
-    let _writing = state.writing();
-    let seen = live.in_force(&place.host, &place.path);
-    place.not_the_files(seen.as_ref())?;
-    place.as_seen(&Method::PUT, &fields, seen.as_ref())?;
-    let had = live.route(Source::Admin, &place.host, &place.path);
-    let changes = place.replace(&had, &wanted);
-    live.apply_wholly(Source::Admin, changes, Instant::now()).ok_or_else(full)?;
-    let Some(route) = live.in_force(&place.host, &place.path) else {
-        // Its time to live is over already.
-        return Err(place.unknown());
-    };
-    let (shown, tag) = place.shown(&route);
-    let status = if seen.is_none() { StatusCode::CREATED } else { StatusCode::OK };
-    let is_as_sent = *content == *shown.to_string().as_bytes();
-    let response = (status, axum::Json(shown)).into_response();
-    // Of anything else a tag would say that this is what the writer has (RFC
-    // 9110 section 9.3.4).
-    Ok(if is_as_sent { tagged(response, &tag) } else { response })
+    let bytes = content.len();
+    let give = move |control: &dyn Control| place.give(&fields, &content, control);
+    state.write(bytes, give).await
 }
 
 pub(super) async fn delete(
@@ -83,26 +65,8 @@ pub(super) async fn delete(
     fields: HeaderMap,
 ) -> Result<Response, Problem> {
     let place = Place::of(&uri)?;
-    let live = state.control().live();
-    let _writing = state.writing();
-    let seen = live.in_force(&place.host, &place.path);
-    place.not_the_files(seen.as_ref())?;
-    match &seen {
-        None => return Err(place.unknown()),
-        Some(route) if route.source != Source::Admin => {
-            let detail = format!(
-                "the route {place} came from {0}: it goes when it is unregistered there, or is \
-                 not confirmed in time",
-                route.source
-            );
-            return Err(Problem::new(StatusCode::CONFLICT, detail));
-        }
-        Some(_) => {}
-    }
-    place.as_seen(&Method::DELETE, &fields, seen.as_ref())?;
-    let Place { host, path } = place;
-    live.apply(Source::Admin, vec![Change::RemoveRoute { host, path }], Instant::now());
-    Ok(StatusCode::NO_CONTENT.into_response())
+    content::no_query(&uri)?;
+    state.write(0, move |control| place.take_away(&fields, control)).await
 }
 
 /// No more endpoints can be registered.
@@ -131,6 +95,59 @@ impl Place {
             host: host.parse().map_err(|e| mistaken("host", plain(format!("{e}"))))?,
             path: path.parse().map_err(|e| mistaken("path", plain(format!("{e}"))))?,
         })
+    }
+
+    /// Gives the route that a content has.
+    fn give(
+        &self,
+        fields: &HeaderMap,
+        content: &[u8],
+        control: &dyn Control,
+    ) -> Result<Response, Problem> {
+        let body = content::json(content)?;
+        let wanted =
+            route_body::read(&body, &self.host, &self.path).map_err(Problem::wrong_content)?;
+        let live = control.live();
+        let seen = live.in_force(&self.host, &self.path);
+        self.not_the_files(seen.as_ref())?;
+        self.as_seen(&Method::PUT, fields, seen.as_ref())?;
+        let had = live.route(Source::Admin, &self.host, &self.path);
+        let changes = self.replace(&had, &wanted);
+        live.apply_wholly(Source::Admin, changes, Instant::now()).ok_or_else(full)?;
+        let Some(route) = live.in_force(&self.host, &self.path) else {
+            // Its time to live is over already.
+            return Err(self.unknown());
+        };
+        let (shown, tag) = self.shown(&route);
+        let status = if seen.is_none() { StatusCode::CREATED } else { StatusCode::OK };
+        let is_as_sent = *content == *shown.to_string().as_bytes();
+        let response = (status, axum::Json(shown)).into_response();
+        // Of anything else a tag would say that this is what the writer has (RFC
+        // 9110 section 9.3.4).
+        Ok(if is_as_sent { tagged(response, &tag) } else { response })
+    }
+
+    /// Takes the admin API's route away.
+    fn take_away(self, fields: &HeaderMap, control: &dyn Control) -> Result<Response, Problem> {
+        let live = control.live();
+        let seen = live.in_force(&self.host, &self.path);
+        self.not_the_files(seen.as_ref())?;
+        match &seen {
+            None => return Err(self.unknown()),
+            Some(route) if route.source != Source::Admin => {
+                let detail = format!(
+                    "the route {self} came from {0}: it goes when it is unregistered there, or is \
+                     not confirmed in time",
+                    route.source
+                );
+                return Err(Problem::new(StatusCode::CONFLICT, detail));
+            }
+            Some(_) => {}
+        }
+        self.as_seen(&Method::DELETE, fields, seen.as_ref())?;
+        let Self { host, path } = self;
+        live.apply(Source::Admin, vec![Change::RemoveRoute { host, path }], Instant::now());
+        Ok(StatusCode::NO_CONTENT.into_response())
     }
 
     /// The route as it is shown, and its entity tag: of just what is shown, so

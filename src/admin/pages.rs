@@ -214,8 +214,10 @@ impl ListQuery {
         if given { Err(bad_query(format!("this list has no `{key}`"))) } else { Ok(()) }
     }
 
+    /// As it is looked up: in lower case, and without the dot of the root.
     fn host(&self) -> Option<String> {
-        self.host.as_deref().map(str::to_ascii_lowercase)
+        let host = self.host.as_deref()?;
+        Some(host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase())
     }
 
     fn cursor<C>(&self, read: impl Fn(&str) -> Option<C>) -> Result<Option<C>, Problem> {

@@ -3,10 +3,9 @@
 
 use std::net::SocketAddr;
 
-use super::address::{Role, socket_address};
 use super::findings::Fault;
-use super::{host, path, route, suggest, units};
-use crate::endpoint::Balance;
+use super::{address, host, path, route, suggest, units};
+use crate::endpoint::{Balance, EndpointAddress};
 
 /// What is wrong with a value, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +30,22 @@ pub(crate) fn route_path(text: &str) -> Result<String, Mistake> {
     Ok(path::normalise_prefix(text)?)
 }
 
-/// The address of an endpoint.
+/// The address of an endpoint that is registered.
 pub(crate) fn endpoint_address(text: &str) -> Result<SocketAddr, Mistake> {
-    Ok(socket_address(text, Role::Endpoint)?)
+    match address::endpoint_address(text)? {
+        EndpointAddress::Ip(address) => Ok(address),
+        EndpointAddress::Name { host, port } => {
+            let reason =
+                format!("{:?} is a name, and only the file's endpoints have names", &*host);
+            let here = &*host == "localhost";
+            let help = if here {
+                format!("write \"127.0.0.1:{port}\"")
+            } else {
+                "write the IP address".into()
+            };
+            Err(Mistake { reason, help: Some(help) })
+        }
+    }
 }
 
 /// How endpoints are chosen.

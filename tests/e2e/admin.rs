@@ -93,8 +93,10 @@ fn routes_lists_what_is_routed_where() {
     let api = routes.iter().find(|route| route["host"] == "a.test").expect("it is listed");
     assert_eq!(api["path"], "/api");
     assert_eq!(api["endpoints"][0]["address"], address.to_string());
-    let one = json(&ask(&router, "/routes?host=a.test"));
-    assert_eq!(one["routes"].as_array().map(Vec::len), Some(1), "{one}");
+    for host in ["a.test", "A.Test", "a.test."] {
+        let one = json(&ask(&router, &format!("/routes?host={host}")));
+        assert_eq!(one["routes"].as_array().map(Vec::len), Some(1), "{one}");
+    }
 }
 
 fn address_beside(address: std::net::SocketAddr) -> std::net::SocketAddr {

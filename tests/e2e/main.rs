@@ -12,6 +12,7 @@ mod access_log;
 mod accounting;
 mod adaptive;
 mod admin;
+mod admin_long;
 mod admin_register;
 mod admin_routes;
 mod affinity;

@@ -9,8 +9,13 @@ pub enum MessageError {
     #[error("not a JSON object: {0}")]
     Json(String),
     /// A field has a type or value that means nothing, or comes twice.
-    #[error("{0}")]
-    Field(String),
+    #[error("{field}: {reason}")]
+    Field {
+        /// Its name, as far as that is known.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A limit is exceeded.
     #[error("the {what} is larger than {of}")]
     TooLarge {
@@ -70,7 +75,7 @@ impl MessageError {
     pub const fn index(&self) -> usize {
         match self {
             Self::Json(_) => 0,
-            Self::Field(_) => 1,
+            Self::Field { .. } => 1,
             Self::TooLarge { .. } => 2,
             Self::NoHost => 3,
             Self::Host(_) => 4,
@@ -97,9 +102,18 @@ pub(super) fn shortened(text: &str) -> String {
     short
 }
 
-impl From<serde_json::Error> for MessageError {
-    fn from(error: serde_json::Error) -> Self {
-        let text = shortened(&error.to_string());
-        if error.is_data() { Self::Field(text) } else { Self::Json(text) }
+/// What serde says of a value, without the place: the field that has it is
+/// known, and where in itself it is wrong helps nobody. Of a long one the
+/// middle is left out, since what was expected stands at the end.
+pub(super) fn of_value(error: &serde_json::Error) -> String {
+    const FIRST: usize = 60;
+    const LAST: usize = 40;
+    let text = error.to_string();
+    let text = text.rsplit_once(" at line ").map_or(&*text, |(text, _)| text);
+    let chars = text.chars().count();
+    if chars <= FIRST + LAST {
+        return text.to_owned();
     }
+    let first = text.chars().take(FIRST);
+    first.chain(['…']).chain(text.chars().skip(chars - LAST)).collect()
 }

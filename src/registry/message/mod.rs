@@ -24,6 +24,7 @@
 //!   [told](Message::ignored).
 
 mod error;
+mod mistake;
 mod options;
 mod scalar;
 mod wire;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::scalar::{Text, Whole};
-use super::{MAX_TAGS, MAX_TEXT_BYTES, MAX_URIS, MessageError};
+use super::{MAX_TAGS, MAX_TEXT_BYTES, MAX_URIS, MessageError, mistake};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -45,7 +45,7 @@ impl<'a> Wire<'a> {
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return Err(MessageError::Json("it does not begin with {".into()));
         }
-        Ok(serde_json::from_slice(bytes)?)
+        serde_json::from_slice(bytes).map_err(|error| mistake::of(bytes, &error))
     }
 
     pub(super) fn check_sizes(&self) -> Result<(), MessageError> {
