@@ -109,11 +109,16 @@ impl Word {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Begun {
     at_ms: u64,
-    /// Whether none was tried before since its ejection.
-    pub(super) is_first: bool,
+    /// When its ejection was over, if none was tried before since then.
+    pub(super) first_since_ms: Option<u64>,
 }
 
 impl Begun {
+    /// Whether none was tried before since its ejection.
+    pub(super) fn is_first(self) -> bool {
+        self.first_since_ms.is_some()
+    }
+
     /// Whether this is the trial under way. Another one began a while later.
     fn holds(self, word: Word) -> bool {
         matches!(word.phase, TRIAL | LENT | SUSPECT_TRIAL) && word.at_ms == self.at_ms
@@ -179,7 +184,8 @@ impl Ejection {
             };
             Some(Word { phase, at_ms: now_ms, ..word })
         })?;
-        Some(Begun { at_ms: now_ms, is_first: before.phase == OUT })
+        let first_since_ms = (before.phase == OUT).then_some(before.at_ms);
+        Some(Begun { at_ms: now_ms, first_since_ms })
     }
 
     /// The trial that began then waits for its client: it is lent from now on,

@@ -21,13 +21,13 @@ fn it_is_out_for_its_time_then_tried_by_one_request_at_a_time() {
     assert_eq!(ejection.standing(1_100, LENT_MS), Standing::Due { since_ms: 1_100 });
     let [first, second] = [1_100, 1_100].map(|at| ejection.begin_trial(at, LENT_MS));
     let first = first.expect("its time is up");
-    assert!(first.is_first && second.is_none());
+    assert!(first.is_first() && second.is_none());
     assert_eq!(ejection.standing(9_999, LENT_MS), Standing::OnTrial, "however long it takes");
     assert!(!ejection.eject(1_100, TERMS, 0), "older news does not end a trial");
     ejection.abandon(first);
     assert_eq!(ejection.standing(1_101, LENT_MS), Standing::Due { since_ms: 1_100 });
     let second = ejection.begin_trial(1_101, LENT_MS).expect("the second");
-    assert!(!second.is_first);
+    assert!(!second.is_first());
     assert_eq!(ejection.pass(1_102), Some(true));
     assert_eq!(ejection.standing(1_102, LENT_MS), Standing::In);
 }
@@ -81,7 +81,7 @@ fn a_trial_that_waits_for_its_client_is_taken_over_after_a_while_and_not_before(
     assert_eq!(ejection.begin_trial(1_099, LENT_MS), None);
     assert_eq!(ejection.standing(1_100, LENT_MS), Standing::Due { since_ms: 1_000 });
     let next = ejection.begin_trial(1_100, LENT_MS).expect("nobody waits for ever");
-    assert!(!next.is_first);
+    assert!(!next.is_first());
     assert!(!ejection.keep(slow), "it is no longer its own");
     ejection.abandon(slow);
     assert_eq!(ejection.standing(1_100, LENT_MS), Standing::OnTrial, "the next goes on");
@@ -110,7 +110,7 @@ fn who_is_suspected_is_tried_at_once_and_cleared_by_any_answer() {
     assert!(!ejection.eject(501, TERMS, 0), "a trial will tell");
     assert_eq!(ejection.standing(501, LENT_MS), Standing::Due { since_ms: 500 });
     let first = ejection.begin_trial(510, LENT_MS).expect("at once");
-    assert!(!first.is_first);
+    assert!(!first.is_first());
     assert_eq!(ejection.begin_trial(609, LENT_MS), None);
     let second = ejection.begin_trial(610, LENT_MS).expect("it is taken over");
     ejection.abandon(first);

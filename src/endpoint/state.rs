@@ -38,6 +38,8 @@ pub struct EndpointState {
 pub(super) struct Noted {
     passed_over: (u64, Reason),
     pub(super) ejected: (u64, Reason),
+    /// When the last ejection that was followed by a trial was over.
+    pub(super) half_open_ms: u64,
     came: Reason,
 }
 
@@ -72,7 +74,12 @@ impl EndpointState {
             in_flight: InFlight::new(workers, &gate),
             outlier: Outlier::new(workers),
             came_ms: AtomicU64::new(UNSEEN),
-            noted: Mutex::new(Noted { passed_over: nothing, ejected: nothing, came: Reason::New }),
+            noted: Mutex::new(Noted {
+                passed_over: nothing,
+                ejected: nothing,
+                half_open_ms: 0,
+                came: Reason::New,
+            }),
             registered: AtomicBool::new(false),
             gate,
             is_gated: AtomicBool::new(false),
@@ -219,6 +226,8 @@ impl EndpointState {
     pub fn seen(&self, now_ms: u64, on: SeenOn) -> Seen {
         let noted = self.noted.lock();
         let (ejected, passed_over, came) = (noted.ejected, noted.passed_over, noted.came);
+        // Of this ejection, not of one before.
+        let half_open_ms = Some(noted.half_open_ms).filter(|since_ms| *since_ms > ejected.0);
         drop(noted);
         let came = (self.came_ms(), came);
         let came = match on.brought_back_ms {
@@ -230,11 +239,13 @@ impl EndpointState {
             Standing::In => self.seen_in(now_ms, on.slow_start_ms, passed_over, came),
             Standing::Out { until_ms } => (Condition::Ejected, ejected, Some(until_ms)),
             _ if ejected.1 == Reason::ClientsLeft => (Condition::HalfOpen, ejected, None),
-            Standing::Due { since_ms } => {
+            Standing::Due { .. } | Standing::OnTrial | Standing::OnLentTrial { .. } => {
+                let due_ms = match standing {
+                    Standing::Due { since_ms } => since_ms,
+                    _ => ejected.0,
+                };
+                let since_ms = half_open_ms.unwrap_or(due_ms);
                 (Condition::HalfOpen, (since_ms, Reason::EjectionEnded), None)
-            }
-            Standing::OnTrial | Standing::OnLentTrial { .. } => {
-                (Condition::HalfOpen, (ejected.0, Reason::EjectionEnded), None)
             }
         };
         Seen { condition, since_ms, reason, until_ms }

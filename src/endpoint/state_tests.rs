@@ -46,15 +46,20 @@ fn an_operator_sees_since_when_and_why() {
     state.pass_over(300, Reason::RetryAfter);
     assert_eq!(seen(5_299), (Condition::PassedOver, 200, REFUSED, Some(5_300)));
     assert_eq!(seen(5_300), (Condition::Available, 5_300, Reason::PassOverEnded, None));
-    let asked = Asked { worker: 0, now_ms: 6_000, random: 0, key: None, stay_with: None };
+    let asked_at = |now_ms| Asked { now_ms, ..Asked::default() };
+    let asked = asked_at(6_000);
     assert_eq!(state.failed(Failing::Head, &asked, &policy, || false), None);
     assert!(state.failed(Failing::Head, &asked, &policy, || true).is_some());
     let out = (Condition::Ejected, 6_000, Reason::FailuresInARow, Some(7_000));
     assert_eq!(seen(6_999), out);
-    assert_eq!(seen(7_001), (Condition::HalfOpen, 7_000, Reason::EjectionEnded, None));
+    let half_open = (Condition::HalfOpen, 7_000, Reason::EjectionEnded, None);
+    assert_eq!(seen(7_000), half_open);
     let trial = state.begin_trial(7_001, 100).expect("its time is up");
+    assert_eq!(seen(7_001), half_open, "on trial, too");
     state.abandon_trial(trial);
+    assert_eq!(seen(7_002), half_open, "after one without a verdict, too");
     assert!(state.begin_trial(7_002, 100).is_some());
+    assert_eq!(seen(7_002), half_open);
     let back = Change { to: Condition::Available, reason: Reason::TrialPassed };
     assert_eq!(state.end_trial(true, 7_003, 0, &policy), Some(back));
     assert_eq!(seen(7_103), (Condition::Available, 7_003, Reason::TrialPassed, None));
@@ -69,6 +74,9 @@ fn an_operator_sees_since_when_and_why() {
     assert_eq!(state.worked(0, 8_300, &policy), Some(back), "whoever is answered");
     let since = (Condition::Available, 7_003, Reason::TrialPassed, None);
     assert_eq!(seen(8_300), since, "its share was never another's");
+    assert!(state.failed(Failing::Head, &asked_at(9_000), &policy, || true).is_some());
+    let (condition, due_ms, ..) = seen(14_000);
+    assert!(condition == Condition::HalfOpen && due_ms > 9_000, "its second ejection is over");
 }
 
 #[test]

@@ -85,7 +85,10 @@ impl EndpointState {
     /// Makes the caller's request its trial; see [`Trial`](super::Trial).
     pub(super) fn begin_trial(&self, now_ms: u64, lent_ms: u64) -> Option<Begun> {
         let begun = self.outlier.ejection.begin_trial(now_ms, lent_ms);
-        if begun.is_some() {
+        if let Some(begun) = begun {
+            if let Some(since_ms) = begun.first_since_ms {
+                self.noted.lock().half_open_ms = since_ms;
+            }
             changes::note();
         }
         begun

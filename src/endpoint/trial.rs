@@ -34,7 +34,7 @@ impl<'a> Trial<'a> {
     /// ejection is over.
     pub fn change(&self) -> Option<Change> {
         let (to, reason) = (Condition::HalfOpen, Reason::EjectionEnded);
-        self.begun.is_first.then_some(Change { to, reason })
+        self.begun.is_first().then_some(Change { to, reason })
     }
 
     /// Hands the trial over to who passes the verdict.

@@ -7,13 +7,13 @@ use std::time::Duration;
 use crate::admin::{Control, Page, RequestFilter, RequestView, RouteFilter, RouteView, TaskView};
 use crate::config;
 use crate::dns;
-use crate::endpoint::{Condition, DoorSeen, SeenOn};
+use crate::endpoint::DoorSeen;
 #[cfg(feature = "profiling")]
 use crate::lifecycle::TaskGuard;
 use crate::lifecycle::health::HealthInputs;
 use crate::lifecycle::reload::Reload;
-use crate::lifecycle::route_views;
 use crate::lifecycle::{Drain, HealthReport, Phase, SourceHealth, Task, TaskKind, systemd};
+use crate::lifecycle::{conditions, route_views};
 use crate::listen::connections::Connections;
 use crate::registry::LiveRoutes;
 use crate::router::{Router, Shared, WorkerRouter};
@@ -193,28 +193,14 @@ impl Control for ControlSide {
     fn metrics_text(&self) -> String {
         let inputs = self.inputs();
         let now_ms = self.shared.now_ms(std::time::Instant::now());
-        let states = self.shared.endpoints.in_use();
-        let down = self.shared.probes.down();
-        let (down, not_down): (Vec<_>, Vec<_>) =
-            states.iter().partition(|state| down.contains(&state.address()));
-        let mut by_condition = Condition::ALL.map(|condition| (condition.as_str(), 0));
-        let conditions =
-            not_down.iter().map(|state| state.seen(now_ms, SeenOn::default()).condition);
-        for condition in conditions.chain(down.iter().map(|_| Condition::Down)) {
-            by_condition[condition as usize].1 += 1;
-        }
         let snapshot = self.shared.snapshots.current();
-        // What no request has needed yet has no state, and nothing against it.
-        let registered = self.shared.live.lock().ledger.endpoints() as u64;
-        let unused = registered.saturating_sub(states.len() as u64);
-        by_condition[Condition::Available as usize].1 += unused;
         let mut source_ages: Vec<_> = inputs.sources.iter().filter_map(SourceHealth::age).collect();
         let shown: Vec<String> = source_ages.iter().map(|(name, _)| name.clone()).collect();
         let live = route_views::source_ages(&self.shared);
         source_ages.extend(live.filter(|(name, _)| !shown.contains(name)));
         self.shared.metrics.render(Observed {
             routes: snapshot.len() as u64,
-            endpoints: by_condition.into(),
+            endpoints: conditions::counted(&self.shared, now_ms),
             names: dns::states(&self.shared),
             doors: self.doors(),
             tasks: self.task_counts(),

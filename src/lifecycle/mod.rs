@@ -1,5 +1,6 @@
 //! Start, reload, health, drain, shutdown.
 
+mod conditions;
 mod control;
 mod drain_gate;
 pub(crate) mod health;

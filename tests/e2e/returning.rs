@@ -52,6 +52,10 @@ fn an_endpoint_that_probes_bring_back_has_its_slow_start_and_is_counted() {
             format!("pointsman_endpoint_transitions_total{{to=\"{to}\",reason=\"probes\"}}");
         assert_eq!(sum(&metrics, &series), 1, "{metrics}");
     }
+    // The other is as new as the router.
+    let counts = ["slow-start", "available"]
+        .map(|state| sum(&metrics, &format!("pointsman_endpoints{{state=\"{state}\"}}")));
+    assert_eq!(counts, [2, 0], "as the list of routes has it: {metrics}");
 }
 
 #[test]
