@@ -22,7 +22,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use rustls::{Connection, Error};
+use rustls::{Connection, Error, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::listen::tls::TlsFacts;
@@ -93,10 +93,11 @@ impl TlsStream {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), HandshakeError>> {
         loop {
-            ready!(self.poll_write_records(cx))?;
-            if !self.tls.is_handshaking() {
+            let written = ready!(self.poll_write_records(cx));
+            if !self.tls.is_handshaking() && (written.is_ok() || self.owes_tickets_only()) {
                 return Poll::Ready(Ok(()));
             }
+            written?;
             match ready!(self.poll_read_records(cx)) {
                 Ok(0) => return Poll::Ready(Err(HandshakeError::Closed)),
                 Ok(_) => {}
@@ -108,6 +109,14 @@ impl TlsStream {
                 return Poll::Ready(Err(error.into()));
             }
         }
+    }
+
+    /// Whether the handshake ended with the peer's last word, so that only
+    /// session tickets are left to be written (RFC 8446 section 4.6.1): a client
+    /// that leaves without them was through, and its end shows as any other.
+    fn owes_tickets_only(&self) -> bool {
+        matches!(self.tls, Connection::Server(_))
+            && self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3)
     }
 
     /// Writes what TLS has made.

@@ -16,6 +16,18 @@ async fn pair(pipe_bytes: usize) -> (TlsStream, TlsStream) {
 
 /// A client and a server that are through their handshake.
 async fn over(near: Box<dyn Transport>, far: Box<dyn Transport>) -> (TlsStream, TlsStream) {
+    let (mut client, mut server) = strangers(near, far);
+    let (one, other) = tokio::join!(
+        std::future::poll_fn(|cx| client.poll_handshake(cx)),
+        std::future::poll_fn(|cx| server.poll_handshake(cx)),
+    );
+    one.unwrap();
+    other.unwrap();
+    (client, server)
+}
+
+/// The two before it.
+fn strangers(near: Box<dyn Transport>, far: Box<dyn Transport>) -> (TlsStream, TlsStream) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
     let certificate: CertificateDer<'static> = params.self_signed(&key).unwrap().der().clone();
@@ -38,15 +50,7 @@ async fn over(near: Box<dyn Transport>, far: Box<dyn Transport>) -> (TlsStream, 
     let client = ClientConnection::new(Arc::new(client), name).unwrap();
     let server = ServerConnection::new(Arc::new(server)).unwrap();
     let stream = |io, tls| TlsStream::new(io, tls, Records::default());
-    let mut client = stream(near, Connection::Client(client));
-    let mut server = stream(far, Connection::Server(server));
-    let (one, other) = tokio::join!(
-        std::future::poll_fn(|cx| client.poll_handshake(cx)),
-        std::future::poll_fn(|cx| server.poll_handshake(cx)),
-    );
-    one.unwrap();
-    other.unwrap();
-    (client, server)
+    (stream(near, Connection::Client(client)), stream(far, Connection::Server(server)))
 }
 
 fn poll_write(stream: &mut TlsStream, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -148,4 +152,27 @@ async fn a_reset_is_one_of_the_socket_and_not_only_a_missing_goodbye() {
     drop(server);
     let error = client.read(&mut [0; 64]).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+}
+
+/// Balancers look so whether a port speaks TLS (HAProxy's `check ssl`): they
+/// are through when they have said their last, and take no session tickets.
+#[tokio::test]
+async fn a_client_that_leaves_behind_its_last_word_was_through_the_handshake() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let far = listener.accept().await.unwrap().0;
+    let (mut client, mut server) = strangers(Box::new(near), Box::new(far));
+    let through = std::future::poll_fn(|cx| {
+        let polled = client.poll_handshake(cx);
+        if polled.is_pending() {
+            assert!(server.poll_handshake(cx).is_pending());
+        }
+        polled
+    });
+    through.await.unwrap();
+    client.reset_on_close();
+    drop(client);
+    std::future::poll_fn(|cx| server.poll_handshake(cx)).await.unwrap();
+    let error = server.read(&mut [0; 64]).await;
+    assert!(matches!(error, Err(_) | Ok(0)), "{error:?}");
 }
