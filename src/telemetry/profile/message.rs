@@ -1,6 +1,6 @@
 //! A profile as `pprof` reads it: the protocol buffer of
 //! `github.com/google/pprof/proto/profile.proto`, written without a library,
-//! since it takes two of the format's wire types and seven of its messages.
+//! since it takes two of the format's wire types and eight of its messages.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -31,6 +31,7 @@ pub(super) struct Message {
 mod profile {
     pub(super) const SAMPLE_TYPE: u32 = 1;
     pub(super) const SAMPLE: u32 = 2;
+    pub(super) const MAPPING: u32 = 3;
     pub(super) const LOCATION: u32 = 4;
     pub(super) const FUNCTION: u32 = 5;
     pub(super) const STRING_TABLE: u32 = 6;
@@ -39,6 +40,18 @@ mod profile {
     pub(super) const PERIOD_TYPE: u32 = 11;
     pub(super) const PERIOD: u32 = 12;
 }
+
+/// Field numbers of the message `Mapping`.
+mod mapping {
+    pub(super) const ID: u32 = 1;
+    pub(super) const MEMORY_LIMIT: u32 = 3;
+    pub(super) const FILENAME: u32 = 5;
+    /// That functions, files, lines and inlined frames are all named.
+    pub(super) const HAS: [u32; 4] = [7, 8, 9, 10];
+}
+
+/// The one mapping.
+const PROGRAM: u64 = 1;
 
 impl Message {
     /// A CPU profile with so many samples per second.
@@ -57,6 +70,7 @@ impl Message {
         bytes(&mut message.out, profile::SAMPLE_TYPE, &samples);
         bytes(&mut message.out, profile::SAMPLE_TYPE, &cpu);
         bytes(&mut message.out, profile::PERIOD_TYPE, &cpu);
+        message.program();
         message
     }
 
@@ -86,6 +100,21 @@ impl Message {
         number(&mut self.out, profile::DURATION_NANOS, nanos(duration));
         number(&mut self.out, profile::PERIOD, self.nanos_per_sample as u64);
         self.out
+    }
+
+    /// The program as one mapping, all of whose names are here already.
+    ///
+    /// Without it `pprof PROGRAM FILE` looks the addresses up in the program;
+    /// there are none here, and every sample would be of its first function.
+    fn program(&mut self) {
+        let mut mapping = Vec::new();
+        number(&mut mapping, mapping::ID, PROGRAM);
+        number(&mut mapping, mapping::MEMORY_LIMIT, u64::MAX);
+        number(&mut mapping, mapping::FILENAME, self.string(env!("CARGO_PKG_NAME")));
+        for has in mapping::HAS {
+            number(&mut mapping, has, 1);
+        }
+        bytes(&mut self.out, profile::MAPPING, &mapping);
     }
 
     fn value_type(&mut self, kind: &str, unit: &str) -> Vec<u8> {
@@ -128,6 +157,7 @@ impl Message {
         self.locations.insert(frames.to_vec(), id);
         let mut location = Vec::new();
         number(&mut location, 1, id);
+        number(&mut location, 2, PROGRAM);
         for frame in frames {
             let mut line = Vec::new();
             number(&mut line, 1, self.function(frame));
@@ -238,6 +268,14 @@ mod tests {
         assert_eq!(all(&whole, profile::FUNCTION).len(), 3);
         let locations = all(&whole, profile::LOCATION);
         assert_eq!(locations.len(), 2);
+        let mappings = all(&whole, profile::MAPPING);
+        for has in mapping::HAS {
+            let named = Field::Number(u64::from(has), 1);
+            assert!(fields(&mappings[0]).contains(&named), "nobody need look for names");
+        }
+        for location in &locations {
+            assert!(fields(location).contains(&Field::Number(2, PROGRAM)), "it is in the program");
+        }
         assert_eq!(all(&locations[0], 4).len(), 2, "an inlined function is a line of its own");
         let samples = all(&whole, profile::SAMPLE);
         assert_eq!(all(&samples[0], 1), [[1, 2]]);
