@@ -347,4 +347,32 @@ mod tests {
         assert_eq!(received.first(&HeaderName::from_static("x")).unwrap().to_value(), "one");
         assert_eq!(HeaderMap::from(received)["y"], "two");
     }
+
+    #[test]
+    fn sections_are_the_same_only_with_the_same_names_and_values_in_their_order() {
+        let f = fields(&[("a", "1"), ("b", "2")]);
+        for other in [
+            &[("a", "1"), ("b", "3")][..],
+            &[("a", "1"), ("c", "2")],
+            &[("b", "2"), ("a", "1")],
+            &[("a", "1")],
+        ] {
+            assert_ne!(f, fields(other));
+        }
+        let value = f.first(&HeaderName::from_static("b")).unwrap();
+        assert!(value == "2" && value != "3" && value == *"2" && value != *"3");
+        assert_eq!(format!("{f:?}"), r#"[("a", "1"), ("b", "2")]"#);
+    }
+
+    #[test]
+    fn what_is_there_and_how_many_are_left_is_told() {
+        let f = fields(&[("a", "1"), ("b", "2")]);
+        assert!(f.contains(&HeaderName::from_static("b")));
+        assert!(!f.contains(&HeaderName::from_static("c")));
+        let mut lines = f.iter();
+        lines.next();
+        assert_eq!(lines.size_hint(), (1, Some(1)));
+        let buffer = Bytes::from_static(b"x: one\r\n");
+        assert_eq!(FieldLines::of_buffer(buffer, 1).received_bytes(), 8);
+    }
 }

@@ -226,4 +226,36 @@ mod tests {
             assert_eq!(details.are(&other.heard(), &tags), other == one);
         }
     }
+
+    #[test]
+    fn a_single_detail_is_kept_whichever_it_is() {
+        let bare = || {
+            let path = crate::route::PathPrefix::ROOT;
+            Registration::new("a.b".parse().unwrap(), path, registration().endpoint)
+        };
+        let [mut tagged, mut zoned, mut named] = [bare(), bare(), bare()];
+        tagged.tags.insert("space".into(), "dev".into());
+        zoned.availability_zone = Some("z1".into());
+        named.server_cert_domain_san = Some("i-1.internal".into());
+        assert_eq!(Details::of(&zoned).availability_zone(), Some("z1"));
+        assert_eq!(Details::of(&named).server_cert_domain_san(), Some("i-1.internal"));
+        assert_eq!(Details::of(&named).availability_zone(), None);
+        for one in [tagged, zoned, named] {
+            let mut again = bare();
+            Details::of(&one).fill(&mut again);
+            assert_eq!(again, one);
+        }
+    }
+
+    #[test]
+    fn texts_of_any_length_come_out_as_they_went_in() {
+        // Where the length needs another byte, and where its parts are zeros.
+        for length in [0, 126, 127, 128, 255, 256, 16_382, 16_383, 16_384] {
+            let mut one = registration();
+            one.app = Some("x".repeat(length).into());
+            let mut again = Registration::new(one.host.clone(), one.path.clone(), one.endpoint);
+            Details::of(&one).fill(&mut again);
+            assert_eq!(again, one, "{length}");
+        }
+    }
 }

@@ -202,4 +202,23 @@ mod tests {
             assert_eq!(Endpoint::new(&one, 0, None).ttl_ms(), kept);
         }
     }
+
+    #[test]
+    fn what_was_said_of_an_endpoint_beside_its_address_is_told() {
+        let address = ([10, 0, 0, 1], 80).into();
+        let mut one = Registration::new(
+            crate::route::HostPattern::ANY,
+            crate::route::PathPrefix::ROOT,
+            address,
+        );
+        one.availability_zone = Some("z1".into());
+        one.server_cert_domain_san = Some("i-1.internal".into());
+        let endpoint = Endpoint::new(&one, 0, None);
+        assert_eq!(endpoint.zone(), Some("z1"));
+        assert!(endpoint.is_in_zone("z1") && !endpoint.is_in_zone("z2"));
+        assert_eq!(endpoint.server_cert_domain_san(), Some("i-1.internal"));
+        let mut told = Registration::new(one.host.clone(), one.path.clone(), address);
+        endpoint.tell(&mut told);
+        assert_eq!(told, one);
+    }
 }

@@ -1,7 +1,8 @@
 //! Answers that come while the client still uploads, to clients that send
 //! all they can before they read.
 
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use crate::harness::{Answer, Config, Connection, Gate, Router, ScriptedEndpoint, Step};
@@ -176,6 +177,52 @@ fn an_upload_behind_an_early_answer_head_loses_nothing() {
     client.send(vec![b'x'; (BODY_BYTES - sent) as usize]);
     assert_eq!(client.bytes(4), b"done");
     assert_eq!(endpoint.request(0).content_bytes, BODY_BYTES);
+}
+
+#[test]
+fn an_upload_goes_on_while_nobody_takes_its_answer() {
+    // More than all buffers on the way, in both directions.
+    const BYTES: usize = 64 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let address = listener.local_addr().expect("it is bound");
+    let endpoint = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the router connects");
+        let mut request = Vec::new();
+        let mut piece = vec![0; 1 << 16];
+        while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+            let read = stream.read(&mut piece).expect("the head comes");
+            assert_ne!(read, 0, "the head is whole");
+            request.extend_from_slice(&piece[..read]);
+        }
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {BYTES}\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("the router takes the head");
+        // Answers as far as anyone takes it, and only then reads on.
+        stream.set_write_timeout(Some(Duration::from_millis(500))).expect("it is a socket");
+        let (mut left, answer) = (BYTES, vec![b'a'; 1 << 16]);
+        while left > 0 {
+            match stream.write(&answer[..answer.len().min(left)]) {
+                Ok(written) => left -= written,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock) => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let head = request.windows(4).position(|end| end == b"\r\n\r\n").expect("it is there");
+        let mut content = request.len() - head - 4;
+        while content < BYTES {
+            let read = stream.read(&mut piece).expect("the upload goes on");
+            assert_ne!(read, 0, "the upload is whole");
+            content += read;
+        }
+        stream.set_write_timeout(None).expect("it is a socket");
+        stream.write_all(&vec![b'a'; left]).expect("the router takes the rest");
+    });
+    let router = Router::start(&Config::new().route("a.test", &[address]));
+    let mut client = Connection::open(router.address());
+    client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {BYTES}\r\n\r\n"));
+    assert_eq!(client.answer_head().expect("the answer begins").status, 200);
+    client.send(vec![b'x'; BYTES]);
+    assert_eq!(client.bytes(BYTES as u64).len(), BYTES);
+    endpoint.join().expect("it has seen everything");
 }
 
 #[test]

@@ -136,7 +136,8 @@ fn a_longer_grace_holds_for_routes_that_have_expired_already() {
     let grace = |grace: &str| format!("[registry]\ngrace = \"{grace}\"\n");
     let shared = shared(&grace("1s"));
     let live = LiveRoutes::of(&shared);
-    let now = Instant::now();
+    // Long after the start, so that it counts when the route expired.
+    let now = Instant::now() + Duration::from_secs(100_000);
     let Change::Register(mut brief) = register("a.test", 1) else { unreachable!("it registers") };
     brief.ttl = Some(Duration::from_secs(1));
     live.apply(Source::Nats, vec![Change::Register(brief)], now);
@@ -259,4 +260,35 @@ fn while_a_source_is_away_its_routes_are_looked_at_now_and_then_only() {
     };
     assert_eq!(due(later + Duration::from_millis(900)), 0, "it was looked at just now");
     assert_eq!(due(later + Duration::from_millis(1_100)), 1);
+}
+
+#[test]
+fn a_sweep_of_the_calendar_forgets_no_route_that_is_there() {
+    let shared = shared("[registry]\ngrace = \"0s\"\n");
+    let live = LiveRoutes::of(&shared);
+    let now = Instant::now();
+    let one = |host: &str, seconds| {
+        let Change::Register(mut one) = register(host, 1) else { unreachable!("it registers") };
+        one.ttl = Some(Duration::from_secs(seconds));
+        one
+    };
+    live.apply(Source::Nats, vec![Change::Register(one("there.test", 50))], now);
+    let looks = || shared.live.lock().ledger.calendar.len();
+    // Each comes with another time to live, so that looks pile up; the last one
+    // is about to be there when they are swept.
+    let swept = (1..10_000).any(|seconds| {
+        let said = one("hand.test", seconds);
+        let (host, path, before) = (said.host.clone(), said.path.clone(), looks());
+        live.apply(Source::Nats, vec![Change::Register(said)], now);
+        let swept = looks() < before;
+        if !swept {
+            live.apply(Source::Nats, vec![Change::RemoveRoute { host, path }], now);
+        }
+        swept
+    });
+    assert!(swept && looks() == 2, "{} looks for two routes", looks());
+    let later = now + Duration::from_secs(20_000);
+    while live.expire(later) {}
+    assert_eq!(live.route(Source::Nats, &"there.test".parse().unwrap(), &PathPrefix::ROOT), []);
+    assert_eq!(live.route(Source::Nats, &"hand.test".parse().unwrap(), &PathPrefix::ROOT), []);
 }
