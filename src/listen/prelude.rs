@@ -119,6 +119,8 @@ impl Prelude {
                 Ok(Passed::Through)
             }
             Ok(Some(Origin::Unnamed)) => Ok(Passed::Through),
+            // A look whether the port is open, as balancers do.
+            Err(HeaderError::Silent) => Ok(Passed::Closed),
             Err(HeaderError::Malformed(why)) => Err(refused(&why.to_string())),
             Err(HeaderError::Closed) => {
                 Err(refused("the connection ended within its PROXY header"))
@@ -214,7 +216,10 @@ impl Drop for Slot<'_> {
 
 enum HeaderError {
     Malformed(Malformed),
+    /// The peer left within it.
     Closed,
+    /// The peer left without a byte.
+    Silent,
 }
 
 /// Reads a PROXY header and not a byte of what follows it.
@@ -226,6 +231,7 @@ async fn origin(stream: &mut TcpStream) -> Result<Origin, HeaderError> {
             Step::Read(most) => {
                 let mut part = (&mut *stream).take(most as u64);
                 match part.read_buf(&mut read).await {
+                    Ok(0) | Err(_) if read.is_empty() => return Err(HeaderError::Silent),
                     Ok(0) | Err(_) => return Err(HeaderError::Closed),
                     Ok(_) => {}
                 }
@@ -242,7 +248,7 @@ pub(super) fn has_any(listener: &ListenerSettings) -> bool {
 /// Whether to go on with a connection.
 enum Passed {
     Through,
-    /// It closes with its listener.
+    /// It closes with its listener, or has.
     Closed,
 }
 

@@ -78,6 +78,28 @@ fn what_is_no_header_closes_the_connection_and_is_counted() {
     });
 }
 
+/// Balancers that ask whether a port is open connect and leave, most of them
+/// with a reset. Each look was `proxy-protocol-invalid` once.
+#[test]
+fn a_look_whether_the_port_is_open_is_no_error() {
+    let (_endpoint, router) = site(FROM_HERE, Config::new());
+    for _ in 0..5 {
+        drop(Connection::open(router.address()));
+        Connection::open(router.address()).reset();
+    }
+    // What is counted comes behind them, from the same worker.
+    let mut client = Connection::open(router.address());
+    client.send("PROXY");
+    client.finish_sending();
+    client.ending();
+    eventually("the one that began", || (invalid(&router) > 0).then_some(()));
+    eventually("the others' ends", || {
+        let open = sum(&ask(&router, "/metrics"), "pointsman_tasks{kind=\"connection\"}");
+        (open == 0).then_some(())
+    });
+    assert_eq!(invalid(&router), 1);
+}
+
 #[test]
 fn a_header_that_stands_still_ends_by_its_clock() {
     let config = Config::new().set("timeouts.proxy_protocol", "100ms");
