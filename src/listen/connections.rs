@@ -24,6 +24,11 @@ const ACTIVE: u64 = u64::MAX;
 /// request is on its way.
 pub(crate) const FIRST_REQUEST_COMES: Duration = Duration::from_millis(500);
 
+/// How long a connection that was used may be idle and still count as one whose
+/// next request is on its way: many clients send one behind the other, and with
+/// the answer just written they were not told of a close.
+const NEXT_REQUEST_COMES: Duration = FIRST_REQUEST_COMES;
+
 /// How many are remembered of one look for the longest idle.
 const EVICTIONS_A_LOOK: usize = 512;
 
@@ -87,6 +92,13 @@ impl Connections {
             draining: AtomicBool::new(false),
             metrics,
         })
+    }
+
+    /// As if they had been there for so long already.
+    #[cfg(test)]
+    pub(crate) fn aged(mut self: Arc<Self>, by: Duration) -> Arc<Self> {
+        Arc::get_mut(&mut self).expect("nobody else has it yet").start -= by;
+        self
     }
 
     /// Takes in a connection just accepted from `client`.
@@ -294,16 +306,18 @@ impl ConnectionEntry {
     ///
     /// One that has brought none gets the time for its first, counted from when
     /// that could come: a client whose handshake has just ended has no reason
-    /// to think that its request might not be answered.
+    /// to think that its request might not be answered. One that was used just
+    /// now gets the time for its next, whose answer will say that it closes.
     pub(crate) fn closes_idle_in(&self) -> Option<Duration> {
         if !self.closes_idle() {
             return None;
         }
-        if self.state.used.load(Ordering::Relaxed) {
-            return Some(Duration::ZERO);
-        }
-        let due_us =
-            self.state.first_request_us.load(Ordering::Relaxed) + micros(FIRST_REQUEST_COMES);
+        let (since_us, patience) = if self.state.used.load(Ordering::Relaxed) {
+            (&self.state.idle_since_us, NEXT_REQUEST_COMES)
+        } else {
+            (&self.state.first_request_us, FIRST_REQUEST_COMES)
+        };
+        let due_us = since_us.load(Ordering::Relaxed).saturating_add(micros(patience));
         Some(Duration::from_micros(due_us.saturating_sub(self.connections.now_us())))
     }
 

@@ -288,10 +288,14 @@ pub(super) async fn unless_evicted<T>(
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::time::Duration;
 
     use super::*;
     use crate::listen::connections::Connections;
     use crate::telemetry::metrics::Metrics;
+
+    /// Longer than anybody is waited for.
+    const LONG: Duration = Duration::from_secs(60);
 
     #[tokio::test]
     async fn a_connection_that_is_new_is_waited_for_a_while_though_the_silent_close() {
@@ -317,11 +321,11 @@ mod tests {
         let accepted = listener.accept().unwrap().0;
         accepted.set_nonblocking(true).unwrap();
         let mut stream = TcpStream::from_std(accepted).unwrap();
-        let connections = Connections::new(Metrics::new(1).worker(0));
+        let connections = Connections::new(Metrics::new(1).worker(0)).aged(LONG);
         let entry = connections.enter(([127, 0, 0, 1], 40_000).into());
         // Its time is over.
         entry.active();
-        entry.idle(Instant::now());
+        entry.idle(Instant::now() - LONG);
         let mut first = Box::pin(first_byte(&mut stream, &entry));
         let mut waits =
             async || poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx).is_pending())).await;

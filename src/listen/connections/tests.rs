@@ -91,13 +91,12 @@ fn closing_spares_who_has_just_come_until_silence_is_over() {
 
 #[test]
 fn a_first_request_gets_its_time_from_when_it_could_come() {
-    let mut connections = connections();
     let ten_seconds = Duration::from_secs(10);
-    Arc::get_mut(&mut connections).unwrap().start -= ten_seconds;
+    let connections = connections().aged(ten_seconds);
     let enter = || enter(&connections);
     let (shakes_hands, used) = (enter(), enter());
     used.active();
-    used.idle(Instant::now());
+    used.idle(Instant::now() - FIRST_REQUEST_COMES);
     // Accepted long ago.
     shakes_hands.state.first_request_us.store(0, Ordering::Relaxed);
     assert_eq!(shakes_hands.closes_idle_in(), None, "nobody asks for it");
@@ -108,6 +107,22 @@ fn a_first_request_gets_its_time_from_when_it_could_come() {
     let since_us = shakes_hands.state.first_request_us.load(Ordering::Relaxed);
     assert!(since_us >= micros(ten_seconds));
     assert!(shakes_hands.closes_idle_in().is_some_and(|left| left <= FIRST_REQUEST_COMES));
+}
+
+#[test]
+fn who_was_answered_just_now_gets_the_time_for_its_next_request() {
+    let connections = connections().aged(Duration::from_secs(10));
+    let used = enter(&connections);
+    used.active();
+    connections.close_idle();
+    // Answered in an hour from now, so that this does not hang on how fast it is.
+    let hour = Duration::from_secs(3_600);
+    used.idle(Instant::now() + hour);
+    let left = used.closes_idle_in().unwrap();
+    assert!(left > hour && left <= hour + NEXT_REQUEST_COMES, "{left:?}");
+    used.active();
+    used.idle(Instant::now() - NEXT_REQUEST_COMES);
+    assert_eq!(used.closes_idle_in(), Some(Duration::ZERO));
 }
 
 #[test]

@@ -372,7 +372,8 @@ mod tests {
         let stream = TcpStream::from_std(accepted).unwrap();
         let connection =
             Mutex::new(ClientConnection::new(Box::new(stream), false, Seats::plenty()));
-        let connections = Connections::new(Metrics::new(1).worker(0));
+        let long = Duration::from_secs(60);
+        let connections = Connections::new(Metrics::new(1).worker(0)).aged(long);
         let entry = connections.enter(([127, 0, 0, 1], 40_000).into());
         connections.close_silent();
         let settings =
@@ -382,7 +383,7 @@ mod tests {
         let next = poll_fn(|cx| wait.poll(cx, &mut connection.lock(), &entry, &terms)).await;
         assert!(matches!(next, Next::Request(_)));
         entry.active();
-        entry.idle(std::time::Instant::now());
+        entry.idle(std::time::Instant::now() - long);
         assert!(connection.lock().inbox.bytes.capacity() > 0, "what the request was read into");
         let mut wait = HeadWait::new(terms(), None);
         let next = poll_fn(|cx| wait.poll(cx, &mut connection.lock(), &entry, &terms)).await;
