@@ -342,6 +342,7 @@ mod tests {
         let mut taken = FieldLines::sharing(&received, 2);
         taken.append(HeaderName::from_static("own"), HeaderValue::from_static("1"));
         taken.append_same(&received, 1);
+        assert_eq!(taken, fields(&[("own", "1"), ("y", "two")]));
         taken.set(HeaderName::from_static("y"), HeaderValue::from_static("three"));
         assert_eq!(taken, fields(&[("own", "1"), ("y", "three")]));
         assert_eq!(received.first(&HeaderName::from_static("x")).unwrap().to_value(), "one");
@@ -370,6 +371,7 @@ mod tests {
         assert!(f.contains(&HeaderName::from_static("b")));
         assert!(!f.contains(&HeaderName::from_static("c")));
         let mut lines = f.iter();
+        assert_eq!(lines.size_hint(), (2, Some(2)));
         lines.next();
         assert_eq!(lines.size_hint(), (1, Some(1)));
         let buffer = Bytes::from_static(b"x: one\r\n");

@@ -277,3 +277,25 @@ fn optional(present: bool, bytes: &mut &[u8]) -> Result<Option<Box<str>>, NoReco
 fn time(present: bool, bytes: &mut &[u8]) -> Result<Option<i64>, NoRecord> {
     if present { Ok(Some(i64::from_le_bytes(take(bytes)?))) } else { Ok(None) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_as_it_was_written_and_a_larger_one_than_there_is_refused() {
+        for written in [0, 1, 127, 128, 1 << 32, u64::MAX] {
+            let mut bytes = Vec::new();
+            number(written, &mut bytes);
+            assert_eq!(read_number(&mut &bytes[..]).ok(), Some(written));
+        }
+        let ten = |first, last| {
+            let mut bytes = [first; 10];
+            bytes[9] = last;
+            read_number(&mut &bytes[..]).ok()
+        };
+        assert_eq!(ten(0x80, 0), Some(0));
+        assert_eq!(ten(0xff, 1), Some(u64::MAX));
+        assert_eq!([ten(0xff, 2), ten(0x80, 0x7f), ten(0xff, 0x81)], [None; 3]);
+    }
+}
