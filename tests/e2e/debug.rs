@@ -126,26 +126,6 @@ mod profiles {
     }
 
     #[test]
-    fn what_names_are_looked_up_in_is_given_back_after_a_profile() {
-        // Seen with every CPU profile: 225 MiB more, for good, of a router that
-        // had 3; enough for a container's limit to end it.
-        let endpoint = ScriptedEndpoint::echo("one");
-        let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
-        let mut profile = Connection::open(router.admin());
-        let admin = router.admin();
-        profile
-            .send(format!("GET /debug/pprof/profile?seconds=2 HTTP/1.1\r\nHost: {admin}\r\n\r\n"));
-        while !profile.answers() {
-            assert_eq!(get(router.address(), "a.test", "/").status, 200);
-        }
-        assert!(profile.answer("GET").text().contains("pointsman::"), "there were names to find");
-        let most = router.memory_kib("VmHWM");
-        eventually("the memory to be given back", || {
-            (router.own_memory_kib() < most / 2).then_some(())
-        });
-    }
-
-    #[test]
     fn a_profile_whose_client_leaves_makes_room_for_the_next() {
         let router = Router::start(&Config::new());
         let admin = router.admin();

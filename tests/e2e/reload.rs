@@ -247,8 +247,8 @@ fn a_file_with_an_address_that_is_taken_is_refused_whole_until_it_is_free() {
     let config = routed_to(&new).listen(&["127.0.0.1:0", &taken]);
     fs::write(router.config_file(), config.text()).expect("it can be written");
     eventually("a refusal", || (reloads(&router, "refused") == 1).then_some(()));
-    let said = router.stderr();
-    assert!(said.contains(&format!("{taken} is in use by another process")), "{said}");
+    let why = format!("{taken} is in use by another process");
+    eventually("the reason", || router.stderr().contains(&why).then_some(()));
     assert_eq!(get(router.address(), "a.test", "/").field("x-endpoint"), "old");
     drop(other);
     until_answered_by(router.address(), "new");
