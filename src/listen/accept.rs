@@ -3,12 +3,14 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -32,6 +34,9 @@ const STARVED_WAIT: Duration = Duration::from_millis(50);
 /// The same where an idle connection was asked to make room, which it does at
 /// its next turn.
 const ROOM_WAIT: Duration = Duration::from_millis(1);
+
+/// The same where nobody is in the queue: there is nothing to make room for.
+const NOBODY_WAIT: Duration = Duration::from_millis(5);
 
 /// Between two lines of the log about accepts that failed.
 const LOG_EVERY_MS: u64 = 1_000;
@@ -89,7 +94,7 @@ impl Acceptor {
             tokio::select! {
                 accepted = self.next(listener) => match accepted {
                     Ok((stream, peer)) => self.take(stream, peer),
-                    Err(error) => self.rest_after(&error).await,
+                    Err(error) => self.rest_after(&error, listener).await,
                 },
                 () = &mut end => return,
             }
@@ -101,7 +106,10 @@ impl Acceptor {
         poll_fn(|cx| {
             let polled = listener.poll_accept(cx);
             // With nobody in the queue there is nobody who cannot be accepted.
-            let fails = matches!(&polled, Poll::Ready(Err(error)) if !is_over(error));
+            let fails = match &polled {
+                Poll::Ready(Err(error)) => !is_over(error) && somebody_waits(listener),
+                _ => false,
+            };
             if self.failing.load(Relaxed) != fails {
                 self.failing.store(fails, Relaxed);
             }
@@ -123,7 +131,8 @@ impl Acceptor {
                     self.take(TcpStream::from_std(stream)?, peer);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => self.rest_after(&error).await,
+                Err(_) if !somebody_waits(&listener) => break,
+                Err(error) => self.rest_after(&error, &listener).await,
             }
         }
         Ok(())
@@ -195,10 +204,14 @@ impl Acceptor {
         client_limit(&self.router)
     }
 
-    /// Makes room if the system has none left, and waits until it is worth
-    /// trying again.
-    async fn rest_after(&self, error: &io::Error) {
+    /// Makes room if the system has none left for who waits in this queue, and
+    /// waits until it is worth trying again.
+    async fn rest_after(&self, error: &io::Error, queue: &impl AsFd) {
         if is_over(error) {
+            return;
+        }
+        if !somebody_waits(queue) {
+            tokio::time::sleep(NOBODY_WAIT).await;
             return;
         }
         let worker = self.router.worker();
@@ -224,6 +237,13 @@ pub(crate) fn client_limit(router: &Router) -> usize {
         shared.descriptors.clients_under(limit, shared.workers)
     });
     allowed.min(worker.seats.clients_beside())
+}
+
+/// Whether a connection can be accepted, were there a descriptor for it: a
+/// system that has none says so before it looks into the queue.
+fn somebody_waits(queue: &impl AsFd) -> bool {
+    let mut polled = [PollFd::new(queue.as_fd(), PollFlags::POLLIN)];
+    !matches!(poll(&mut polled, PollTimeout::ZERO), Ok(0))
 }
 
 /// Whether an error was that of one connection, which is out of the queue by
@@ -276,12 +296,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn after_want_of_descriptors_accepting_rests_and_after_a_client_that_left_it_goes_on() {
         const EMFILE: i32 = 24;
-        let acceptor = acceptor();
+        let (acceptor, (listener, address)) = (acceptor(), listener());
         let rest = async |error: io::Error| {
             let begun = tokio::time::Instant::now();
-            acceptor.rest_after(&error).await;
+            acceptor.rest_after(&error, &listener.socket).await;
             begun.elapsed()
         };
+        let idle = acceptor.connections.enter(address);
+        assert_eq!(rest(io::Error::from_raw_os_error(EMFILE)).await, NOBODY_WAIT);
+        assert!(!idle.is_evicted(), "there is nobody to make room for");
+        let _waiting = Client::connect(address).unwrap();
+        assert_eq!(rest(io::Error::from_raw_os_error(EMFILE)).await, ROOM_WAIT);
+        assert!(idle.is_evicted());
         assert_eq!(rest(io::Error::from_raw_os_error(EMFILE)).await, STARVED_WAIT);
         assert_eq!(rest(io::ErrorKind::OutOfMemory.into()).await, STARVED_WAIT);
         assert_eq!(rest(io::ErrorKind::ConnectionAborted.into()).await, Duration::ZERO);

@@ -17,12 +17,25 @@ pub(crate) fn one_worker() -> Config {
     Config::new().set("workers.threads", 1)
 }
 
+/// Runs a program without the descriptors that this process was given by
+/// whoever runs the tests: they are no part of what is counted here.
+const ALONE: &str = r#"
+for fd in /proc/$$/fd/*; do
+    fd=${fd##*/}
+    if [ "$fd" -gt 2 ]; then eval "exec $fd>&-"; fi
+done
+exec "$0" "$@"
+"#;
+
+fn start(before: &str, config: &Config) -> Router {
+    let mut command = Command::new("bash");
+    command.arg("-c").arg(format!("{before}{ALONE}")).arg(binary().get_program());
+    Router::start_as(command, config)
+}
+
 /// A router that may have so many descriptors from its start on.
 pub(crate) fn with_descriptors(limit: usize, config: &Config) -> Router {
-    let mut command = Command::new("sh");
-    let run = format!("ulimit -S -n {limit}; exec \"$0\" \"$@\"");
-    command.arg("-c").arg(run).arg(binary().get_program());
-    Router::start_as(command, config)
+    start(&format!("ulimit -S -n {limit}"), config)
 }
 
 /// The descriptors a router has, in order.
@@ -73,6 +86,11 @@ fn send(client: &mut Connection, host: &str) -> Answer {
     client.answer("GET")
 }
 
+fn health(admin: &mut Connection) -> Answer {
+    admin.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    admin.answer("GET")
+}
+
 /// Answers when the gate is open.
 pub(crate) fn gated() -> (ScriptedEndpoint, Gate) {
     let gate = Gate::default();
@@ -118,7 +136,7 @@ fn where_the_system_has_none_left_idle_endpoint_connections_are_given_back() {
     let (one, other) = (ScriptedEndpoint::echo("one"), ScriptedEndpoint::echo("other"));
     let config =
         one_worker().route("one.test", &[one.address()]).route("other.test", &[other.address()]);
-    let router = Router::start(&config);
+    let router = start("", &config);
     let mut client = Connection::open(router.address());
     assert_eq!(send(&mut client, "one.test").status, 200);
     let _fillers = allow_no_more_than_these(&router);
@@ -152,10 +170,7 @@ fn a_router_that_cannot_accept_is_not_ready_and_says_why_once_a_second() {
     served.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
     endpoint.request_head(0);
     let mut admin = Connection::open(router.admin());
-    let mut health = || {
-        admin.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        admin.answer("GET")
-    };
+    let mut health = || health(&mut admin);
     assert_eq!(health().status, 200);
     let begun = Instant::now();
     allow_no_more(&router);
@@ -175,16 +190,25 @@ fn a_router_that_cannot_accept_is_not_ready_and_says_why_once_a_second() {
 }
 
 #[test]
-fn the_client_that_was_idle_longest_makes_room_where_none_can_be_accepted() {
+fn the_client_that_was_idle_longest_makes_room_where_none_can_be_accepted_and_nobody_else() {
     let endpoint = ScriptedEndpoint::echo("one");
-    let router = Router::start(&one_worker().route("a.test", &[endpoint.address()]));
+    let router = start("", &one_worker().route("a.test", &[endpoint.address()]));
     let mut idle = Connection::open(router.address());
     assert_eq!(send(&mut idle, "a.test").status, 200);
+    let mut other = Connection::open(router.address());
+    assert_eq!(send(&mut other, "a.test").status, 200);
+    let mut admin = Connection::open(router.admin());
+    assert_eq!(health(&mut admin).status, 200);
     let _fillers = allow_no_more_than_these(&router);
     let mut newcomer = Connection::open(router.address());
     let answer = send(&mut newcomer, "a.test");
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(idle.ending(), (Vec::new(), Fault::Closed));
+    // There is still no descriptor left, and nobody who would need one.
+    for client in [&mut newcomer, &mut other] {
+        assert_eq!(send(client, "a.test").status, 200);
+    }
+    assert_eq!(health(&mut admin).status, 200);
 }
 
 #[test]
