@@ -4,11 +4,10 @@
 //! What a worker may hold is shared out before anything is taken: clients and
 //! connections to endpoints, and what watches either, together stay below the
 //! limit of the process. Most clients are idle and hold one descriptor, so they
-//! may be two thirds; where so
-//! many are served that there would be too few, idle ones make room, and
-//! newcomers are told that there is none. Should the system lack something all
-//! the same, [`is_shortage`] tells it from the fault of whoever is at the other
-//! end.
+//! may be two thirds; where so many are served that there would be too few,
+//! idle ones make room, and newcomers are told that there is none. Should the
+//! system lack something all the same, [`is_shortage`] tells it from the fault
+//! of whoever is at the other end.
 
 mod seats;
 

@@ -11,7 +11,7 @@ use crate::config::{self, Settings};
 use crate::dns;
 use crate::lifecycle::{Phase, systemd};
 use crate::listen::try_address;
-use crate::registry::{FileSource, Stamp, Watch};
+use crate::registry::{FileSource, Stamp};
 use crate::router::Shared;
 use crate::telemetry::metrics::ReloadResult;
 
@@ -46,6 +46,13 @@ impl Said {
 /// what it has, and its listeners may be closed already.
 const DRAINING: &str = "the router is draining, and ends with the configuration it has";
 
+/// Between two looks at the file. Asking the system to tell of changes would
+/// not do without: some file systems (NFS) and changes (of a directory higher
+/// up) tell nothing. And on Linux the end of a process that has asked waits for
+/// a worker of the kernel, which on a machine without time to spare was seen
+/// to take a minute.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
 /// Between two tries of a version that was refused: what was wrong need not
 /// stand in it. A certificate it names may come after it, and what the system
 /// could not spare be there again.
@@ -79,11 +86,8 @@ impl Reload {
 
     /// Reloads when it is time, for as long as it is polled.
     pub(crate) async fn attend(self: Arc<Self>) {
-        let watch = Watch::new(self.file.path());
         let mut try_at = Instant::now();
         loop {
-            // The first look comes at once: the watch began after the start
-            // had read the file.
             let seen = self.file.look().await;
             let begun = Instant::now();
             if self.file.differs(seen, begun) {
@@ -95,7 +99,7 @@ impl Reload {
             }
             tokio::select! {
                 () = self.asked.notified() => self.clone().reload().await,
-                () = watch.time_to_look() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
     }

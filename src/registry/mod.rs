@@ -25,7 +25,6 @@ pub mod snapshot;
 mod source;
 mod term;
 mod tombstones;
-mod watch;
 
 pub use in_force::InForce;
 pub use live::LiveRoutes;
@@ -45,4 +44,3 @@ pub(crate) use pauses::Pauses;
 pub(crate) use nats::{NatsStatus, attend as attend_nats};
 
 pub(crate) use file::{FileSource, Stamp};
-pub(crate) use watch::Watch;

@@ -91,6 +91,19 @@ fn a_swapped_config_map_is_in_force() {
 }
 
 #[test]
+fn changes_are_seen_without_what_a_process_would_have_to_wait_for_at_its_end() {
+    let (old, _) = apps();
+    let router = Router::start(&routed_to(&old));
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", router.id())).expect("it runs");
+    let links: Vec<_> = descriptors
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .map(|link| link.to_string_lossy().into_owned())
+        .collect();
+    assert!(links.iter().any(|link| link.contains("eventpoll")), "{links:?}");
+    assert!(!links.iter().any(|link| link.contains("inotify")), "{links:?}");
+}
+
+#[test]
 fn a_hangup_reloads_a_file_that_has_not_changed() {
     let (old, _) = apps();
     let router = Router::start(&routed_to(&old));
@@ -242,7 +255,8 @@ fn what_needs_a_restart_is_named_and_the_rest_is_in_force() {
 fn a_file_with_an_address_that_is_taken_is_refused_whole_until_it_is_free() {
     let (old, new) = apps();
     let router = Router::start(&routed_to(&old));
-    let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    // Nobody else's address, who would take the port once it is free.
+    let other = std::net::TcpListener::bind("127.0.0.77:0").expect("a port is free");
     let taken = other.local_addr().expect("it is bound").to_string();
     let config = routed_to(&new).listen(&["127.0.0.1:0", &taken]);
     fs::write(router.config_file(), config.text()).expect("it can be written");
