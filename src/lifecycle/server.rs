@@ -16,7 +16,6 @@ use crate::lifecycle::reload::Reload;
 use crate::lifecycle::signals::Signals;
 use crate::lifecycle::worker::Worker;
 use crate::lifecycle::{Drain, Health, TaskKind, Tasks, jobs, systemd};
-use crate::listen::connections::Connections;
 use crate::listen::{BindError, Listener, PassedError, PassedSockets, listen};
 use crate::registry::snapshot::{self, Restored};
 use crate::registry::{FileSource, LiveRoutes, Stamp};
@@ -205,13 +204,11 @@ impl Server {
         let mut threads = Vec::new();
         let (beginning, begun) = std::sync::mpsc::channel();
         for (index, router) in routers.into_iter().enumerate() {
-            let connections = Connections::new(router.worker().metrics.clone());
-            control.attend(&router, &connections);
+            control.attend(&router, &router.worker().connections);
             let worker = Worker {
                 router,
                 listeners: of_worker.next().unwrap_or_default(),
                 phase: self.drain.watch(),
-                connections,
                 beginning: Some(beginning.clone()),
             };
             threads.push(spawn(index, worker, &self.shared.tasks, ended.clone())?);
@@ -354,9 +351,7 @@ mod tests {
         let log = crate::telemetry::access_log::AccessLogHandle::off();
         let loopback = ([127, 0, 0, 1], 0).into();
         let tasks = shared.tasks.clone();
-        let connections = Connections::new(shared.metrics.worker(0));
         let worker = Worker {
-            connections,
             router: Router::for_worker(shared, 0, log),
             // Health knows of no listener, so that accepting on this panics.
             listeners: listen(loopback, 1, &mut PassedSockets::default()).unwrap(),

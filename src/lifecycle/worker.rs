@@ -25,8 +25,6 @@ pub(crate) struct Worker {
     pub(crate) router: Router,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) phase: watch::Receiver<Phase>,
-    /// The client connections it holds.
-    pub(crate) connections: Arc<Connections>,
     /// Dropped once its listeners accept, or it has failed to begin.
     pub(crate) beginning: Option<Beginning>,
 }
@@ -48,7 +46,7 @@ impl Worker {
 
     async fn serve(mut self) -> io::Result<()> {
         let tasks = self.router.worker().shared.tasks.clone();
-        let connections = self.connections.clone();
+        let connections = self.router.worker().connections.clone();
         let mut accepting = JoinSet::new();
         let preludes = Arc::new(Preludes::default());
         let mut doors = Doors::new(connections.clone());
@@ -227,13 +225,7 @@ mod tests {
         let settings = crate::config::parse(text, "test").unwrap();
         let shared = Arc::new(Shared::new(settings, 1, health).unwrap());
         let router = Router::for_worker(shared.clone(), 0, AccessLogHandle::off());
-        let worker = Worker {
-            connections: Connections::new(shared.metrics.worker(0)),
-            router,
-            listeners,
-            phase: drain.watch(),
-            beginning: None,
-        };
+        let worker = Worker { router, listeners, phase: drain.watch(), beginning: None };
         (worker, shared)
     }
 
@@ -279,7 +271,7 @@ mod tests {
     async fn a_listener_that_stops_accepting_by_itself_ends_the_worker() {
         let drain = Drain::new();
         let (mut worker, _) = worker(&drain);
-        let connections = Connections::new(worker.router.worker().metrics.clone());
+        let connections = worker.router.worker().connections.clone();
         let mut accepting = JoinSet::new();
         accepting.spawn(async { panic!("a bug") });
         let ended = worker.drain(&connections, accepting).await;

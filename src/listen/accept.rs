@@ -145,7 +145,8 @@ impl Acceptor {
             return;
         }
         let (open, limit) = (self.connections.len(), self.limit());
-        let crowded = open >= limit && !self.connections.evict_longest_idle();
+        let full = self.connections.staying() >= limit;
+        let crowded = full && !self.connections.evict_longest_idle();
         if crowded {
             self.connections.turned_away();
         }
@@ -157,7 +158,7 @@ impl Acceptor {
         let client = ClientAddress { peer, local, secure: false };
         let router = self.router.clone();
         let half_close_allowed = self.listener.half_close_allowed;
-        if crowded && open - limit >= router.worker().shared.descriptors.refusals {
+        if crowded && open.saturating_sub(limit) >= router.worker().shared.descriptors.refusals {
             if !prelude::has_any(&self.listener) {
                 let connection = http1::open(Box::new(AtOnce(stream)), false, &router);
                 let refusing = pin!(http1::refuse_crowded(&connection, &client, &router, &entry));
@@ -220,9 +221,12 @@ impl Acceptor {
             tracing::warn!(%error, unsaid, "cannot accept a connection; trying again shortly");
         }
         // An idle client is the first to go: the newcomer may then use its
-        // endpoint's connection, which would not be there otherwise.
+        // endpoint's connection, which would not be there otherwise. Who was
+        // asked before and has not left yet leaves for this newcomer.
         let room = is_shortage(error)
-            && (self.connections.evict_longest_idle() || worker.pool.close_idle());
+            && (self.connections.some_leave()
+                || self.connections.evict_longest_idle()
+                || worker.pool.close_idle());
         tokio::time::sleep(if room { ROOM_WAIT } else { STARVED_WAIT }).await;
     }
 }
@@ -272,7 +276,7 @@ mod tests {
         let settings = crate::config::parse(&text, "test").unwrap();
         let shared = Arc::new(Shared::new(settings, workers, Health::embedded()).unwrap());
         let router = Router::for_worker(shared, 0, AccessLogHandle::off());
-        let connections = Connections::new(router.worker().metrics.clone());
+        let connections = router.worker().connections.clone();
         let listener = Arc::new(router.pin().settings.listeners[0].clone());
         let (preludes, failing) = (Arc::default(), Arc::default());
         Acceptor { router, connections, listener, index: 0, preludes, failing }
@@ -306,8 +310,15 @@ mod tests {
         assert_eq!(rest(io::Error::from_raw_os_error(EMFILE)).await, NOBODY_WAIT);
         assert!(!idle.is_evicted(), "there is nobody to make room for");
         let _waiting = Client::connect(address).unwrap();
+        let next = acceptor.connections.enter(address);
+        for _ in 0..2 {
+            assert_eq!(rest(io::Error::from_raw_os_error(EMFILE)).await, ROOM_WAIT);
+            assert!(idle.is_evicted() && !next.is_evicted(), "one is enough");
+        }
+        drop(idle);
         assert_eq!(rest(io::Error::from_raw_os_error(EMFILE)).await, ROOM_WAIT);
-        assert!(idle.is_evicted());
+        assert!(next.is_evicted());
+        drop(next);
         assert_eq!(rest(io::Error::from_raw_os_error(EMFILE)).await, STARVED_WAIT);
         assert_eq!(rest(io::ErrorKind::OutOfMemory.into()).await, STARVED_WAIT);
         assert_eq!(rest(io::ErrorKind::ConnectionAborted.into()).await, Duration::ZERO);

@@ -40,6 +40,8 @@ pub(crate) struct Connections {
     longest_idle: Mutex<Vec<(u64, u64)>>,
     /// How many have no request in progress: with none, nobody looks.
     idle: AtomicUsize,
+    /// How many of these were asked to make room, and do at their next turns.
+    leaving: AtomicUsize,
     /// Whether a newcomer was turned away since the last look.
     turned_away: AtomicBool,
     start: Instant,
@@ -87,6 +89,7 @@ impl Connections {
             open: DrainGate::new(),
             longest_idle: Mutex::new(Vec::new()),
             idle: AtomicUsize::new(0),
+            leaving: AtomicUsize::new(0),
             turned_away: AtomicBool::new(false),
             start: Instant::now(),
             draining: AtomicBool::new(false),
@@ -124,6 +127,23 @@ impl Connections {
         self.open.len()
     }
 
+    /// The number of those that are not about to leave.
+    pub(crate) fn staying(&self) -> usize {
+        self.len().saturating_sub(self.leaving.load(Ordering::Relaxed))
+    }
+
+    /// Whether some were asked to make room and have not left yet.
+    pub(crate) fn some_leave(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed) > 0
+    }
+
+    /// An idle one is asked to leave if more than `limit` are to stay.
+    pub(crate) fn make_room_beyond(&self, limit: usize) {
+        if self.staying() > limit {
+            self.evict_longest_idle();
+        }
+    }
+
     /// The tasks that serve them.
     pub(crate) fn tasks(&self) -> Vec<Task> {
         // Addresses are written out after the lock has been let go.
@@ -145,7 +165,7 @@ impl Connections {
     /// Asks the connection that has been longest without a whole request to
     /// close; false if every one is in use.
     pub(crate) fn evict_longest_idle(&self) -> bool {
-        if self.idle.load(Ordering::Relaxed) == 0 {
+        if self.idle.load(Ordering::Relaxed) <= self.leaving.load(Ordering::Relaxed) {
             return false;
         }
         let mut longest_idle = self.longest_idle.lock();
@@ -160,6 +180,7 @@ impl Connections {
                 still && !state.evicted.swap(true, Ordering::Relaxed)
             };
             if self.open.wake_one(key, evict) {
+                self.leaving.fetch_add(1, Ordering::Relaxed);
                 return true;
             }
         }
@@ -250,17 +271,8 @@ impl ConnectionEntry {
     pub(crate) fn active(&self) {
         self.state.used.store(true, Ordering::Relaxed);
         if self.state.idle_since_us.swap(ACTIVE, Ordering::Relaxed) != ACTIVE {
-            self.connections.idle.fetch_sub(1, Ordering::Relaxed);
+            self.idles_no_more();
             self.connections.metrics.connection_became(Side::Client, ConnectionState::Active);
-        }
-    }
-
-    /// An idle connection leaves if there are more than `limit`: this one's
-    /// request may need a descriptor more.
-    pub(crate) fn make_room_beyond(&self, limit: usize) {
-        let (open, _) = self.connections.metrics.clients();
-        if usize::try_from(open).is_ok_and(|open| open > limit) {
-            self.connections.evict_longest_idle();
         }
     }
 
@@ -269,7 +281,17 @@ impl ConnectionEntry {
         let now_us = self.connections.at_us(now);
         if self.state.idle_since_us.swap(now_us, Ordering::Relaxed) == ACTIVE {
             self.connections.idle.fetch_add(1, Ordering::Relaxed);
+            if self.is_evicted() {
+                self.connections.leaving.fetch_add(1, Ordering::Relaxed);
+            }
             self.connections.metrics.connection_became(Side::Client, ConnectionState::Idle);
+        }
+    }
+
+    fn idles_no_more(&self) {
+        self.connections.idle.fetch_sub(1, Ordering::Relaxed);
+        if self.is_evicted() {
+            self.connections.leaving.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -359,7 +381,7 @@ impl Drop for ConnectionEntry {
         let state = if self.is_active() {
             ConnectionState::Active
         } else {
-            self.connections.idle.fetch_sub(1, Ordering::Relaxed);
+            self.idles_no_more();
             ConnectionState::Idle
         };
         self.connections.metrics.connection_closed(Side::Client, state);

@@ -12,6 +12,7 @@ use crate::descriptors::{self, Seats, Share};
 use crate::endpoint::{EndpointRegistry, NameRegistry, ProbeRegistry};
 use crate::error::Code;
 use crate::lifecycle::{Health, Tasks};
+use crate::listen::connections::Connections;
 use crate::registry::{LastHeard, Live};
 use crate::request::{InFlightRecords, Record};
 use crate::route::{Publisher, Reader};
@@ -93,7 +94,9 @@ pub(crate) struct WorkerRouter {
     pub(crate) shared: Arc<Shared>,
     pub(crate) snapshots: Reader<Snapshot>,
     pub(crate) pool: Arc<Pool>,
-    /// The descriptors of its connections.
+    /// The client connections it holds.
+    pub(crate) connections: Arc<Connections>,
+    /// The descriptors of these and of the pool's.
     pub(crate) seats: Arc<Seats>,
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) access_log: AccessLogHandle,
@@ -106,11 +109,13 @@ pub(crate) struct WorkerRouter {
 impl WorkerRouter {
     pub(crate) fn new(shared: Arc<Shared>, index: usize, access_log: AccessLogHandle) -> Self {
         let metrics = shared.metrics.worker(index);
-        let seats = Seats::new(shared.descriptors, metrics.clone());
+        let connections = Connections::new(metrics.clone());
+        let seats = Seats::new(shared.descriptors, connections.clone());
         Self {
             index,
             snapshots: shared.snapshots.reader(),
             pool: Arc::new(Pool::new(seats.clone())),
+            connections,
             seats,
             metrics,
             access_log,

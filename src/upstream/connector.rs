@@ -168,7 +168,7 @@ pub(crate) async fn connect(
     patience: Duration,
     (pool, metrics): (&Pool, Arc<WorkerMetrics>),
 ) -> Result<Box<EndpointConnection>, ConnectError> {
-    let seat = pool.make_room().map_err(ConnectError::Short)?;
+    let seat = pool.wait_for_room().await.map_err(ConnectError::Short)?;
     let mut once_more = true;
     let open = async {
         loop {

@@ -26,6 +26,11 @@ use crate::upstream::idle::Idle;
 /// idle for less than this (a stale one would have to be answered 502).
 const FRESH: Duration = Duration::from_secs(1);
 
+/// After so many turns of the runtime an idle client that was asked to make room
+/// has done so: at the first it hears of it, before the second it looks whether
+/// its request has come, and who waits for it may be ahead of it each time.
+const TURNS_TO_LEAVE: usize = 4;
+
 /// What kind of connection a request may be sent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reuse {
@@ -71,6 +76,20 @@ impl Pool {
     ///
     /// # Errors
     /// If clients and connections in exchanges are all that there may be.
+    pub(crate) async fn wait_for_room(&self) -> Result<Seat, Shortage> {
+        for _ in 0..TURNS_TO_LEAVE {
+            match self.make_room() {
+                Err(_) if self.seats.some_leave() => tokio::task::yield_now().await,
+                made => return made,
+            }
+        }
+        self.make_room()
+    }
+
+    /// The same at once, though idle clients may not have left yet.
+    ///
+    /// # Errors
+    /// As for [`wait_for_room`](Self::wait_for_room).
     pub(crate) fn make_room(&self) -> Result<Seat, Shortage> {
         // Its socket closes here, after the lock has been let go.
         let close_idle = || self.idle.take_oldest().is_some();
@@ -150,7 +169,7 @@ mod tests {
     /// For so many connections to endpoints that may be idle, and one client.
     fn pool(endpoints: usize) -> Pool {
         let share = Share { clients: 1, refusals: 1, endpoints, connections: endpoints + 1 };
-        Pool::new(Seats::new(share, Metrics::new(1).worker(0)))
+        Pool::new(Seats::without_clients(share))
     }
 
     fn opened(pool: &Pool, stream: impl Transport + 'static) -> Box<EndpointConnection> {

@@ -12,11 +12,14 @@ use crate::harness::{Connection, Held, Router, ScriptedEndpoint};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
+/// What the router answers itself.
+const NOWHERE: &str = "GET / HTTP/1.1\r\nHost: nowhere.test\r\n\r\n";
+
 /// A request, and so many behind it that they are not all read ahead.
 const REQUESTS_AHEAD: usize = 2_000;
 
 fn far_ahead() -> String {
-    GET.to_owned() + &"GET / HTTP/1.1\r\nHost: nowhere.test\r\n\r\n".repeat(REQUESTS_AHEAD)
+    GET.to_owned() + &NOWHERE.repeat(REQUESTS_AHEAD)
 }
 
 /// The sockets of the router, one of which several descriptors may be.
@@ -151,6 +154,87 @@ fn newcomers_are_told_that_there_is_no_room_however_many_they_are() {
     assert!(Held::by(&router).clients <= SERVED as u64 + 8);
     gate.open();
     for client in &mut served {
+        assert_eq!(client.answer("GET").text(), "yes");
+    }
+}
+
+#[test]
+fn however_many_requests_come_at_once_no_more_descriptors_are_taken_than_there_may_be() {
+    // Of 512 descriptors, in one worker: see src/descriptors.rs.
+    const MOST: u64 = 300 + 20;
+    const CLIENTS: usize = 200;
+    let (endpoint, gate) = gated();
+    let router = with_descriptors(512, &one_worker().route("a.test", &[endpoint.address()]));
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| Connection::open(router.address())).collect();
+    for client in &mut clients {
+        client.send(NOWHERE);
+        assert_eq!(client.answer("GET").status, 404);
+    }
+    // All but one, so that somebody is idle and could make room, but not for all.
+    let idle = clients.split_off(CLIENTS - 1);
+    router.suspend();
+    for client in &mut clients {
+        client.send(GET);
+    }
+    router.resume();
+    eventually("an end of them all", || {
+        let refused = clients.iter().filter(|client| client.answers()).count();
+        let held = Held::by(&router);
+        assert!(held.clients + held.endpoints <= MOST, "{held:?}");
+        (endpoint.count() + refused == clients.len()).then_some(())
+    });
+    drop(idle);
+    gate.open();
+    let mut served = 0;
+    for client in &mut clients {
+        let answer = client.answer("GET");
+        match answer.status {
+            200 => served += 1,
+            _ => assert_eq!((answer.status, answer.code()), (503, Some("overloaded"))),
+        }
+    }
+    assert!(served >= CLIENTS / 2, "{served} are served");
+}
+
+#[test]
+fn for_one_connection_more_one_idle_client_leaves_however_many_requests_come_with_it() {
+    // Of 256 descriptors, in one worker: see src/descriptors.rs.
+    const CLIENTS: usize = 80;
+    const ENDPOINTS: usize = 40;
+    let (endpoint, gate) = gated();
+    let router = with_descriptors(256, &one_worker().route("a.test", &[endpoint.address()]));
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| Connection::open(router.address())).collect();
+    for client in &mut clients {
+        client.send(NOWHERE);
+        assert_eq!(client.answer("GET").status, 404);
+    }
+    let (served, others) = clients.split_at_mut(ENDPOINTS);
+    for (at, client) in served.iter_mut().enumerate() {
+        client.send(GET);
+        endpoint.request_head(at);
+    }
+    // Now every descriptor there may be is held, and half of the others ask for
+    // nothing that needs one.
+    let (one, others) = others.split_first_mut().expect("there are more");
+    let (asking, idle) = others.split_at_mut(ENDPOINTS / 2);
+    router.suspend();
+    one.send(GET);
+    for client in asking.iter_mut() {
+        client.send(NOWHERE);
+    }
+    router.resume();
+    endpoint.request_head(ENDPOINTS);
+    for client in asking.iter_mut() {
+        assert_eq!(client.answer("GET").status, 404);
+    }
+    eventually("room for one", || {
+        let held = Held::by(&router);
+        (held.clients + held.endpoints == 120).then_some(())
+    });
+    let left = idle.iter().chain(&*asking).filter(|client| client.ended()).count();
+    assert_eq!(left, 1);
+    gate.open();
+    for client in served.iter_mut().chain([one]) {
         assert_eq!(client.answer("GET").text(), "yes");
     }
 }

@@ -190,13 +190,39 @@ fn one_leaves_for_a_request_only_where_there_are_more_than_may_be() {
     let connections = connections();
     let (busy, idle) = (enter(&connections), enter(&connections));
     busy.active();
-    busy.make_room_beyond(3);
-    busy.make_room_beyond(2);
+    connections.make_room_beyond(3);
+    connections.make_room_beyond(2);
     assert!(!idle.is_evicted(), "two are not more than two");
     let more = enter(&connections);
-    busy.make_room_beyond(1);
-    assert!(idle.is_evicted() != more.is_evicted(), "one is enough");
+    for _ in 0..2 {
+        connections.make_room_beyond(2);
+        assert!(idle.is_evicted() != more.is_evicted(), "one is enough");
+    }
+    connections.make_room_beyond(1);
+    assert!(idle.is_evicted() && more.is_evicted());
     assert!(!busy.is_evicted());
+}
+
+#[test]
+fn who_was_asked_to_leave_is_about_to_until_it_has_a_request_or_has_left() {
+    let connections = connections();
+    let counts = || (connections.staying(), connections.some_leave());
+    let (one, other) = (enter(&connections), enter(&connections));
+    assert_eq!(counts(), (2, false));
+    assert!(connections.evict_longest_idle() && connections.evict_longest_idle());
+    assert_eq!(counts(), (0, true));
+    assert!(!connections.evict_longest_idle(), "all have been asked");
+    one.active();
+    one.active();
+    assert_eq!(counts(), (1, true), "its request came first");
+    one.idle(Instant::now());
+    assert_eq!(counts(), (0, true), "which is over");
+    drop(other);
+    assert_eq!(counts(), (0, true));
+    one.active();
+    assert_eq!(counts(), (1, false));
+    drop(one);
+    assert_eq!(counts(), (0, false));
 }
 
 #[test]

@@ -94,7 +94,6 @@ pub(crate) async fn serve(
             }
             Next::Request(request) => {
                 entry.active();
-                entry.make_room_beyond(router.worker().seats.clients_beside());
                 let terms = ReplyTerms {
                     version: request.version,
                     head_only: request.method == Method::HEAD,

@@ -198,6 +198,7 @@ impl WorkerMetrics {
     }
 
     /// Client connections open and, of them, idle.
+    #[cfg(test)]
     pub(crate) fn clients(&self) -> (u64, u64) {
         let clients = &self.connections[Side::Client as usize];
         (clients.open.load(Relaxed), clients.idle.load(Relaxed))
