@@ -57,3 +57,15 @@ replayed! {
     stored_inputs_pass_route_table: route_table,
     stored_inputs_pass_whole_wire: whole_wire,
 }
+
+#[test]
+fn every_target_is_fuzzed_at_night_and_described() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let (nightly, described) = (read(".github/workflows/nightly.yml"), read("fuzz/README.md"));
+    let is_fuzzed = |name: &str| nightly.lines().any(|line| line.trim() == format!("- {name}"));
+    let is_described = |name: &str| described.contains(&format!("`{name}`"));
+    let names = targets::TARGETS.iter().map(|(name, _)| *name);
+    let left_out: Vec<_> = names.filter(|name| !is_fuzzed(name) || !is_described(name)).collect();
+    assert!(left_out.is_empty(), "{left_out:?}");
+}
