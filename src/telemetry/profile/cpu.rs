@@ -43,12 +43,7 @@ pub(crate) async fn cpu(duration: Duration) -> Result<Vec<u8>, CpuError> {
 }
 
 fn finish(sampler: &ProfilerGuard<'_>) -> Result<Vec<u8>, CpuError> {
-    let report = sampler.report().build();
-    // What names were looked up in is kept for the next look, at several times
-    // the size of the program's own tables: hundreds of MiB that nobody needs
-    // until there is another profile.
-    backtrace::clear_symbol_cache();
-    Ok(written(&report.map_err(|error| failed(&error))?))
+    Ok(written(&sampler.report().build().map_err(|error| failed(&error))?))
 }
 
 fn failed(error: &dyn std::error::Error) -> CpuError {
