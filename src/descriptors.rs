@@ -59,11 +59,43 @@ impl Share {
     }
 
     /// Client connections under `limits.connections`, which is for all
-    /// `workers` together; 0 is no limit but this.
-    pub(crate) fn clients_under(&self, limit: usize, workers: usize) -> usize {
-        match limit {
-            0 => self.clients,
-            limit => (limit / workers.max(1)).clamp(1, self.clients),
+    /// `workers` together; 0 is no limit but this. Others leave descriptors for
+    /// `beside` of them.
+    pub(crate) fn clients_under(&self, limit: usize, workers: usize, beside: usize) -> ClientLimit {
+        let allowed = self.clients.min(beside);
+        let configured = (limit / workers.max(1)).max(1);
+        if limit == 0 || configured > allowed {
+            ClientLimit { most: allowed, set_by: SetBy::Descriptors }
+        } else {
+            ClientLimit { most: configured, set_by: SetBy::Settings }
+        }
+    }
+}
+
+/// How many connections of clients a worker may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClientLimit {
+    pub(crate) most: usize,
+    pub(crate) set_by: SetBy,
+}
+
+/// Where a limit of connections comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SetBy {
+    /// `limits.connections`.
+    Settings,
+    /// The limit of descriptors.
+    Descriptors,
+}
+
+impl SetBy {
+    /// Its name, for whoever may raise it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Settings => "limits.connections",
+            Self::Descriptors => {
+                "what file descriptors allow of connections (ulimit -n, LimitNOFILE)"
+            }
         }
     }
 }
@@ -84,6 +116,16 @@ fn limit_shown() -> Option<usize> {
 pub(crate) fn is_shortage(error: &io::Error) -> bool {
     let codes = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+/// Which limit to raise, for the end of a line in the log that tells of `error`;
+/// empty if it is no lack of descriptors.
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => "; raise the limit of file descriptors (ulimit -n, LimitNOFILE)",
+        Some(libc::ENFILE) => "; raise the system's limit of open files (fs.file-max)",
+        _ => "",
+    }
 }
 
 #[cfg(test)]
@@ -128,10 +170,32 @@ mod tests {
     #[test]
     fn a_limit_is_shared_out_and_never_above_what_descriptors_allow() {
         let share = Share { clients: 100, refusals: 1, endpoints: 100, connections: 200 };
+        let under = |limit, beside| {
+            let ClientLimit { most, set_by } = share.clients_under(limit, 2, beside);
+            (most, set_by)
+        };
+        let (settings, descriptors) = (SetBy::Settings, SetBy::Descriptors);
         assert_eq!(
-            [0, 1, 50, 200, 201, 9_999].map(|limit| share.clients_under(limit, 2)),
-            [100, 1, 25, 100, 100, 100]
+            [0, 1, 50, 200, 202, 9_999].map(|limit| under(limit, 200)),
+            [
+                (100, descriptors),
+                (1, settings),
+                (25, settings),
+                (100, settings),
+                (100, descriptors),
+                (100, descriptors)
+            ]
         );
+        let beside = [0, 24, 25].map(|beside| under(50, beside));
+        assert_eq!(beside, [(0, descriptors), (24, descriptors), (25, settings)]);
+    }
+
+    #[test]
+    fn of_what_lacks_descriptors_the_limit_to_raise_is_named() {
+        let says = |code| remedy(&io::Error::from_raw_os_error(code));
+        assert!(says(libc::EMFILE).contains("ulimit -n"));
+        assert!(says(libc::ENFILE).contains("fs.file-max"));
+        assert_eq!(says(libc::ECONNABORTED), "");
     }
 
     #[test]

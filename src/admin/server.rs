@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::descriptors::remedy;
 use crate::lifecycle::{TaskKind, Tasks};
 use crate::telemetry::Seldom;
 
@@ -142,7 +143,8 @@ async fn accept(
         Err(error) => {
             let now_ms = u64::try_from(failed.start.elapsed().as_millis()).unwrap_or(u64::MAX);
             if let Some(unsaid) = failed.log.turn(now_ms, LOG_EVERY_MS) {
-                tracing::warn!(%error, unsaid, "the admin side cannot accept a connection");
+                let remedy = remedy(&error);
+                tracing::warn!(%error, unsaid, "the admin side cannot accept a connection{remedy}");
             }
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None

@@ -88,7 +88,8 @@ pub struct HealthInputs {
 /// A limit that is reached, so that requests are turned away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saturation {
-    /// The limit's key, such as `limits.requests_in_flight`.
+    /// The limit's key, such as `limits.requests_in_flight`, or in words what
+    /// else sets it.
     pub limit: String,
     /// Where it stands.
     pub at: u64,

@@ -23,7 +23,7 @@ pub(crate) use health::{HealthReport, SourceHealth, SourceState, Verdict};
 pub(crate) use kept::Kept;
 pub(crate) use phase::{Drain, Phase};
 pub(crate) use server::{Server, StartError};
-pub(crate) use state::{Health, Room};
+pub(crate) use state::{Full, Health, Room};
 pub(crate) use strain::Strain;
 #[cfg(feature = "profiling")]
 pub(crate) use tasks::TaskGuard;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::health::{HealthInputs, Heartbeats, ListenerHealth, Saturation, SourceHealth};
 use super::phase::Phase;
+use crate::descriptors::SetBy;
 use crate::registry::snapshot::Status;
 use crate::registry::{FileSource, NatsStatus};
 use crate::sync::Mutex;
@@ -31,11 +32,21 @@ pub(crate) struct Health {
 /// Whether newcomers get in at one worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Room {
-    /// Its connections and how many it may have, while all are in use and
-    /// newcomers are turned away.
-    pub(crate) full: Option<(u64, u64)>,
+    /// While all its connections are in use and newcomers are turned away.
+    pub(crate) full: Option<Full>,
     /// The listeners, by their index, that it cannot accept on.
     pub(crate) shut: Vec<usize>,
+}
+
+/// A worker that has as many connections as it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full {
+    /// How many it had when that was seen last.
+    pub(crate) at: u64,
+    /// How many it may have.
+    pub(crate) of: u64,
+    /// What says so.
+    pub(crate) set_by: SetBy,
 }
 
 struct Listener {
@@ -156,8 +167,13 @@ impl Health {
 /// decides whose a newcomer is, so that room elsewhere is none for it.
 fn connections(rooms: &[Room]) -> Option<Saturation> {
     let full = rooms.iter().filter_map(|room| room.full);
-    let (at, of) = full.reduce(|(at, of), (more_at, more_of)| (at + more_at, of + more_of))?;
-    Some(Saturation { limit: "limits.connections".into(), at, of })
+    let all = full.reduce(|all, more| Full {
+        at: all.at + more.at,
+        of: all.of + more.of,
+        // A higher setting would not help where descriptors are short.
+        set_by: if all.set_by == SetBy::Descriptors { all.set_by } else { more.set_by },
+    })?;
+    Some(Saturation { limit: all.set_by.as_str().into(), at: all.at, of: all.of })
 }
 
 impl Listener {
@@ -188,9 +204,18 @@ mod tests {
         let reason = || health.inputs().ready().reason;
         health.observe_room(1, Room { full: None, shut: vec![1] });
         assert_eq!(reason().unwrap(), "the listener 127.0.0.1:2 does not accept connections");
-        health.observe_room(1, Room { full: Some((5, 4)), shut: vec![] });
-        health.observe_room(2, Room { full: Some((4, 4)), shut: vec![] });
+        let full = |at, set_by| Room { full: Some(Full { at, of: 4, set_by }), shut: vec![] };
+        health.observe_room(1, full(5, SetBy::Settings));
+        health.observe_room(2, full(4, SetBy::Settings));
         assert_eq!(reason().unwrap(), "saturated: limits.connections is reached (9 of 8)");
+        for short in [1, 2] {
+            health.observe_room(1, full(4, SetBy::Settings));
+            health.observe_room(2, full(4, SetBy::Settings));
+            health.observe_room(short, full(4, SetBy::Descriptors));
+            let short = "saturated: what file descriptors allow of connections (ulimit -n, \
+                         LimitNOFILE) is reached (8 of 8)";
+            assert_eq!(reason().unwrap(), short);
+        }
         health.observe_room(1, Room::default());
         health.observe_room(2, Room::default());
         assert_eq!(reason(), None);

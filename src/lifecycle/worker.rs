@@ -10,11 +10,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::descriptors::ClientLimit;
 use crate::guard::{self, Guard};
 use crate::lifecycle::health::HEARTBEAT_PERIOD;
 use crate::lifecycle::phase::Phase;
 use crate::lifecycle::tasks::TaskKind;
-use crate::lifecycle::{Room, Strain};
+use crate::lifecycle::{Full, Room, Strain};
 use crate::listen::connections::{Connections, FIRST_REQUEST_COMES};
 use crate::listen::http1::HeadTerms;
 use crate::listen::{Acceptor, Listener, Preludes, accept, client_limit};
@@ -175,13 +176,15 @@ async fn beat(router: Router, mut doors: Doors) {
 struct Doors {
     connections: Arc<Connections>,
     full: Strain,
+    /// As it was seen last.
+    seen_full: Option<Full>,
     /// Of each listener: whether accepting fails.
     failing: Vec<(Arc<AtomicBool>, Strain)>,
 }
 
 impl Doors {
     fn new(connections: Arc<Connections>) -> Self {
-        Self { connections, full: Strain::default(), failing: Vec::new() }
+        Self { connections, full: Strain::default(), seen_full: None, failing: Vec::new() }
     }
 
     /// Looks at one listener more; where it says that accepting fails.
@@ -191,9 +194,15 @@ impl Doors {
         failing
     }
 
-    fn look(&mut self, limit: usize, now: std::time::Instant) -> Room {
-        let full = self.full.look(self.connections.is_full(limit), now);
-        let full = full.then(|| (self.connections.len() as u64, limit as u64));
+    fn look(&mut self, limit: ClientLimit, now: std::time::Instant) -> Room {
+        let ClientLimit { most, set_by } = limit;
+        let is_full = self.connections.is_full(most);
+        if is_full {
+            // Of those that turned newcomers away some may have left since.
+            let at = self.connections.len().max(most) as u64;
+            self.seen_full = Some(Full { at, of: most as u64, set_by });
+        }
+        let full = if self.full.look(is_full, now) { self.seen_full } else { None };
         let mut shut = Vec::new();
         for (listener, (failing, strain)) in self.failing.iter_mut().enumerate() {
             if strain.look(failing.load(Relaxed), now) {
@@ -210,7 +219,10 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::descriptors::SetBy;
+    use crate::lifecycle::strain::{PASSES_AFTER, SHOWS_AFTER};
     use crate::lifecycle::{Drain, Health};
+    use crate::listen::connections::ConnectionEntry;
     use crate::listen::{PassedSockets, listen};
     use crate::router::Shared;
     use crate::telemetry::access_log::AccessLogHandle;
@@ -259,12 +271,34 @@ mod tests {
         block.send(()).unwrap();
         eventually("bad health", || !ready().healthy);
         let reason = ready().reason.unwrap();
-        assert!(reason.starts_with("worker 0 has not turned for 2."), "{reason}");
+        assert!(reason.starts_with("worker 0 has not turned for "), "{reason}");
         release.send(()).unwrap();
         eventually("health again", || ready().healthy);
         drain.begin();
         drain.cut();
         thread.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn what_was_reached_is_told_while_it_shows_though_all_have_left() {
+        let metrics = crate::telemetry::metrics::Metrics::new(1).worker(0);
+        let connections = Connections::new(metrics);
+        let mut doors = Doors::new(connections.clone());
+        let (limit, start) = (ClientLimit { most: 2, set_by: SetBy::Descriptors }, Instant::now());
+        let peer = ([127, 0, 0, 1], 1).into();
+        let clients: Vec<_> = (0..3).map(|_| connections.enter(peer)).collect();
+        clients.iter().for_each(ConnectionEntry::active);
+        assert_eq!(doors.look(limit, start), Room::default());
+        let full = Full { at: 3, of: 2, set_by: SetBy::Descriptors };
+        assert_eq!(doors.look(limit, start + SHOWS_AFTER).full, Some(full));
+        drop(clients);
+        assert_eq!(doors.look(limit, start + SHOWS_AFTER).full, Some(full));
+        // One came and was turned away, and they have all left again.
+        connections.turned_away();
+        let full = Full { at: 2, ..full };
+        assert_eq!(doors.look(limit, start + SHOWS_AFTER).full, Some(full));
+        assert_eq!(doors.look(limit, start + SHOWS_AFTER).full, Some(full));
+        assert_eq!(doors.look(limit, start + SHOWS_AFTER + PASSES_AFTER), Room::default());
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::config::ListenerSettings;
-use crate::descriptors::is_shortage;
+use crate::descriptors::{ClientLimit, is_shortage, remedy};
 use crate::lifecycle::Phase;
 use crate::listen::Listener;
 use crate::listen::at_once::AtOnce;
@@ -202,7 +202,7 @@ impl Acceptor {
 
     /// Connections this worker may hold now.
     fn limit(&self) -> usize {
-        client_limit(&self.router)
+        client_limit(&self.router).most
     }
 
     /// Makes room if the system has none left for who waits in this queue, and
@@ -218,7 +218,8 @@ impl Acceptor {
         let worker = self.router.worker();
         let now_ms = worker.shared.now_ms(Instant::now());
         if let Some(unsaid) = worker.shared.failed_accepts.turn(now_ms, LOG_EVERY_MS) {
-            tracing::warn!(%error, unsaid, "cannot accept a connection; trying again shortly");
+            let remedy = remedy(error);
+            tracing::warn!(%error, unsaid, "cannot accept a connection; trying again shortly{remedy}");
         }
         // An idle client is the first to go: the newcomer may then use its
         // endpoint's connection, which would not be there otherwise. Who was
@@ -233,14 +234,11 @@ impl Acceptor {
 
 /// Connections that a worker may hold now: as configured, and as those to
 /// endpoints leave descriptors over.
-pub(crate) fn client_limit(router: &Router) -> usize {
+pub(crate) fn client_limit(router: &Router) -> ClientLimit {
     let worker = router.worker();
     let shared = &worker.shared;
-    let allowed = router.look(|snapshot| {
-        let limit = snapshot.settings.limits.connections;
-        shared.descriptors.clients_under(limit, shared.workers)
-    });
-    allowed.min(worker.seats.clients_beside())
+    let limit = router.look(|snapshot| snapshot.settings.limits.connections);
+    shared.descriptors.clients_under(limit, shared.workers, worker.seats.clients_beside())
 }
 
 /// Whether a connection can be accepted, were there a descriptor for it: a

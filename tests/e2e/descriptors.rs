@@ -180,6 +180,8 @@ fn a_router_that_cannot_accept_is_not_ready_and_says_why_once_a_second() {
     assert!(unready.text().contains("does not accept connections"), "{}", unready.text());
     let lines = || router.stderr().matches("cannot accept a connection").count();
     eventually("two lines about it", || (lines() >= 2).then_some(()));
+    let remedy = "shortly; raise the limit of file descriptors (ulimit -n, LimitNOFILE)";
+    assert!(router.stderr().contains(remedy), "{}", router.stderr());
     let (said, most) = (lines(), begun.elapsed().as_secs() as usize + 2);
     assert!(said <= most, "{said} lines in less than {most} s");
     allow(&router, "20000");
@@ -259,6 +261,11 @@ fn where_those_served_need_the_descriptors_idle_clients_leave_and_newcomers_are_
     };
     assert_eq!((refused.status, refused.code()), (503, Some("overloaded")), "{}", refused.text());
     assert!((50..64).contains(&served.len()), "{} are served", served.len());
+    let unready = eventually("unreadiness", || {
+        Some(ask(&router, "/health")).filter(|health| health.status == 503)
+    });
+    let why = "saturated: what file descriptors allow of connections (ulimit -n, LimitNOFILE) is";
+    assert!(unready.text().starts_with(why), "{}", unready.text());
     for client in &mut idle {
         assert_eq!(client.ending(), (Vec::new(), Fault::Closed));
     }

@@ -28,11 +28,11 @@ const NO_ROOM: Entry = Entry {
     blame: Blame::Operator,
     retry_class: None,
     title: "Router is overloaded",
-    cause: "As many requests as limits.requests_in_flight are under way, or every connection of \
-            limits.connections is busy, or as many requests of a route with adaptive_concurrency \
-            wait for an answer as its endpoints can work on; or the system has no file \
-            descriptor, memory or port left for a connection to an endpoint, which the details \
-            then say. The router says so at once instead of queueing.",
+    cause: "As many requests as limits.requests_in_flight are under way, or every connection \
+            that limits.connections or file descriptors allow is busy, or as many requests of a \
+            route with adaptive_concurrency wait for an answer as its endpoints can work on; or \
+            the system has no file descriptor, memory or port left for a connection to an \
+            endpoint, which the details then say. The router says so at once instead of queueing.",
     advice: "Try again shortly. If it lasts, look for slow endpoints first, since they keep \
              requests in flight; then add endpoints where it is one route's limit (/routes shows \
              it), else routers, or raise the limit if memory allows; for descriptors that is \
