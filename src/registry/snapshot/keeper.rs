@@ -84,17 +84,7 @@ impl Keeper {
     pub(super) fn start(work: Work, table: Arc<dyn Exported>) -> io::Result<Self> {
         let stop = Arc::new(Stop::default());
         let (stopped, tasks) = (stop.clone(), work.tasks.clone());
-        let mut running = Running {
-            work,
-            table,
-            backlog: Vec::new(),
-            rewrite: None,
-            due: true,
-            retry_at: Instant::now(),
-            pause: PAUSES.0,
-        };
-        // A file that can be gone on with needs no new one.
-        running.due = running.work.live.is_none();
+        let mut running = Running::new(work, table, Instant::now());
         let run = move || {
             while !stopped.after(PERIOD) {
                 running.turn(Instant::now());
@@ -157,6 +147,19 @@ struct Rewrite {
 }
 
 impl Running {
+    fn new(work: Work, table: Arc<dyn Exported>, now: Instant) -> Self {
+        Self {
+            // A file that can be gone on with needs no new one.
+            due: work.live.is_none(),
+            work,
+            table,
+            backlog: Vec::new(),
+            rewrite: None,
+            retry_at: now,
+            pause: PAUSES.0,
+        }
+    }
+
     /// What is done every so often.
     fn turn(&mut self, now: Instant) {
         let outcome = match self.may_write() {

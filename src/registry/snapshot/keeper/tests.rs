@@ -65,10 +65,10 @@ fn running(place: &Place) -> (Running, Arc<Journal>) {
     of_table(work, table)
 }
 
+/// The same with another table than [`Table`].
 fn of_table(work: Work, table: Arc<dyn Exported>) -> (Running, Arc<Journal>) {
     let journal = work.journal.clone();
-    let (rewrite, retry_at, pause) = (None, Instant::now(), PAUSES.0);
-    (Running { work, table, backlog: Vec::new(), rewrite, due: true, retry_at, pause }, journal)
+    (Running::new(work, table, Instant::now()), journal)
 }
 
 /// Waits until the table that is being written is whole.
@@ -76,6 +76,31 @@ fn until_written(running: &Running) {
     while !running.rewrite.as_ref().expect("a table is being written").thread.is_finished() {
         std::thread::yield_now();
     }
+}
+
+/// One change more, and a turn.
+fn change(running: &mut Running, journal: &Journal, name: &str) {
+    journal.record(Source::Admin, [&route(name)]);
+    running.turn(Instant::now());
+}
+
+/// The file takes no changes, and for now no new one is begun; gives what the
+/// file is to be [put back](Live::put_back).
+fn refuse_changes(running: &mut Running, place: &Place) -> File {
+    running.retry_at = Instant::now() + NEVER;
+    running.work.live.as_mut().expect("there is a file").replace_by_unwritable(&place.path)
+}
+
+/// A new file is written where one was lost, and goes on with what follows.
+fn begins_anew(running: &mut Running, journal: &Journal, place: &Place) {
+    running.retry_at = Instant::now();
+    begin(running);
+    change(running, journal, "after.test");
+    assert_eq!(kept(&place.path), ["there.test", "meanwhile.test", "after.test"]);
+}
+
+fn state(running: &Running) -> SnapshotState {
+    running.work.status.health(Instant::now()).state
 }
 
 /// Takes up the table that is being written.
@@ -110,11 +135,9 @@ fn what_changes_while_the_table_is_written_stands_behind_it() {
     let (mut running, journal) = running(&place);
     running.turn(Instant::now());
     until_written(&running);
-    journal.record(Source::Admin, [&route("then.test")]);
-    running.turn(Instant::now());
+    change(&mut running, &journal, "then.test");
     assert_eq!(kept(&place.path), ["there.test", "meanwhile.test", "then.test"]);
-    journal.record(Source::Admin, [&route("after.test")]);
-    running.turn(Instant::now());
+    change(&mut running, &journal, "after.test");
     assert_eq!(kept(&place.path)[2..], ["then.test", "after.test"]);
 }
 
@@ -130,16 +153,11 @@ fn a_file_that_was_put_in_its_place_is_not_appended_to_and_is_replaced() {
             std::fs::write(&place.path, &ours).unwrap();
         }
         (running.retry_at, running.due) = (Instant::now() + NEVER, false);
-        journal.record(Source::Admin, [&route("lost.test")]);
-        running.turn(Instant::now());
+        change(&mut running, &journal, "lost.test");
         assert!(running.work.live.is_none() && running.due && running.backlog.is_empty());
         let there = std::fs::read(&place.path).ok();
         assert_eq!(there, replaced.then_some(ours), "what somebody put there is theirs");
-        running.retry_at = Instant::now();
-        begin(&mut running);
-        journal.record(Source::Admin, [&route("after.test")]);
-        running.turn(Instant::now());
-        assert_eq!(kept(&place.path), ["there.test", "meanwhile.test", "after.test"]);
+        begins_anew(&mut running, &journal, &place);
     }
 }
 
@@ -148,19 +166,17 @@ fn what_cannot_be_appended_is_kept_back_and_written_later_in_its_order() {
     let place = Place::new();
     let (mut running, journal) = running(&place);
     begin(&mut running);
-    let writable = running.work.live.as_mut().unwrap().replace_by_unwritable(&place.path);
-    running.retry_at = Instant::now() + NEVER;
+    let writable = refuse_changes(&mut running, &place);
     for name in ["one.test", "two.test"] {
-        journal.record(Source::Admin, [&route(name)]);
-        running.turn(Instant::now());
+        change(&mut running, &journal, name);
     }
-    assert_eq!(running.work.status.health(Instant::now()).state, SnapshotState::Failing);
+    assert_eq!(state(&running), SnapshotState::Failing);
     assert_eq!(kept(&place.path)[1..], ["meanwhile.test"]);
     running.work.live.as_mut().unwrap().put_back(writable);
     running.turn(Instant::now());
     assert_eq!(kept(&place.path)[1..], ["meanwhile.test", "one.test", "two.test"]);
     assert!(running.backlog.is_empty());
-    assert_eq!(running.work.status.health(Instant::now()).state, SnapshotState::Current);
+    assert_eq!(state(&running), SnapshotState::Current);
 }
 
 #[test]
@@ -169,17 +185,12 @@ fn beyond_what_is_kept_back_the_file_stays_as_it_is_until_a_table_is_there() {
     let (mut running, journal) = running(&place);
     begin(&mut running);
     let before = std::fs::read(&place.path).unwrap();
-    running.work.live.as_mut().unwrap().replace_by_unwritable(&place.path);
-    running.retry_at = Instant::now() + NEVER;
+    refuse_changes(&mut running, &place);
     too_much(&mut running, &journal);
     assert!(running.work.live.is_none() && running.due);
     assert!(running.backlog.is_empty(), "nothing is kept for a file with a gap");
     assert_eq!(std::fs::read(&place.path).unwrap(), before);
-    running.retry_at = Instant::now();
-    begin(&mut running);
-    journal.record(Source::Admin, [&route("after.test")]);
-    running.turn(Instant::now());
-    assert_eq!(kept(&place.path), ["there.test", "meanwhile.test", "after.test"]);
+    begins_anew(&mut running, &journal, &place);
 }
 
 #[test]
@@ -187,10 +198,9 @@ fn a_table_is_tried_where_changes_cannot_be_appended_and_has_them() {
     let place = Place::new();
     let (mut running, journal) = running(&place);
     begin(&mut running);
-    running.work.live.as_mut().unwrap().replace_by_unwritable(&place.path);
+    refuse_changes(&mut running, &place);
     running.retry_at = Instant::now();
-    journal.record(Source::Admin, [&route("one.test")]);
-    running.turn(Instant::now());
+    change(&mut running, &journal, "one.test");
     assert!(!running.backlog.is_empty());
     until_written(&running);
     journal.record(Source::Admin, [&route("two.test")]);
@@ -199,7 +209,7 @@ fn a_table_is_tried_where_changes_cannot_be_appended_and_has_them() {
     // That of `one.test` came before the table, which has what it came to.
     assert_eq!(kept(&place.path), ["there.test", "meanwhile.test", "two.test"]);
     assert!(running.backlog.is_empty() && running.rewrite.is_none() && !running.due);
-    assert_eq!(running.work.status.health(Instant::now()).state, SnapshotState::Current);
+    assert_eq!(state(&running), SnapshotState::Current);
 }
 
 #[test]
@@ -216,9 +226,8 @@ fn tables_that_cannot_be_written_are_tried_at_growing_pauses_though_changes_find
         let now = Instant::now();
         running.turn(now);
         pauses.push((running.retry_at - now).as_secs());
-        journal.record(Source::Admin, [&route("after.test")]);
-        running.turn(Instant::now());
-        assert_eq!(running.work.status.health(Instant::now()).state, SnapshotState::Current);
+        change(&mut running, &journal, "after.test");
+        assert_eq!(state(&running), SnapshotState::Current);
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
 }
@@ -245,7 +254,7 @@ fn a_table_that_is_written_more_slowly_than_it_changes_is_begun_anew() {
     drop(end);
     adopt(&mut running);
     assert!(!place.path.exists(), "it has not what changed meanwhile");
-    assert_eq!(running.work.status.health(Instant::now()).state, SnapshotState::Failing);
+    assert_eq!(state(&running), SnapshotState::Failing);
     running.retry_at = Instant::now();
     begin(&mut running);
     assert_eq!(kept(&place.path), ["there.test"]);
