@@ -3,9 +3,9 @@
 //!
 //! Whether it is genuine is for clients to find out, who verify it. But one
 //! that is past its time, or before it, makes some of them refuse the
-//! connection, where none at all would not (RFC 6960 sections 3.2 and 4.2.2.1). So its times are found here, by
-//! stepping over what stands before them (section 4.2.1). What cannot be read
-//! to there is shown as it is.
+//! connection, where none at all would not (RFC 6960 sections 3.2 and 4.2.2.1).
+//! So its times are found here, by stepping over what stands before them
+//! (section 4.2.1). What cannot be read to there is shown as it is.
 
 use std::time::SystemTime;
 
