@@ -20,6 +20,7 @@ pub(crate) mod held;
 pub(crate) mod line;
 pub(crate) mod nats;
 pub(crate) mod pattern;
+mod port;
 pub(crate) mod record;
 pub(crate) mod router;
 pub(crate) mod script;

@@ -1,16 +1,18 @@
 //! A real `nats-server`, and an emitter that speaks its protocol by hand.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
+use super::port::HeldPort;
 use super::router::Process;
 use super::wait::{PATIENCE, eventually};
 
 /// A running `nats-server`; killed when dropped.
 pub(crate) struct NatsServer {
     process: Process,
-    address: SocketAddr,
+    /// Nobody else is given it while the server is away.
+    port: HeldPort,
     arguments: Vec<String>,
 }
 
@@ -23,24 +25,18 @@ impl NatsServer {
     /// Starts one with these arguments too.
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let arguments: Vec<_> = arguments.iter().map(|&a| a.to_owned()).collect();
-        // A port found free can be taken before the server has it.
-        for _ in 0..10 {
-            let address = free_address();
-            if let Some(process) = spawn(address, &arguments) {
-                return Self { process, address, arguments };
-            }
-        }
-        panic!("nats-server would not start on any of ten free ports; is it installed?");
+        let port = HeldPort::take();
+        Self { process: spawn(port.address(), &arguments), port, arguments }
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// Its URL.
     pub(crate) fn url(&self) -> String {
-        format!("nats://{}", self.address)
+        format!("nats://{}", self.address())
     }
 
     /// Kills it; it can be started again at the same address.
@@ -62,27 +58,21 @@ impl NatsServer {
     /// Starts it again after a kill.
     #[track_caller]
     pub(crate) fn revive(&mut self) {
-        self.process = eventually("nats-server again", || spawn(self.address, &self.arguments));
+        self.process = spawn(self.address(), &self.arguments);
     }
 }
 
-/// An address nobody has just now.
-pub(crate) fn free_address() -> SocketAddr {
-    let free = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    free.local_addr().expect("a bound socket has an address")
-}
-
-fn spawn(address: SocketAddr, arguments: &[String]) -> Option<Process> {
+#[track_caller]
+fn spawn(address: SocketAddr, arguments: &[String]) -> Process {
     let mut command = Command::new("nats-server");
     command.args(["-a", "127.0.0.1", "-p", &address.port().to_string()]).args(arguments);
     let mut process = Process::spawn(&mut command);
-    let listens = eventually("nats-server to listen or to give up", || {
-        if process.child.try_wait().expect("a child can be asked").is_some() {
-            return Some(false);
-        }
-        process.stderr().contains("Server is ready").then_some(true)
+    eventually("nats-server to listen", || {
+        let ended = process.child.try_wait().expect("a child can be asked");
+        assert_eq!(ended, None, "{}", process.stderr());
+        process.stderr().contains("Server is ready").then_some(())
     });
-    listens.then_some(process)
+    process
 }
 
 /// A message an emitter received.

@@ -1,10 +1,11 @@
 //! Real servers, and a real client.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use super::port::HeldPort;
 use super::router::Process;
 use super::tls::Pair;
 use super::wait::eventually;
@@ -12,7 +13,7 @@ use super::wait::eventually;
 /// nginx, serving a directory.
 pub(crate) struct Nginx {
     _process: Process,
-    address: SocketAddr,
+    port: HeldPort,
 }
 
 /// TLS of an nginx, which asks its clients for certificates.
@@ -29,38 +30,25 @@ impl Nginx {
 
     /// The same over TLS, if that is given.
     pub(crate) fn start_with(root: &Path, state: &Path, tls: Option<&TlsNginx<'_>>) -> Self {
-        // nginx cannot choose a port itself, and a port found free can be
-        // taken by another test before nginx has it: then the next is tried.
-        for _ in 0..10 {
-            if let Some(server) = Self::try_start(root, state, tls) {
-                return server;
-            }
-        }
-        panic!("nginx would not start on any of ten free ports; is it installed?");
-    }
-
-    fn try_start(root: &Path, state: &Path, tls: Option<&TlsNginx<'_>>) -> Option<Self> {
-        let free = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let address = free.local_addr().expect("a bound socket has an address");
-        drop(free);
+        let port = HeldPort::take();
+        let address = port.address();
         let file = state.join("nginx.conf");
         fs::write(&file, nginx_config(address, root, state, tls))
             .expect("the directory takes files");
         let mut command = Command::new(nginx_binary());
         command.arg("-p").arg(state).arg("-c").arg(&file).args(["-e", "stderr"]);
         let mut process = Process::spawn(&mut command);
-        let listens = eventually("nginx to listen or to give up", || {
-            if process.child.try_wait().expect("a child can be asked").is_some() {
-                return Some(false);
-            }
-            TcpStream::connect(address).is_ok().then_some(true)
+        eventually("nginx to listen", || {
+            let ended = process.child.try_wait().expect("a child can be asked");
+            assert_eq!(ended, None, "{}", process.stderr());
+            TcpStream::connect(address).ok()
         });
-        listens.then_some(Self { _process: process, address })
+        Self { _process: process, port }
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 }
 
