@@ -121,8 +121,9 @@ async fn ready(State(state): State<AdminState>) -> impl IntoResponse {
     (status(&report.ready), Json(report))
 }
 
-async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], state.control().metrics_text())
+async fn metrics(State(state): State<AdminState>) -> Result<impl IntoResponse, Problem> {
+    let text = beside(move || state.control().metrics_text()).await?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text))
 }
 
 async fn config(State(state): State<AdminState>) -> impl IntoResponse {
@@ -157,13 +158,18 @@ async fn routes(State(state): State<AdminState>, args: ListArgs) -> Result<Respo
         after: query.cursor(RouteFilter::cursor)?,
         limit: lists::limit(query.limit)?,
     };
-    // To find a page of a million routes takes a while: not on the thread that
-    // has registrations to hear.
-    let found = tokio::task::spawn_blocking(move || state.control().routes(&filter)).await;
-    let page: Page<RouteView> = found.map_err(|_| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the list could not be made")
-    })?;
+    let page: Page<RouteView> = beside(move || state.control().routes(&filter)).await?;
     Ok(Json(json!({ "routes": page.items, "next": page.next })).into_response())
+}
+
+/// Has `look` go through a table of maybe a million routes, which takes a while:
+/// not on the thread that has health to tell and registrations to hear.
+async fn beside<T: Send + 'static>(
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(look).await.map_err(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made")
+    })
 }
 
 async fn requests(State(state): State<AdminState>, args: ListArgs) -> Result<Response, Problem> {

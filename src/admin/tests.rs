@@ -1,13 +1,14 @@
 //! What the admin side answers, and whom.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -30,6 +31,8 @@ pub(crate) struct Fixed {
     pub(crate) drains: AtomicUsize,
     /// What its figures are, if not the real ones.
     pub(crate) figures: Option<String>,
+    /// Told when they are asked for, and what they then wait for.
+    pub(crate) held: Option<Mutex<(mpsc::Sender<()>, mpsc::Receiver<()>)>>,
 }
 
 fn route(host: &str) -> RouteView {
@@ -144,6 +147,11 @@ impl Control for Fixed {
     }
 
     fn metrics_text(&self) -> String {
+        if let Some(held) = &self.held {
+            let (asked, go) = &*held.lock();
+            asked.send(()).unwrap();
+            go.recv().unwrap();
+        }
         let real = || Metrics::new(1).render(Observed::default());
         self.figures.clone().unwrap_or_else(real)
     }
