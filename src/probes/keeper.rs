@@ -87,6 +87,7 @@ fn url(probed: &Probed) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::net::SocketAddr;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::time::Instant;
@@ -96,6 +97,7 @@ mod tests {
     use crate::lifecycle::{Drain, Health};
     use crate::registry::{Change, LiveRoutes, Registration, Source};
     use crate::route::PathPrefix;
+    use crate::sync::Mutex;
     use crate::upstream::{Connect, Connecting};
 
     /// Refuses, and counts how often it was asked.
@@ -119,6 +121,43 @@ mod tests {
             );
         }
         config::parse(&text, "test").unwrap()
+    }
+
+    /// Notes when each connection is asked for, and has no descriptor for it.
+    #[derive(Default)]
+    struct Short(Arc<Mutex<Vec<tokio::time::Instant>>>);
+
+    impl Connect for Short {
+        fn connect(&self, _: SocketAddr) -> Connecting<'_> {
+            self.0.lock().push(tokio::time::Instant::now());
+            Box::pin(async { Err(std::io::Error::from_raw_os_error(libc::EMFILE)) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn probers_that_begin_together_do_not_probe_together_and_a_shortage_takes_nobody_out() {
+        let asked = Arc::<Mutex<Vec<_>>>::default();
+        let endpoints: Vec<_> = (1..=30).map(|last| format!("\"192.0.2.{last}:80\"")).collect();
+        let text = format!(
+            "[[listener]]\naddress = \"127.0.0.1:0\"\n[[route]]\nhost = \"a.test\"\n\
+             endpoints = [{}]\nhealth_check = {{ interval = \"10s\" }}\n",
+            endpoints.join(", ")
+        );
+        let settings = config::parse(&text, "test").unwrap();
+        let mut shared = Shared::new(settings, 1, Health::embedded()).unwrap();
+        shared.connector = Box::new(Short(asked.clone()));
+        let shared = Arc::new(shared);
+        let drain = Drain::new();
+        let keeping = tokio::spawn(keep(shared.clone(), drain.watch()));
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        let asked = asked.lock().clone();
+        assert!(asked.len() > 300, "each is asked for every ten seconds, {} in all", asked.len());
+        let begun = asked[0];
+        let moments: HashSet<_> = asked.iter().map(|at| (*at - begun).as_millis()).collect();
+        assert!(moments.len() > asked.len() / 2, "{} moments", moments.len());
+        assert!(shared.probes.down().is_empty(), "it is the router that lacks something");
+        drain.begin();
+        keeping.await.unwrap();
     }
 
     fn probers(shared: &Shared) -> Vec<crate::lifecycle::Task> {

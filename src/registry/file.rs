@@ -192,4 +192,38 @@ mod tests {
         assert_eq!((health.state, health.age_ms), (SourceState::Current, Some(0)));
         assert_eq!(health.error, None);
     }
+
+    /// Writes the file so often, each time another, with half of [`QUIET`]
+    /// between two.
+    async fn keep_writing(path: PathBuf, times: usize) {
+        for bytes in 1..=times {
+            fs::write(&path, vec![b'x'; bytes]).unwrap();
+            tokio::time::sleep(QUIET / 2).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_is_read_as_it_is_once_nobody_writes_it_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.toml");
+        fs::write(&path, "").unwrap();
+        let file = Arc::new(FileSource::new(path.clone(), Stamp(None), Instant::now()));
+        let writing = tokio::spawn(keep_writing(path.clone(), 7));
+        let settled = file.settled().await;
+        assert!(writing.is_finished(), "it was still being written");
+        assert_eq!(settled, Stamp::of(&path));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_always_being_written_is_read_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.toml");
+        fs::write(&path, "").unwrap();
+        let file = Arc::new(FileSource::new(path.clone(), Stamp(None), Instant::now()));
+        let writing = tokio::spawn(keep_writing(path, 10_000));
+        let patience = QUIET * (PATIENCE as u32 + 1);
+        assert!(tokio::time::timeout(patience, file.settled()).await.is_ok());
+        assert!(!writing.is_finished());
+        writing.abort();
+    }
 }

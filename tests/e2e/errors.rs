@@ -258,13 +258,13 @@ fn a_problem_says_what_was_tried_and_gives_no_addresses_away() {
 #[test]
 fn addresses_are_given_when_the_operator_says_so() {
     let endpoint = RefusingEndpoint::start();
-    let address = endpoint.address().to_string();
-    let config =
-        Config::new().set("errors.expose_endpoints", true).route("a.test", &[endpoint.address()]);
+    let address = endpoint.address();
+    let config = Config::new().set("errors.expose_endpoints", true).route("a.test", &[address]);
     let request = "GET /x HTTP/1.1\r\nHost: a.test\r\nAccept: application/problem+json\r\n\r\n";
     let answer = told(&config, request);
     let problem: Value = serde_json::from_str(&answer.text()).expect("it is JSON");
-    assert_eq!(problem["attempts"][0]["endpoint"], address);
+    assert_eq!(problem["attempts"][0]["endpoint"], address.to_string());
+    assert!(answer.field("proxy-status").ends_with(&format!("; next-hop=\"{address}\"")));
 }
 
 #[test]

@@ -228,10 +228,13 @@ fn requests_beyond_those_in_flight_are_refused_at_once() {
         endpoint.request_head(index);
     }
     let mut third = Connection::open(router.address());
-    let answer = ask(&mut third);
-    assert_eq!((answer.status, answer.code()), (503, Some("overloaded")));
-    answer.field("retry-after");
-    assert_eq!(endpoint.count(), 2, "it was not queued");
+    for method in ["GET", "POST", "DELETE"] {
+        third.send(format!("{method} / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n"));
+        let answer = third.answer(method);
+        assert_eq!((answer.status, answer.code()), (503, Some("overloaded")), "{method}");
+        answer.field("retry-after");
+    }
+    assert_eq!(endpoint.count(), 2, "none was queued");
     gate.open();
     for client in &mut clients {
         assert_eq!(client.answer("GET").text(), "held");

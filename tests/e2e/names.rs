@@ -1,7 +1,7 @@
 //! Endpoints known by a name: its addresses are followed, and requests never
 //! wait for a name server.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde_json::Value;
 
@@ -92,6 +92,25 @@ fn all_addresses_of_a_name_are_used_and_their_changes_followed() {
     let metrics = ask(&router, "/metrics");
     assert!(sum(&metrics, "pointsman_dns_lookups_total{result=\"answered\"}") >= 3);
     assert_eq!(sum(&metrics, "pointsman_dns_names{state=\"resolved\"}"), 1);
+}
+
+#[test]
+fn an_address_that_a_name_has_no_longer_is_not_counted_any_more() {
+    let (_one, _two, port) = apps();
+    let server = DnsServer::start();
+    server.has("app.test", &[ONE, TWO]);
+    let router = Router::start(&config(server.address(), port, ""));
+    router.signal("HUP");
+    eventually("the reload", || router.stderr().contains("reloaded").then_some(()));
+    let counted = |count: u64| {
+        eventually(&format!("{count} endpoints"), || {
+            (sum(&ask(&router, "/metrics"), "pointsman_endpoints") == count).then_some(())
+        });
+    };
+    counted(2);
+    server.has("app.test", &[TWO]);
+    until_addresses(&router, &[(TWO, port)]);
+    counted(1);
 }
 
 #[test]
@@ -206,6 +225,63 @@ fn answers_hold_for_their_time_to_live_between_the_bounds() {
     let before = server.queries("app.test").len();
     eventually("more queries", || (server.queries("app.test").len() > before + 4).then_some(()));
     assert_eq!(answered_by(&router), "one");
+}
+
+#[test]
+fn an_answer_that_holds_for_a_second_holds_for_a_second() {
+    let (_one, _two, port) = apps();
+    let server = DnsServer::start();
+    server.set("app.test", Zone::Has(vec![ONE.into()], 1));
+    let router = Router::start(&config(server.address(), port, "").set("dns.max_ttl", "1h"));
+    assert_eq!(answered_by(&router), "one");
+    let left = route(&router)["names"][0]["ttl_left_ms"].as_u64().expect("a time");
+    assert!(left <= 1_000, "{left}");
+    server.set("app.test", Zone::Has(vec![TWO.into()], 1));
+    until_addresses(&router, &[(TWO, port)]);
+}
+
+#[test]
+fn the_addresses_of_both_families_are_used() {
+    let server = DnsServer::start();
+    let both = vec![ONE.into(), IpAddr::from(Ipv6Addr::LOCALHOST)];
+    server.set("app.test", Zone::Has(both, 0));
+    let router = Router::start(&config(server.address(), 80, ""));
+    let shown = || {
+        let mut shown = addresses(&router);
+        shown.sort();
+        shown
+    };
+    let both = ["127.0.0.1:80", "[::1]:80"];
+    eventually("both families", || (shown() == both).then_some(()));
+    // Whichever is answered first.
+    for _ in 0..10 {
+        let before = server.queries("app.test").len();
+        eventually("an answer more", || {
+            (server.queries("app.test").len() > before + 2).then_some(())
+        });
+        assert_eq!(shown(), both);
+    }
+}
+
+#[test]
+fn other_name_servers_are_asked_at_once_whatever_the_old_ones_said() {
+    let (_one, _two, port) = apps();
+    // Asked again and again until the reload, and asked once.
+    for ttl in [0, 3600] {
+        let (old, new) = (DnsServer::start(), DnsServer::start());
+        old.set("app.test", Zone::Has(vec![ONE.into()], ttl));
+        new.set("app.test", Zone::Has(vec![TWO.into()], ttl));
+        let with = |server: &DnsServer| config(server.address(), port, "").set("dns.max_ttl", "1h");
+        let router = Router::start(&with(&old));
+        assert_eq!(answered_by(&router), "one");
+        if ttl == 0 {
+            let asked = || old.queries("app.test").len();
+            eventually("it to be asked again", || (asked() > 6).then_some(()));
+        }
+        router.reload(&with(&new));
+        until_addresses(&router, &[(TWO, port)]);
+        assert_eq!(answered_by(&router), "two");
+    }
 }
 
 #[test]

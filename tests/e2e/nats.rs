@@ -175,6 +175,56 @@ fn routers_announce_themselves_and_answer_greetings() {
 }
 
 #[test]
+fn another_prefix_has_subjects_of_its_own() {
+    let (server, app) = (NatsServer::start(), ScriptedEndpoint::echo("app"));
+    let mut emitter = Emitter::connect(&server);
+    emitter.subscribe("edge.apps.start");
+    let prefix = "edge.apps";
+    let router = Router::start(&config(&server).set("registry.nats.subject_prefix", prefix));
+    let started = emitter.next("edge.apps.start");
+    until_connected(&router);
+    assert_eq!(emitter.request("edge.apps.greet"), started);
+    emitter.publish(REGISTER, &message(app.address(), &["other.test"], ""));
+    let own = message(app.address(), &["a.test"], "");
+    emitter.publish("edge.apps.register", &own);
+    until(&router, "a.test", "/", 200);
+    assert_eq!(get(router.address(), "other.test", "/").status, 404);
+    emitter.publish("edge.apps.unregister", &own);
+    until(&router, "a.test", "/", 404);
+}
+
+#[test]
+fn a_router_that_listens_everywhere_says_where_the_bus_sees_it() {
+    let server = NatsServer::start();
+    let config = config(&server).listen(&["0.0.0.0:0", "127.0.0.1:0", "127.0.0.2:0"]);
+    let router = Router::start(&config);
+    until_connected(&router);
+    let mut emitter = Emitter::connect(&server);
+    let greeted: Value = serde_json::from_str(&emitter.request("router.greet")).expect("JSON");
+    assert_eq!(greeted["hosts"], serde_json::json!(["127.0.0.1", "127.0.0.2"]));
+}
+
+#[test]
+fn a_reload_of_the_time_to_live_holds_for_what_is_registered_after_it() {
+    let (server, app) = (NatsServer::start(), ScriptedEndpoint::echo("app"));
+    let config = config(&server);
+    let router = Router::start(&config.clone().set("registry.ttl", "90s"));
+    until_connected(&router);
+    let mut emitter = Emitter::connect(&server);
+    let mut left_ms = |host: &str| {
+        emitter.publish(REGISTER, &message(app.address(), &[host], ""));
+        until(&router, host, "/", 200);
+        let listed = json(&ask(&router, &format!("/routes?host={host}")));
+        let left = &listed["routes"][0]["endpoints"][0]["ttl_left_ms"];
+        left.as_u64().expect("it has a time to live")
+    };
+    assert!(left_ms("before.test") <= 90_000);
+    router.reload(&config.set("registry.ttl", "1h"));
+    eventually("the reload", || router.stderr().contains("reloaded").then_some(()));
+    assert!(left_ms("after.test") > 90_000);
+}
+
+#[test]
 fn bad_messages_are_counted_logged_once_a_kind_and_change_nothing() {
     let (server, app) = (NatsServer::start(), ScriptedEndpoint::echo("app"));
     let router = start(&server);
@@ -196,6 +246,10 @@ fn bad_messages_are_counted_logged_once_a_kind_and_change_nothing() {
     };
     eventually("all of them counted", || (refused("route-service") == Some(3.0)).then_some(()));
     assert_eq!((refused("json"), refused("uri")), (Some(6.0), Some(3.0)));
+    let taken = |subject: &str| {
+        metric(&router, &format!("pointsman_nats_messages_total{{subject=\"{subject}\"}}"))
+    };
+    assert_eq!((taken("register"), taken("unregister")), (Some(1.0), Some(0.0)), "the good ones");
     assert_eq!(get(router.address(), "a.test", "/").status, 200);
     assert_eq!(get(router.address(), "b.test", "/").status, 404);
     eventually("a line a kind", || {

@@ -41,6 +41,19 @@ fn a_get_survives_a_reused_connection_that_dies() {
 }
 
 #[test]
+fn half_a_head_on_a_reused_connection_is_no_sign_that_it_was_closed_before() {
+    let endpoint = ScriptedEndpoint::start(|visit| match visit.request {
+        0 => script::echo(),
+        _ => vec![Step::ReadHead, Step::Send("HTTP/1.1 200 OK\r\nx-".into()), Step::Close],
+    });
+    let router = Router::start(&Config::new().route("a.test", &[endpoint.address()]));
+    assert_eq!(get(router.address(), "a.test", "/").status, 200);
+    let answer = get(router.address(), "a.test", "/");
+    assert_eq!((answer.status, answer.code()), (502, Some("upstream-reset")));
+    assert_eq!((endpoint.count(), endpoint.connections()), (2, 1), "its endpoint has failed it");
+}
+
+#[test]
 fn a_post_on_a_reused_connection_that_dies_is_not_sent_again() {
     let endpoint = serves_one_a_connection();
     let config = Config::new().route("a.test", &[endpoint.address()]);

@@ -54,7 +54,10 @@ fn a_cookie_nobody_gave_leads_nowhere_in_particular_and_is_replaced() {
     let gone = Router::start(&sticky(&[address], SECRET));
     let of_outside = new_cookie(&ask(&gone, "")).expect("a cookie");
     let before = outside.count();
-    for value in [of_outside, format!("at={address}"), "at=".into(), "at=%00".into()] {
+    // Not even the endpoint it may go to can be named but by its cookie.
+    let addresses = [address, inside.address()].map(|address| format!("at={address}"));
+    let others = [of_outside, "at=".into(), "at=0".into(), "at=%00".into()];
+    for value in addresses.into_iter().chain(others) {
         let answer = ask(&router, &value);
         assert_eq!(answer.field("x-endpoint"), "inside", "{value}");
         assert!(new_cookie(&answer).is_some(), "{value}");

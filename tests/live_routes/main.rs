@@ -355,3 +355,20 @@ fn the_journal_hears_every_change_in_order_and_no_refresh() {
     live.import(Source::Nats, [said("c.test", 1, None)], now);
     assert_eq!(told.try_iter().count(), 0, "somebody else keeps what is imported");
 }
+
+#[test]
+fn the_journal_hears_of_who_left_before_it_was_heard_of() {
+    let (_router, live) = live("");
+    let (tell, told) = std::sync::mpsc::channel();
+    live.journal(move |_, changes, _| tell.send(changes.to_vec()).unwrap());
+    let mut gone = unregister("a.test", 1, None);
+    let outcome = live.apply(Source::Nats, vec![gone.clone()], Instant::now());
+    assert_eq!((outcome, told.try_iter().count()), (vec![Outcome::Unknown], 0), "of no use later");
+    if let Change::Unregister { updated_at_ns, .. } = &mut gone {
+        *updated_at_ns = Some(20);
+    }
+    let outcome = live.apply(Source::Nats, vec![gone.clone()], Instant::now());
+    assert_eq!(outcome, [Outcome::Unknown]);
+    let heard: Vec<_> = told.try_iter().collect();
+    assert_eq!(heard, [vec![gone]], "a late register is ignored after a restart, too");
+}

@@ -54,3 +54,31 @@ fn what_is_collected_is_bounded_and_in_force_before_it_is_too_much() {
     intake.flush(now);
     assert_eq!(live.export(Source::Nats).count(), 5_000);
 }
+
+#[test]
+fn a_refresh_confirms_every_route_that_it_names() {
+    let (_router, live) = live("");
+    let (now, mut intake) = (Instant::now(), Intake::of(live.clone()));
+    let all = message(&["a.test", "b.test", "c.test"], "");
+    for at in [now, now + 9 * S] {
+        intake.take(Subject::Register, all.as_bytes(), 10 * S, at);
+        intake.flush(at);
+    }
+    expire_all(&live, now + 11 * S);
+    for host in ["a.test", "b.test", "c.test"] {
+        assert_eq!(ports(&live, Source::Nats, host), [1], "{host}");
+    }
+}
+
+#[test]
+fn a_source_that_says_nothing_new_has_been_heard_all_the_same() {
+    let (_router, live) = live("");
+    let (now, mut intake) = (Instant::now(), Intake::of(live.clone()));
+    let one = message(&["a.test"], "");
+    for at in [now, now + 9 * S] {
+        intake.take(Subject::Register, one.as_bytes(), 120 * S, at);
+        intake.flush(at);
+    }
+    let age = live.age(Source::Nats, now + 10 * S).unwrap();
+    assert!(age <= S, "heard a second ago, and not {age:?}");
+}

@@ -350,43 +350,4 @@ impl ReplyTerms {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use tokio::net::TcpStream;
-
-    use super::*;
-    use crate::descriptors::Seats;
-    use crate::listen::connections::Connections;
-    use crate::telemetry::metrics::Metrics;
-
-    #[tokio::test]
-    async fn a_request_the_runtime_has_not_heard_of_is_taken_though_idle_ones_close() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        client.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
-        let accepted = listener.accept().unwrap().0;
-        accepted.set_nonblocking(true).unwrap();
-        // Registered just now: its readiness comes with the next turn.
-        let stream = TcpStream::from_std(accepted).unwrap();
-        let connection =
-            Mutex::new(ClientConnection::new(Box::new(stream), false, Seats::plenty()));
-        let long = Duration::from_secs(60);
-        let connections = Connections::new(Metrics::new(1).worker(0)).aged(long);
-        let entry = connections.enter(([127, 0, 0, 1], 40_000).into());
-        connections.close_silent();
-        let settings =
-            crate::config::parse("[[listener]]\naddress = \"[::1]:1\"\n", "test").unwrap();
-        let terms = || HeadTerms::of(&settings);
-        let mut wait = HeadWait::new(terms(), None);
-        let next = poll_fn(|cx| wait.poll(cx, &mut connection.lock(), &entry, &terms)).await;
-        assert!(matches!(next, Next::Request(_)));
-        entry.active();
-        entry.idle(std::time::Instant::now() - long);
-        assert!(connection.lock().inbox.bytes.capacity() > 0, "what the request was read into");
-        let mut wait = HeadWait::new(terms(), None);
-        let next = poll_fn(|cx| wait.poll(cx, &mut connection.lock(), &entry, &terms)).await;
-        assert!(matches!(next, Next::Closed), "now it is idle");
-        assert_eq!(connection.lock().inbox.bytes.capacity(), 0, "and idle ones hold no memory");
-    }
-}
+mod tests;

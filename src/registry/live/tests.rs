@@ -47,6 +47,23 @@ fn a_reload_replaces_the_files_routes_and_no_others() {
 }
 
 #[test]
+fn another_zone_or_weight_of_the_same_address_is_taken_up_by_a_reload() {
+    let with = |zone: &str, weight: u16| {
+        format!(
+            "[[route]]\nhost = \"a.test\"\nendpoints = \
+             [{{ address = \"192.0.2.9:80\", zone = \"{zone}\", weight = {weight} }}]\n"
+        )
+    };
+    let shared = shared(&with("a", 1));
+    for (zone, weight) in [("a", 1), ("b", 1), ("b", 7)] {
+        shared.reload(settings(&with(zone, weight))).unwrap();
+        let snapshot = shared.snapshots.current();
+        let endpoint = &snapshot.entries().get_text("a.test", "/").unwrap().endpoints[0];
+        assert_eq!((endpoint.zone(), endpoint.weight), (Some(zone), weight));
+    }
+}
+
+#[test]
 fn what_is_known_of_an_endpoint_survives_changes_of_its_route_and_reloads() {
     let shared = shared("");
     let live = LiveRoutes::of(&shared);

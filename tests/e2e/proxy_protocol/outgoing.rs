@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::TcpListener;
 
 use crate::harness::tls::{Authority, listener_tls};
-use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, script};
+use crate::harness::{Config, Connection, Router, ScriptedEndpoint, Step, get, script};
 
 use super::{FROM_HERE, GET, SIGNATURE, addresses, ask_after, header, v2, v2_local};
 
@@ -117,6 +117,27 @@ fn each_client_is_named_on_its_own_requests_and_on_nobody_elses() {
             assert!(named.is_some_and(|named| named.starts_with(&format!("192.0.2.{last}"))));
             asked += 1;
         }
+    }
+}
+
+#[test]
+fn a_connection_made_without_a_header_serves_no_client_that_has_to_be_named() {
+    // The second connection begins with the header of a TCP4 client.
+    let endpoint = ScriptedEndpoint::start(|visit| match (visit.connection, visit.request) {
+        (1, 0) => [vec![Step::ReadBytes(28)], script::echo()].concat(),
+        _ => script::echo(),
+    });
+    let address = endpoint.address();
+    let config = Config::new().route("plain.test", &[address]).and(&format!(
+        "[[route]]\nhost = \"a.test\"\nendpoints = [{{ address = \"{address}\", \
+         send_proxy = \"v2\" }}]\n"
+    ));
+    let router = Router::start(&config);
+    for (number, (host, connection)) in
+        [("plain.test", 0), ("a.test", 1), ("plain.test", 0)].into_iter().enumerate()
+    {
+        assert_eq!(get(router.address(), host, "/").status, 200, "{host}");
+        assert_eq!(endpoint.request(number).connection, connection, "{host}");
     }
 }
 

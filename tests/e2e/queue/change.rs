@@ -51,6 +51,21 @@ fn a_limit_that_is_lowered_throws_nobody_out_and_holds_from_then_on() {
 }
 
 #[test]
+fn who_was_failed_before_the_rest_was_taken_out_is_told_of_the_failure() {
+    let failing = ScriptedEndpoint::start(|_| vec![Step::ReadHead, Step::Reset]);
+    let (gone, _shut) = held("gone");
+    let router = Router::start(&limited(1, &[&failing, &gone]));
+    let _inside = asking(&router, "/inside");
+    gone.request_head(0);
+    // The one endpoint has failed it, and it waits for the other.
+    let mut waiting = asking(&router, "/waiting");
+    until_queued(&router, 1);
+    router.reload(&limited(1, &[&failing]));
+    let answer = waiting.answer("GET");
+    assert_eq!((answer.status, answer.code()), (502, Some("upstream-reset")));
+}
+
+#[test]
 fn who_waits_for_an_endpoint_that_is_taken_out_waits_for_those_that_are_left() {
     let ((gone, _shut), (left, gate)) = (held("gone"), held("left"));
     let router = Router::start(&limited(1, &[&gone, &left]));

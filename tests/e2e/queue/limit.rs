@@ -192,3 +192,20 @@ fn a_place_that_a_failed_attempt_had_is_free_again() {
     }
     assert_eq!(asking(&router, "/").answer("GET").text(), "done");
 }
+
+#[test]
+fn a_place_whose_answer_broke_off_is_free_again() {
+    let endpoint = ScriptedEndpoint::start(|visit| {
+        let half = match visit.connection {
+            0 => "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
+            1 => "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\nx\r\n",
+            _ => return script::answering(script::ok("done")),
+        };
+        vec![Step::ReadHead, Step::Send(half.into()), Step::Close]
+    });
+    let router = Router::start(&limited(1, &[&endpoint]));
+    for _ in 0..2 {
+        assert!(asking(&router, "/").try_answer("GET").is_err());
+    }
+    assert_eq!(asking(&router, "/").answer("GET").text(), "done");
+}
