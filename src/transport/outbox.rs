@@ -50,9 +50,10 @@ impl Outbox {
         &mut self.front
     }
 
-    /// Adds content, followed by `back`. Only where `has_room` holds.
+    /// Adds content, followed by `back`. Only where `has_room` held before its own
+    /// framing went into [`head`](Self::head): that may have taken the last of it.
     pub(crate) fn push(&mut self, content: Bytes, back: &'static [u8]) {
-        debug_assert!(self.has_room());
+        debug_assert!(self.content.is_empty() && self.back.is_empty());
         if content.len() <= COPY_BYTES {
             self.head().extend_from_slice(&content);
             self.front.extend_from_slice(back);
@@ -128,6 +129,16 @@ mod tests {
             let expected = [b"head".as_slice(), &vec![b'x'; COPY_BYTES + 1], b"\r\n"].concat();
             assert!(out == expected, "step {step}");
         }
+    }
+
+    #[test]
+    fn a_piece_whose_framing_takes_the_last_room_is_added_all_the_same() {
+        let mut outbox = Outbox::default();
+        outbox.head().extend_from_slice(&[b'x'; GATHER_BYTES - 1]);
+        assert!(outbox.has_room());
+        outbox.head().extend_from_slice(b"1001\r\n");
+        outbox.push(Bytes::from(vec![b'y'; COPY_BYTES + 1]), b"\r\n");
+        assert_eq!((outbox.content.len(), outbox.back), (COPY_BYTES + 1, &b"\r\n"[..]));
     }
 
     #[test]
