@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
+use crate::clock::within;
 use crate::config::ListenerSettings;
 use crate::error::Code;
 use crate::listen::connections::ConnectionEntry;
@@ -110,8 +110,8 @@ impl Prelude {
                 Passed::Closed => Ok(None),
             }
         };
-        let read = timeout(patience, read).await;
-        match read.map_err(|_| refused("the PROXY header did not come in time"))? {
+        let read = within(patience, read).await;
+        match read.ok_or_else(|| refused("the PROXY header did not come in time"))? {
             Ok(None) => Ok(Passed::Closed),
             Ok(Some(Origin::Client { source, destination })) => {
                 self.client.peer = source;
@@ -161,22 +161,22 @@ impl Prelude {
                 Passed::Closed => Ok(None),
             }
         };
-        match timeout(patience, arriving).await {
-            Ok(Ok(None)) => Ok(None),
-            Ok(Ok(Some(None))) => {
+        match within(patience, arriving).await {
+            Some(Ok(None)) => Ok(None),
+            Some(Ok(Some(None))) => {
                 Err(failed(&"as many handshakes are under way as limits.tls_handshakes allows"))
             }
-            Ok(Ok(Some(Some(Arrived::Tls(stream))))) => {
+            Some(Ok(Some(Some(Arrived::Tls(stream))))) => {
                 client.secure = true;
                 Ok(Some((stream, client)))
             }
-            Ok(Ok(Some(Some(Arrived::PlainHttp)))) => {
+            Some(Ok(Some(Some(Arrived::PlainHttp)))) => {
                 Err(failed(&"the client speaks HTTP without TLS"))
             }
             // A look whether the port is open, as balancers do.
-            Ok(Err(HandshakeError::Silent)) => Ok(None),
-            Ok(Err(error)) => Err(Refusal { host, ..failed(&error) }),
-            Err(_) => {
+            Some(Err(HandshakeError::Silent)) => Ok(None),
+            Some(Err(error)) => Err(Refusal { host, ..failed(&error) }),
+            None => {
                 let code = Code::TlsHandshakeTimeout;
                 Err(Refusal { host, ..Refusal::new(code, code.summary()) })
             }

@@ -12,8 +12,9 @@ use std::net::SocketAddr;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONNECTION, HOST, HeaderValue, USER_AGENT};
 use http::{Method, StatusCode};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use crate::clock::within;
 use crate::endpoint::HealthCheck;
 use crate::guard::{self, Guard};
 use crate::http1::{
@@ -97,14 +98,15 @@ pub(super) async fn probe(
 ) -> Result<(), Fault> {
     let deadline = Instant::now() + check.timeout;
     let doing = Mutex::new("connecting");
-    let judged = timeout_at(deadline, judge(connector, address, hop, check, &doing)).await;
-    let mut content = judged.map_err(|_| {
+    let judged = within(check.timeout, judge(connector, address, hop, check, &doing)).await;
+    let mut content = judged.ok_or_else(|| {
         let timeout_ms = check.timeout.as_millis();
         Fault::TimedOut { doing: *doing.lock(), timeout_ms }
     })??;
     if guard::is_on(Guard::ProbeEnd) {
         // Passed already, however this ends.
-        let _ = timeout_at(deadline, content.drain()).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let _ = within(left, content.drain()).await;
     } else {
         tokio::spawn(
             async move { while content.next().await.is_ok_and(|piece| piece.is_some()) {} },

@@ -13,8 +13,8 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
+use crate::clock::within;
 use crate::descriptors::is_shortage;
 use crate::proxy_protocol::{self, Origin};
 use crate::telemetry::metrics::WorkerMetrics;
@@ -183,7 +183,7 @@ pub(crate) async fn connect(
             }
         }
     };
-    let stream = timeout(patience, open).await.map_err(|_| ConnectError::TimedOut)??;
+    let stream = within(patience, open).await.ok_or(ConnectError::TimedOut)??;
     Ok(Box::new(EndpointConnection::new(stream, address, hop, metrics, seat)))
 }
 

@@ -322,6 +322,8 @@ mod tests {
         }
         assert!(poll().await.is_pending(), "it has just taken some");
         tokio::time::advance(IDLE).await;
+        assert!(poll().await.is_pending(), "the system is asked once more");
+        tokio::task::yield_now().await;
         assert!(matches!(poll().await, Poll::Ready(Err(UploadFailure::Stalled))));
     }
 

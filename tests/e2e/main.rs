@@ -70,6 +70,7 @@ mod routing;
 mod slow_clients;
 mod slow_readers;
 mod snapshot_limits;
+mod standing_still;
 mod sticky;
 mod systemd;
 mod tls_in;
