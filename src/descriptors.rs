@@ -12,6 +12,9 @@
 mod seats;
 
 use std::io;
+use std::os::fd::AsFd;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 pub(crate) use seats::{Seat, Seats};
 
@@ -126,6 +129,14 @@ pub(crate) fn remedy(error: &io::Error) -> &'static str {
         Some(libc::ENFILE) => "; raise the system's limit of open files (fs.file-max)",
         _ => "",
     }
+}
+
+/// Whether a connection can be accepted from a listening socket, were there a
+/// descriptor for it: a system that has none says so before it looks into the
+/// queue.
+pub(crate) fn somebody_waits(queue: &impl AsFd) -> bool {
+    let mut polled = [PollFd::new(queue.as_fd(), PollFlags::POLLIN)];
+    !matches!(poll(&mut polled, PollTimeout::ZERO), Ok(0))
 }
 
 #[cfg(test)]

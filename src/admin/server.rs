@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::descriptors::remedy;
+use crate::descriptors::{remedy, somebody_waits};
 use crate::lifecycle::{TaskKind, Tasks};
 use crate::telemetry::Seldom;
 
@@ -142,7 +142,9 @@ async fn accept(
         Ok(accepted) => Some(accepted),
         Err(error) => {
             let now_ms = u64::try_from(failed.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-            if let Some(unsaid) = failed.log.turn(now_ms, LOG_EVERY_MS) {
+            if somebody_waits(listener)
+                && let Some(unsaid) = failed.log.turn(now_ms, LOG_EVERY_MS)
+            {
                 let remedy = remedy(&error);
                 tracing::warn!(%error, unsaid, "the admin side cannot accept a connection{remedy}");
             }

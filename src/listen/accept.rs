@@ -10,12 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::config::ListenerSettings;
-use crate::descriptors::{ClientLimit, is_shortage, remedy};
+use crate::descriptors::{ClientLimit, is_shortage, remedy, somebody_waits};
 use crate::lifecycle::Phase;
 use crate::listen::Listener;
 use crate::listen::at_once::AtOnce;
@@ -161,7 +160,8 @@ impl Acceptor {
         if crowded && open.saturating_sub(limit) >= router.worker().shared.descriptors.refusals {
             if !prelude::has_any(&self.listener) {
                 let connection = http1::open(Box::new(AtOnce(stream)), false, &router);
-                let refusing = pin!(http1::refuse_crowded(&connection, &client, &router, &entry));
+                let refusing =
+                    pin!(http1::refuse_crowded(&connection, &client, &router, &entry, None));
                 // Whatever would be waited for is not.
                 let _ = refusing.poll(&mut Context::from_waker(Waker::noop()));
             }
@@ -179,7 +179,7 @@ impl Acceptor {
                     let Some((stream, client)) = passed else { return };
                     let connection = http1::open(stream, half_close_allowed, &router);
                     if crowded {
-                        http1::refuse_crowded(&connection, &client, &router, &entry).await;
+                        http1::refuse_crowded(&connection, &client, &router, &entry, None).await;
                     } else {
                         http1::serve(&connection, &client, &router, &entry).await;
                     }
@@ -191,7 +191,8 @@ impl Acceptor {
         tokio::spawn(async move {
             let connection = http1::open(Box::new(stream), half_close_allowed, &router);
             if crowded {
-                let refusing = pin!(http1::refuse_crowded(&connection, &client, &router, &entry));
+                let refusing =
+                    pin!(http1::refuse_crowded(&connection, &client, &router, &entry, None));
                 entry.until_cut(refusing).await;
             } else {
                 let serving = pin!(http1::serve(&connection, &client, &router, &entry));
@@ -239,13 +240,6 @@ pub(crate) fn client_limit(router: &Router) -> ClientLimit {
     let shared = &worker.shared;
     let limit = router.look(|snapshot| snapshot.settings.limits.connections);
     shared.descriptors.clients_under(limit, shared.workers, worker.seats.clients_beside())
-}
-
-/// Whether a connection can be accepted, were there a descriptor for it: a
-/// system that has none says so before it looks into the queue.
-fn somebody_waits(queue: &impl AsFd) -> bool {
-    let mut polled = [PollFd::new(queue.as_fd(), PollFlags::POLLIN)];
-    !matches!(poll(&mut polled, PollTimeout::ZERO), Ok(0))
 }
 
 /// Whether an error was that of one connection, which is out of the queue by

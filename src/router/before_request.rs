@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::error::{Code, RouterError};
-use crate::http1::{Refusal, SeenHead};
+use crate::http1::{ParsedRequest, Refusal, SeenHead};
 use crate::listen::tls::TlsFacts;
 use crate::request::{ClientAddress, Scope, Subject};
 use crate::respond::Reply;
@@ -46,11 +46,18 @@ impl Router {
         self.refuse_with(error, subject, Some(began), client, tls)
     }
 
-    /// The reply on a connection there is no room for.
-    pub(crate) fn refuse_crowded(&self, client: &ClientAddress, tls: Tls) -> Box<Reply> {
+    /// The reply on a connection there is no room for, to its request if that
+    /// has come.
+    pub(crate) fn refuse_crowded(
+        &self,
+        request: Option<Box<ParsedRequest>>,
+        client: &ClientAddress,
+        tls: Tls,
+    ) -> Box<Reply> {
+        let subject = request.map_or(Subject::Nothing, Subject::Parsed);
         let detail = "as many connections are open as the router takes, and none is idle";
         let error = RouterError::new(Code::Overloaded, detail);
-        self.refuse_with(error, Subject::Nothing, None, client, tls)
+        self.refuse_with(error, subject, None, client, tls)
     }
 
     fn refuse_with(

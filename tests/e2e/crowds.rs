@@ -41,11 +41,11 @@ fn watches(router: &Router, without: &[PathBuf]) -> usize {
 
 /// As many clients as come while the router stands still: it accepts them all
 /// in one go, and their requests are there by then.
-fn rush(router: &Router, clients: usize) -> Vec<Connection> {
+fn rush(router: &Router, clients: usize, request: &str) -> Vec<Connection> {
     router.suspend();
     let come = || {
         let mut client = Connection::open(router.address());
-        client.send(GET);
+        client.send(request);
         client
     };
     let clients = (0..clients).map(|_| come()).collect();
@@ -116,7 +116,7 @@ fn in_a_rush_everybody_is_served_or_told() {
     const CLIENTS: usize = 200;
     let (endpoint, gate) = gated();
     let router = with_descriptors(256, &one_worker().route("a.test", &[endpoint.address()]));
-    let clients = rush(&router, CLIENTS);
+    let clients = rush(&router, CLIENTS, GET);
     endpoint.request_head(0);
     gate.open();
     let mut served = 0;
@@ -131,6 +131,28 @@ fn in_a_rush_everybody_is_served_or_told() {
 }
 
 #[test]
+fn who_has_to_make_room_is_answered_as_the_request_that_has_come_asks_for() {
+    let router = with_descriptors(256, &one_worker().set("access_log.path", "-"));
+    let request = "HEAD /far HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    let mut refused = 0;
+    for mut client in rush(&router, 200, request) {
+        let answer = client.answer("HEAD");
+        if answer.status == 503 {
+            refused += 1;
+            assert_ne!(answer.field("content-length"), "0", "of what a GET would get");
+            assert_eq!(client.ending(), (Vec::new(), Fault::Closed), "no content for HEAD");
+        }
+    }
+    assert!(refused > 0);
+    let lines = eventually("lines of the log", || {
+        let lines = router.stdout();
+        let lines: Vec<_> = lines.into_iter().filter(|line| line.contains("overloaded")).collect();
+        (lines.len() == refused).then_some(lines)
+    });
+    assert!(lines.iter().any(|line| line.contains("/far")), "{lines:?}");
+}
+
+#[test]
 fn newcomers_are_told_that_there_is_no_room_however_many_they_are() {
     const SERVED: usize = 60;
     const NEWCOMERS: usize = 100;
@@ -142,7 +164,7 @@ fn newcomers_are_told_that_there_is_no_room_however_many_they_are() {
         client.send(GET);
     }
     endpoint.request_head(SERVED - 1);
-    let mut newcomers = rush(&router, NEWCOMERS);
+    let mut newcomers = rush(&router, NEWCOMERS, GET);
     for newcomer in &mut newcomers {
         let answer = newcomer.answer("GET");
         assert_eq!((answer.status, answer.code()), (503, Some("overloaded")));

@@ -57,10 +57,16 @@ fn allow(router: &Router, limit: &str) {
 
 /// From now on it gets no descriptor more than it has.
 fn allow_no_more(router: &Router) {
+    allow_more(router, 0);
+}
+
+/// From now on it gets so many descriptors more than it has, of which none is
+/// free below the highest if it is to be more than one.
+fn allow_more(router: &Router, more: usize) {
     let taken = descriptors(router);
     let free = (0..).zip(&taken).find(|(number, taken)| number != *taken);
     let lowest_free = free.map_or(taken.len(), |(number, _)| number);
-    allow(router, &lowest_free.to_string());
+    allow(router, &(lowest_free + more).to_string());
 }
 
 /// The same, once no number below the highest is free: one that is given back
@@ -211,6 +217,25 @@ fn the_client_that_was_idle_longest_makes_room_where_none_can_be_accepted_and_no
         assert_eq!(send(client, "a.test").status, 200);
     }
     assert_eq!(health(&mut admin).status, 200);
+}
+
+#[test]
+fn the_admin_side_says_that_it_cannot_accept_only_where_somebody_waits() {
+    let router = start("", &one_worker());
+    let mut first = Connection::open(router.admin());
+    assert_eq!(health(&mut first).status, 200);
+    allow_more(&router, 1);
+    let mut last = Connection::open(router.admin());
+    // It has the last descriptor, and the next accept fails.
+    for _ in 0..20 {
+        assert_eq!(health(&mut last).status, 200);
+    }
+    let said = || router.stderr().contains("the admin side cannot accept a connection");
+    assert!(!said(), "{}", router.stderr());
+    let mut waiting = Connection::open(router.admin());
+    eventually("a word about it", || said().then_some(()));
+    drop(last);
+    assert_eq!(health(&mut waiting).status, 200);
 }
 
 #[test]

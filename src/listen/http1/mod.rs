@@ -75,22 +75,23 @@ pub(crate) async fn serve(
         let (linger, linger_bytes) = (settings.timeouts.linger, settings.limits.linger_bytes);
         let (mut reply, terms, fresh) = match next {
             Next::Closed => return,
-            Next::Request(_) if entry.is_turned_away() => {
+            Next::Request(request) if entry.is_turned_away() => {
                 // Boxed, so that who is served has no room for it.
-                Box::pin(refuse_crowded(connection, client, router, entry)).await;
+                let refusing = refuse_crowded(connection, client, router, entry, Some(request));
+                Box::pin(refusing).await;
                 return;
             }
             Next::HeadTimeout(seen, began) => {
                 entry.active();
                 let (fresh, tls) = begin_refusal(connection);
-                let reply = router.time_out_head(seen, began.into_std(), client, tls);
-                (reply, ReplyTerms::closing(settings), fresh)
+                let terms = ReplyTerms::refusing(settings, seen.as_deref());
+                (router.time_out_head(seen, began.into_std(), client, tls), terms, fresh)
             }
             Next::Refused(refusal, began) => {
                 entry.active();
                 let (fresh, tls) = begin_refusal(connection);
-                let reply = router.refuse(refusal, began.map(Instant::into_std), client, tls);
-                (reply, ReplyTerms::closing(settings), fresh)
+                let terms = ReplyTerms::refusing(settings, refusal.seen.as_deref());
+                (router.refuse(refusal, began.map(Instant::into_std), client, tls), terms, fresh)
             }
             Next::Request(request) => {
                 entry.active();
@@ -153,19 +154,20 @@ fn is_read(connection: &Mutex<ClientConnection>, reply: &Reply) -> bool {
 }
 
 /// Answers `overloaded` on a connection there is no room for, without waiting
-/// for its request.
+/// for its request if that has not come.
 pub(crate) async fn refuse_crowded(
     connection: &SharedConnection,
     client: &ClientAddress,
     router: &Router,
     entry: &ConnectionEntry,
+    request: Option<Box<ParsedRequest>>,
 ) {
     entry.active();
     let snapshot = router.pin();
     let settings = &*snapshot.settings;
     let (fresh, tls) = begin_refusal(connection);
-    let mut reply = router.refuse_crowded(client, tls);
-    let terms = ReplyTerms::closing(settings);
+    let terms = ReplyTerms::closing(settings, request.as_ref().map(|request| &request.method));
+    let mut reply = router.refuse_crowded(request, client, tls);
     if write_reply(connection, fresh, &mut reply, &terms).await.is_ok() {
         drop(reply);
         let limits = &settings.limits;
@@ -338,11 +340,16 @@ impl HeadWait {
 }
 
 impl ReplyTerms {
-    /// For a reply to a head that could not be read.
-    fn closing(settings: &Settings) -> Self {
+    /// For a reply to a head of which so much could be read.
+    fn refusing(settings: &Settings, seen: Option<&SeenHead>) -> Self {
+        Self::closing(settings, seen.and_then(|seen| seen.method.as_ref()))
+    }
+
+    /// For the last reply, to a request with this method if one has come.
+    fn closing(settings: &Settings, method: Option<&Method>) -> Self {
         Self {
             version: Version::Http11,
-            head_only: false,
+            head_only: method == Some(&Method::HEAD),
             keep_alive: false,
             discard_bytes: settings.limits.linger_bytes,
         }

@@ -242,7 +242,7 @@ mod tests {
         let text = "[[listener]]\naddress = \"127.0.0.1:0\"";
         let router = Router::new(crate::config::parse(text, "test.toml").unwrap()).unwrap();
         let address = ClientAddress { peer: NO_ADDRESS, local: NO_ADDRESS, secure: false };
-        let mut reply = router.refuse_crowded(&address, None);
+        let mut reply = router.refuse_crowded(None, &address, None);
         let terms = ReplyTerms {
             version: Version::Http11,
             head_only: false,

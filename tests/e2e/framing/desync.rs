@@ -4,6 +4,8 @@
 
 use super::case::{Bench, CHUNKED, Case, get, post, request, seen, seen_get};
 use super::response_case::{self, ResponseCase};
+use crate::harness::wire::Fault;
+use crate::harness::{Config, Connection, Router};
 
 /// What must never come to be a request.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n";
@@ -47,6 +49,21 @@ fn content_of_what_the_router_answers_itself_is_no_request() {
             elsewhere(post("Transfer-Encoding: chunked\r\n", "zz\r\n")) + SMUGGLED,
         ),
     ]);
+}
+
+/// Who asked for a head only takes what is behind it for something else.
+#[test]
+fn a_request_for_a_head_that_is_refused_gets_one_length_and_no_content() {
+    let router = Router::start(&Config::new());
+    for lines in ["Host: a.test\r\nHost: b.test\r\n", "Host: a.test\r\nx y: 1\r\n"] {
+        let mut client = Connection::open(router.address());
+        client.send(format!("HEAD / HTTP/1.1\r\n{lines}\r\n"));
+        let answer = client.answer("HEAD");
+        assert_eq!(answer.status, 400, "{lines}");
+        // Said once, of what a GET would get.
+        assert_ne!(answer.field("content-length"), "0", "{lines}");
+        assert_eq!(client.ending(), (Vec::new(), Fault::Closed), "{lines}");
+    }
 }
 
 /// Fields that a reader behind us may take for framing, or not.
