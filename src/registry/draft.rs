@@ -27,6 +27,18 @@ pub(crate) enum Order {
     Made,
 }
 
+/// What became of changes.
+pub(crate) struct Made {
+    /// Of each, in their order.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// The places of those without a time that are about an endpoint of which
+    /// one is known, with that: it counts for what comes after them.
+    pub(crate) times: Vec<(usize, i64)>,
+}
+
+/// What became of a change, and the time that counts if it has none itself.
+type Decided = (Outcome, Option<i64>);
+
 /// Host and path of a route.
 type Place<'c> = (&'c HostPattern, &'c PathPrefix);
 
@@ -161,27 +173,29 @@ impl Ledger {
         order: Order,
         now_ms: u64,
         makings: Makings<'_>,
-    ) -> Vec<Outcome> {
+    ) -> Made {
         let mut drafts = Drafts::default();
         let before = self.endpoints;
-        let one = |change| {
+        let mut times = Vec::new();
+        let one = |(index, change)| {
             let draft = drafts.of(place(change), source, self);
             let had = draft.endpoints;
-            let outcome = self.decide(draft, source, change, order, now_ms);
+            let (outcome, time) = self.decide(draft, source, change, order, now_ms);
+            times.extend(time.map(|time| (index, time)));
             if source != Source::File {
                 // So that the limit holds within the list, too.
                 self.endpoints = self.endpoints + draft.endpoints - had;
             }
             outcome
         };
-        let outcomes = changes.iter().map(one).collect();
+        let outcomes = changes.iter().enumerate().map(one).collect();
         // From here on they are counted as they are put into the table.
         let counted = std::mem::replace(&mut self.endpoints, before);
         for draft in drafts.all {
             self.finish(draft, source, makings);
         }
         debug_assert_eq!(self.endpoints, counted, "an endpoint is counted twice or never");
-        outcomes
+        Made { outcomes, times }
     }
 
     fn decide(
@@ -191,7 +205,7 @@ impl Ledger {
         change: &Change,
         order: Order,
         now_ms: u64,
-    ) -> Outcome {
+    ) -> Decided {
         match change {
             Change::Register(said) => self.register(draft, source, said, order, now_ms),
             Change::Unregister { endpoint, instance_id, updated_at_ns, .. } => {
@@ -200,26 +214,31 @@ impl Ledger {
                     if let Some(time) = updated_at_ns {
                         self.tombstones.bury(who(draft.place), *time, now_ms, self.bounds.memory);
                     }
-                    return Outcome::Unknown;
+                    return (Outcome::Unknown, None);
                 };
                 if let (Some(named), Some(there)) = (instance_id, leaving.instance_id())
                     && **named != *there
                 {
-                    return Outcome::Unknown;
+                    return (Outcome::Unknown, None);
                 }
-                if leaving.outdates(*updated_at_ns) {
-                    return Outcome::Stale;
+                if order == Order::Heard && leaving.outdates(*updated_at_ns) {
+                    return (Outcome::Stale, None);
                 }
                 leaving.term.end();
-                if let Some(time) = leaving.updated_at_ns().max(*updated_at_ns) {
+                let time = match order {
+                    Order::Heard => leaving.updated_at_ns().max(*updated_at_ns),
+                    // Who left has its time with it; what expired has none, and may come back.
+                    Order::Made => *updated_at_ns,
+                };
+                if let Some(time) = time {
                     self.tombstones.bury(who(draft.place), time, now_ms, self.bounds.memory);
                 }
                 draft.remove(*endpoint);
-                Outcome::Removed
+                (Outcome::Removed, time.filter(|_| updated_at_ns.is_none()))
             }
             Change::RemoveRoute { host, path } => {
                 if !draft.there {
-                    return Outcome::Unknown;
+                    return (Outcome::Unknown, None);
                 }
                 for leaving in draft.all() {
                     leaving.term.end();
@@ -229,7 +248,7 @@ impl Ledger {
                     }
                 }
                 draft.remove_all();
-                Outcome::Removed
+                (Outcome::Removed, None)
             }
         }
     }
@@ -241,24 +260,25 @@ impl Ledger {
         said: &Registration,
         order: Order,
         now_ms: u64,
-    ) -> Outcome {
+    ) -> Decided {
         let balance_is_new = said.balance.is_some() && draft.balance() != said.balance.as_ref();
         let (new, outcome) = match draft.known(said.endpoint) {
             Some(known) => {
-                if known.outdates(said.updated_at_ns) {
-                    return Outcome::Stale;
+                if order == Order::Heard && known.outdates(said.updated_at_ns) {
+                    return (Outcome::Stale, None);
                 }
                 let same = !balance_is_new && known.is_said(said);
                 if same && known.refresh(said.updated_at_ns, now_ms) {
-                    return Outcome::Refreshed;
+                    return (Outcome::Refreshed, None);
                 }
                 known.term.end();
                 (Endpoint::new(said, now_ms, Some(known)), Outcome::Updated)
             }
             None => {
-                if self.has_left_since(source, said, now_ms) {
+                let left_at_ns = self.left_at_ns(source, said, now_ms);
+                if said.updated_at_ns.is_some_and(|time| Some(time) < left_at_ns) {
                     match order {
-                        Order::Heard => return Outcome::Stale,
+                        Order::Heard => return (Outcome::Stale, None),
                         // When it came, its leaving was no longer remembered.
                         Order::Made => self.tombstones.unearth(&(
                             source,
@@ -268,19 +288,22 @@ impl Ledger {
                     }
                 }
                 if self.endpoints >= self.bounds.endpoints {
-                    return Outcome::Full;
+                    return (Outcome::Full, None);
                 }
                 draft.endpoints += 1;
-                (Endpoint::new(said, now_ms, None), Outcome::Added)
+                let new = Endpoint::new(said, now_ms, None);
+                let known = left_at_ns.filter(|_| order == Order::Heard);
+                (new.updated_since(known), Outcome::Added)
             }
         };
+        let time = new.updated_at_ns().filter(|_| said.updated_at_ns.is_none());
         // By the time to live that is kept, or its end would be missed.
         let ttl_ms = said.ttl.map(|_| u64::from(endpoint::ttl_ms(said.ttl)));
         draft.put(new, ttl_ms.map(|ttl_ms| now_ms.saturating_add(ttl_ms)));
         if balance_is_new {
             draft.balance = Some(said.balance.clone().map(Box::new));
         }
-        outcome
+        (outcome, time)
     }
 
     /// Puts into the table what a draft has come to.

@@ -47,10 +47,11 @@ impl Endpoint {
         }
     }
 
-    /// Registers it at `now_ms`; one that is replaced tells since when.
+    /// Registers it at `now_ms`; one that is replaced tells since when, and the
+    /// time of the last word that had one.
     pub(crate) fn new(said: &Registration, now_ms: u64, replaced: Option<&Self>) -> Self {
         let ttl_ms = ttl_ms(said.ttl);
-        Self {
+        let new = Self {
             address: match said.endpoint {
                 SocketAddr::V4(address) => Address::V4(address),
                 SocketAddr::V6(address) => Address::V6(Box::new(address)),
@@ -62,7 +63,19 @@ impl Endpoint {
             ttl_ms,
             weight: said.weight.max(1),
             tls: said.tls,
+        };
+        new.updated_since(replaced.and_then(Self::updated_at_ns))
+    }
+
+    /// The same, with the time of an earlier word if its own had none: what is
+    /// older than that is no less late for a word in between that does not say
+    /// when it was.
+    pub(crate) fn updated_since(mut self, time: Option<i64>) -> Self {
+        let own = self.updated_at_ns.get_mut();
+        if *own == NEVER_UPDATED {
+            *own = time.unwrap_or(NEVER_UPDATED);
         }
+        self
     }
 
     /// An endpoint of the file: it does not expire.

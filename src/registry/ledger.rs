@@ -91,14 +91,19 @@ impl Ledger {
         self.endpoints + self.file_addresses
     }
 
-    /// Whether what is said is older than the word by which the endpoint left.
-    pub(super) fn has_left_since(&self, source: Source, said: &Registration, now_ms: u64) -> bool {
-        if self.tombstones.len() == 0 || said.updated_at_ns.is_none() {
-            return false;
+    /// The time of the word by which an endpoint left that is registered again,
+    /// if that is remembered.
+    pub(super) fn left_at_ns(
+        &self,
+        source: Source,
+        said: &Registration,
+        now_ms: u64,
+    ) -> Option<i64> {
+        if self.tombstones.len() == 0 {
+            return None;
         }
-        let name = entry::name(&said.host, &said.path);
-        let who = (source, &name, said.endpoint);
-        self.tombstones.outdates(who, said.updated_at_ns, now_ms, self.bounds.memory)
+        let who = (source, entry::name(&said.host, &said.path), said.endpoint);
+        self.tombstones.left_at_ns(&who, now_ms, self.bounds.memory)
     }
 
     /// Puts a version of a source's route into the table, or takes it out.

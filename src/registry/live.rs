@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use super::draft::Made;
 use super::entry::Entry;
 use super::ledger::Ledger;
 use super::{Change, Heard, Order, Outcome, Registration, Source};
@@ -115,7 +116,7 @@ impl LiveRoutes {
         changes: &[Change],
         now: Instant,
         why: Why,
-    ) -> Vec<Outcome> {
+    ) -> Made {
         let (now_ms, makings) = (self.shared.now_ms(now), self.shared.makings());
         let order = match why {
             Why::Said | Why::Imported => Order::Heard,
@@ -136,13 +137,16 @@ impl LiveRoutes {
         now: Instant,
         why: Why,
     ) -> Vec<Outcome> {
-        let outcomes = self.change(live, source, &changes, now, why);
+        let Made { outcomes, times } = self.change(live, source, &changes, now, why);
         if outcomes.iter().any(|outcome| outcome.is_change()) {
             self.publish(live);
         }
         if why == Why::Said {
             let mut left = outcomes.iter();
             let mut changes = changes;
+            for (index, time) in times {
+                changes[index].set_time(time);
+            }
             changes.retain(|change| left.next().is_some_and(|outcome| is_told(change, *outcome)));
             if !changes.is_empty() {
                 live.tell(source, &changes);
@@ -235,7 +239,9 @@ impl LiveRoutes {
     /// Has `journal` told of every change that comes into force from now on,
     /// in their order, with the [`version`](Self::version) they make. What
     /// expires is told as unregistered; that an endpoint left at a time is told
-    /// even if nobody knew it, since it is remembered. It is called under the lock of the
+    /// even if nobody knew it, since it is remembered. A change without a time
+    /// has the one that is known of the endpoint; only what expired has none.
+    /// It is called under the lock of the
     /// routes: it must be quick, and not call back.
     pub fn journal(&self, journal: impl FnMut(Source, &[Change], u64) + Send + 'static) {
         self.shared.live.lock().journal = Some(Box::new(journal));

@@ -141,6 +141,17 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Gives it the time of the word that it makes or ends an endpoint by.
+    pub(super) fn set_time(&mut self, time_ns: i64) {
+        match self {
+            Self::Register(Registration { updated_at_ns, .. })
+            | Self::Unregister { updated_at_ns, .. } => *updated_at_ns = Some(time_ns),
+            Self::RemoveRoute { .. } => {}
+        }
+    }
+}
+
 /// What became of a [`Change`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

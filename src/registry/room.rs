@@ -3,10 +3,16 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::{Change, Ledger, Source};
+use super::{Change, Ledger, Registration, Source};
 use crate::route::{HostPattern, PathPrefix};
 
 impl Ledger {
+    /// Whether what is said is older than the word by which the endpoint left.
+    fn is_late(&self, source: Source, said: &Registration, now_ms: u64) -> bool {
+        let time = said.updated_at_ns;
+        time.is_some_and(|time| Some(time) < self.left_at_ns(source, said, now_ms))
+    }
+
     /// Whether none of the changes, made in their order, would be
     /// [full](super::Outcome::Full). Nothing is changed by asking.
     ///
@@ -32,7 +38,7 @@ impl Ledger {
                     let there = after
                         .entry((host, path, endpoint))
                         .or_insert_with(|| has(host, path, endpoint));
-                    if *there || self.has_left_since(source, said, now_ms) {
+                    if *there || self.is_late(source, said, now_ms) {
                         continue;
                     }
                     if endpoints >= most {

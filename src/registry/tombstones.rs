@@ -56,20 +56,11 @@ impl Tombstones {
         self.forget(now_ms, memory);
     }
 
-    /// Whether a word of this time is older than that by which the endpoint
-    /// left. One without a time is not.
-    pub(crate) fn outdates(
-        &self,
-        (source, name, address): (Source, &Arc<str>, SocketAddr),
-        updated_at_ns: Option<i64>,
-        now_ms: u64,
-        memory: Memory,
-    ) -> bool {
-        let Some(updated_at_ns) = updated_at_ns else { return false };
-        let left = self.left.get(&(source, Arc::clone(name), address));
-        left.is_some_and(|left| {
-            updated_at_ns < left.updated_at_ns && now_ms < left.at_ms.saturating_add(memory.for_ms)
-        })
+    /// The time of the word by which an endpoint left, as long as that is
+    /// remembered.
+    pub(crate) fn left_at_ns(&self, who: &Who, now_ms: u64, memory: Memory) -> Option<i64> {
+        let left = self.left.get(who)?;
+        (now_ms < left.at_ms.saturating_add(memory.for_ms)).then_some(left.updated_at_ns)
     }
 
     /// Forgets that an endpoint left.
@@ -129,8 +120,7 @@ mod tests {
     }
 
     fn outdated(tombstones: &Tombstones, name: &str, at_ns: i64, now_ms: u64) -> bool {
-        let (source, name, address) = who(name);
-        tombstones.outdates((source, &name, address), Some(at_ns), now_ms, MEMORY)
+        Some(at_ns) < tombstones.left_at_ns(&who(name), now_ms, MEMORY)
     }
 
     #[test]
@@ -141,8 +131,7 @@ mod tests {
         assert!(!outdated(&tombstones, "a", 20, 0), "the same word may give a route again");
         assert!(!outdated(&tombstones, "b", 19, 0));
         let (_, name, address) = who("a");
-        let of = |source, at_ns| tombstones.outdates((source, &name, address), at_ns, 0, MEMORY);
-        assert!(!of(Source::Admin, Some(1)) && !of(Source::Nats, None));
+        assert_eq!(tombstones.left_at_ns(&(Source::Admin, name, address), 0, MEMORY), None);
         tombstones.bury(who("a"), 10, 5, MEMORY);
         assert!(outdated(&tombstones, "a", 19, 5), "an older leaving takes nothing back");
     }

@@ -20,9 +20,21 @@ fn start(snapshot: &Path) -> Router {
 /// Says something of the app on a host, by a word of this time; what became of
 /// it.
 fn say(router: &Router, what: &str, host: &str, app: &ScriptedEndpoint, time: i64) -> Value {
+    say_for(router, what, host, app, time, 600)
+}
+
+/// The same, of something that holds for so many seconds.
+fn say_for(
+    router: &Router,
+    what: &str,
+    host: &str,
+    app: &ScriptedEndpoint,
+    time: i64,
+    seconds: u32,
+) -> Value {
     let at = app.address();
     let said = json!({ "host": at.ip(), "port": at.port(), "uris": [host],
-        "endpoint_updated_at_ns": time });
+        "endpoint_updated_at_ns": time, "stale_threshold_in_seconds": seconds });
     let answer = send(router.admin(), &format!("POST /{what}"), "", &said.to_string());
     assert_eq!(answer.status, 200, "{}", answer.text());
     body(&answer)["changes"][0]["outcome"].clone()
@@ -66,4 +78,21 @@ fn a_late_word_does_not_bring_back_over_restarts_what_has_left() {
     for host in ["left.test", "unheard.test"] {
         assert_eq!(say(&router, "register", host, &app, 30), "added", "as old is not older");
     }
+}
+
+#[test]
+fn what_expired_before_a_restart_may_be_said_again_by_an_older_word() {
+    let app = ScriptedEndpoint::echo("app");
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let snapshot = folder.path().join("routes");
+    let router = start(&snapshot);
+    kept(&router);
+    assert_eq!(say_for(&router, "register", "a.test", &app, 20, 1), "added");
+    eventually("it to expire", || (who(&router, "a.test", "/") == "no-endpoint").then_some(()));
+    kept(&router);
+    kill(router);
+    let router = start(&snapshot);
+    assert_eq!(who(&router, "a.test", "/"), "no-route", "its grace is not kept");
+    assert_eq!(say(&router, "register", "a.test", &app, 19), "added");
+    assert_eq!(who(&router, "a.test", "/"), "app");
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::*;
@@ -91,6 +92,84 @@ fn what_came_back_before_a_restart_is_there_after_it_and_may_come_back_again() {
     assert_eq!(again, [Outcome::Removed, Outcome::Stale, Outcome::Added]);
 }
 
+/// Has what changes told to a list.
+fn journal(live: &LiveRoutes) -> Arc<Mutex<Vec<(Source, Vec<Change>)>>> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    live.journal(move |source, changes, _| tell.lock().push((source, changes.to_vec())));
+    told
+}
+
+/// A router that was restarted, and had kept this.
+fn restarted(told: &[(Source, Vec<Change>)], more: &str, now: Instant) -> Arc<Shared> {
+    let shared = shared(more);
+    let live = LiveRoutes::of(&shared);
+    told.iter().for_each(|(source, changes)| live.restore(*source, changes, now));
+    live.restored();
+    shared
+}
+
+#[test]
+fn what_expired_may_be_said_again_by_an_older_word_after_a_restart_as_before_it() {
+    let now = Instant::now();
+    let said = |route, time| {
+        let mut one = Registration::new(host(route), PathPrefix::ROOT, at(1));
+        (one.updated_at_ns, one.ttl) = (Some(time), Some(Duration::from_secs(1)));
+        Change::Register(one)
+    };
+    let before = shared("");
+    let live = LiveRoutes::of(&before);
+    let told = journal(&live);
+    live.apply(Source::Nats, vec![said(0, 20), said(1, 20), said(2, 20)], now);
+    live.apply(Source::Nats, vec![unregister(1, 1)], now);
+    let later = now + Duration::from_secs(2);
+    while live.expire(later) {}
+    let after = restarted(&told.lock(), "", later);
+    for shared in [before, after] {
+        let live = LiveRoutes::of(&shared);
+        let again = live.apply(Source::Nats, vec![said(0, 19), said(1, 19), said(2, 21)], later);
+        assert_eq!(again, [Outcome::Added, Outcome::Stale, Outcome::Added]);
+    }
+}
+
+#[test]
+fn a_word_without_a_time_counts_and_leaves_the_time_that_was_known() {
+    let now = Instant::now();
+    let said = |app: &str, time| {
+        let mut one = Registration::new(host(0), PathPrefix::ROOT, at(1));
+        (one.updated_at_ns, one.app) = (time, Some(app.into()));
+        Change::Register(one)
+    };
+    for again in ["the same", "another"] {
+        let before = shared("");
+        let live = LiveRoutes::of(&before);
+        let told = journal(&live);
+        let changes = vec![said("the same", Some(20)), said(again, None), said("late", Some(19))];
+        assert_eq!(live.apply(Source::Nats, changes, now)[2], Outcome::Stale, "{again}");
+        // It has left at that time, and what comes back without one does not undo that.
+        let changes = vec![unregister(0, 1), said(again, None), said("late", Some(19))];
+        let outcomes = [Outcome::Removed, Outcome::Added, Outcome::Stale];
+        assert_eq!(live.apply(Source::Nats, changes, now), outcomes, "{again}");
+        let after = restarted(&told.lock(), "", now);
+        let late = LiveRoutes::of(&after).apply(Source::Nats, vec![said("late", Some(19))], now);
+        assert_eq!(late, [Outcome::Stale], "{again}, after a restart");
+    }
+}
+
+#[test]
+fn what_was_made_once_is_made_again_whatever_was_remembered_then() {
+    let said = |app: &str, time| {
+        let mut one = Registration::new(host(0), PathPrefix::ROOT, at(1));
+        (one.updated_at_ns, one.app) = (time, Some(app.into()));
+        Change::Register(one)
+    };
+    // By the time of the last its leaving was forgotten, or that would not be here.
+    let told = vec![said("a", Some(20)), unregister(0, 1), said("b", None), said("c", Some(10))];
+    let shared = restarted(&[(Source::Nats, told)], "", Instant::now());
+    let there = LiveRoutes::of(&shared).route(Source::Nats, &host(0), &PathPrefix::ROOT);
+    assert_eq!(there[0].app.as_deref(), Some("c"));
+}
+
 /// Few routes, endpoints and times, so that changes meet.
 fn change() -> impl Strategy<Value = Change> {
     let time = prop::option::of(1..4_i64);
@@ -145,6 +224,48 @@ proptest! {
                 together.expire(now);
                 singly.expire(now);
             }
+        }
+    }
+
+    #[test]
+    fn a_restarted_router_decides_as_the_one_that_was_there(
+        lists in prop::collection::vec(
+            (prop::collection::vec(change(), 1..8), prop_oneof![Just(Source::Admin), Just(Source::Nats)], 0..3_u64),
+            1..6,
+        ),
+        then in prop::collection::vec(change(), 1..8),
+    ) {
+        // A confirmation is not written, nor is its time: here a time has its instance.
+        let timed = |mut list: Vec<Change>| {
+            for change in &mut list {
+                if let Change::Register(said) = change {
+                    said.app = said.updated_at_ns.map(|time| time.to_string().into());
+                }
+            }
+            list
+        };
+        let more = "[registry]\ngrace = \"0s\"\n";
+        let before = shared(more);
+        let live = LiveRoutes::of(&before);
+        let told = journal(&live);
+        let mut now = Instant::now();
+        for (list, source, seconds) in lists {
+            live.apply(source, timed(list), now);
+            now += Duration::from_secs(seconds);
+            for _ in 0..2 {
+                while live.expire(now) {}
+                now += Duration::from_millis(60);
+            }
+        }
+        let after = restarted(&told.lock(), more, now);
+        let [live, again] = [&before, &after].map(LiveRoutes::of);
+        let then = timed(then);
+        for source in [Source::Admin, Source::Nats] {
+            for route in 0..2 {
+                let of = |live: &LiveRoutes| live.route(source, &host(route), &PathPrefix::ROOT);
+                prop_assert_eq!(of(&live), of(&again));
+            }
+            prop_assert_eq!(live.apply(source, then.clone(), now), again.apply(source, then.clone(), now));
         }
     }
 }

@@ -157,11 +157,13 @@ impl NatsSource {
         let now = Instant::now();
         self.live.set_connected(Source::Nats, false, now);
         self.live.set_connected(Source::Nats, true, now);
-        self.status.connected();
-        tracing::info!(server = %bus.server(), "listening to NATS");
         let registry = &self.shared.snapshots.current().settings.registry;
         let start = self.greeting.text(registry, &bus.hosts(&self.shared));
         bus.publish(format!("{}.start", self.settings.subject_prefix), start).await;
+        // Not before: who sees it may register at once, and the subscription is
+        // on its way only when what follows it has been sent.
+        self.status.connected();
+        tracing::info!(server = %bus.server(), "listening to NATS");
     }
 
     /// Says why once, and again when it is for another reason.
