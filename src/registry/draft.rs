@@ -34,6 +34,9 @@ pub(crate) struct Made {
     /// The places of those without a time that are about an endpoint of which
     /// one is known, with that: it counts for what comes after them.
     pub(crate) times: Vec<(usize, i64)>,
+    /// What left with a whole route at a known time: the places of those that
+    /// removed it, and how each endpoint alone would have left.
+    pub(crate) left: Vec<(usize, Change)>,
 }
 
 /// What became of a change, and the time that counts if it has none itself.
@@ -123,6 +126,20 @@ impl<'c> Draft<'c> {
         (self.balance, self.due_ms) = (Some(None), None);
     }
 
+    /// How those with a time would leave one by one.
+    fn leavings(&self) -> impl Iterator<Item = Change> {
+        let (host, path) = self.place;
+        self.all().into_iter().filter_map(move |leaving| {
+            Some(Change::Unregister {
+                host: host.clone(),
+                path: path.clone(),
+                endpoint: leaving.address(),
+                instance_id: None,
+                updated_at_ns: Some(leaving.updated_at_ns()?),
+            })
+        })
+    }
+
     /// All endpoints there are now, sorted by address.
     fn all(&self) -> Vec<Arc<Endpoint>> {
         let mut all = Vec::with_capacity(self.endpoints);
@@ -176,10 +193,13 @@ impl Ledger {
     ) -> Made {
         let mut drafts = Drafts::default();
         let before = self.endpoints;
-        let mut times = Vec::new();
+        let (mut times, mut left) = (Vec::new(), Vec::new());
         let one = |(index, change)| {
             let draft = drafts.of(place(change), source, self);
             let had = draft.endpoints;
+            if let Change::RemoveRoute { .. } = change {
+                left.extend(draft.leavings().map(|leaving| (index, leaving)));
+            }
             let (outcome, time) = self.decide(draft, source, change, order, now_ms);
             times.extend(time.map(|time| (index, time)));
             if source != Source::File {
@@ -195,7 +215,7 @@ impl Ledger {
             self.finish(draft, source, makings);
         }
         debug_assert_eq!(self.endpoints, counted, "an endpoint is counted twice or never");
-        Made { outcomes, times }
+        Made { outcomes, times, left }
     }
 
     fn decide(

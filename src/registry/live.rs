@@ -137,19 +137,27 @@ impl LiveRoutes {
         now: Instant,
         why: Why,
     ) -> Vec<Outcome> {
-        let Made { outcomes, times } = self.change(live, source, &changes, now, why);
+        let Made { outcomes, times, left } = self.change(live, source, &changes, now, why);
         if outcomes.iter().any(|outcome| outcome.is_change()) {
             self.publish(live);
         }
         if why == Why::Said {
-            let mut left = outcomes.iter();
             let mut changes = changes;
             for (index, time) in times {
                 changes[index].set_time(time);
             }
-            changes.retain(|change| left.next().is_some_and(|outcome| is_told(change, *outcome)));
-            if !changes.is_empty() {
-                live.tell(source, &changes);
+            let mut left = left.into_iter().peekable();
+            let mut told = Vec::with_capacity(changes.len());
+            for (index, (change, outcome)) in changes.into_iter().zip(&outcomes).enumerate() {
+                while let Some((_, leaving)) = left.next_if(|(of, _)| *of == index) {
+                    told.push(leaving);
+                }
+                if is_told(&change, *outcome) {
+                    told.push(change);
+                }
+            }
+            if !told.is_empty() {
+                live.tell(source, &told);
             }
         }
         outcomes
@@ -240,7 +248,8 @@ impl LiveRoutes {
     /// in their order, with the [`version`](Self::version) they make. What
     /// expires is told as unregistered; that an endpoint left at a time is told
     /// even if nobody knew it, since it is remembered. A change without a time
-    /// has the one that is known of the endpoint; only what expired has none.
+    /// has the one that is known of the endpoint, and of a route that goes the
+    /// endpoints that have one are told before; only what expired has none.
     /// It is called under the lock of the
     /// routes: it must be quick, and not call back.
     pub fn journal(&self, journal: impl FnMut(Source, &[Change], u64) + Send + 'static) {

@@ -92,8 +92,11 @@ fn what_came_back_before_a_restart_is_there_after_it_and_may_come_back_again() {
     assert_eq!(again, [Outcome::Removed, Outcome::Stale, Outcome::Added]);
 }
 
+/// What a journal was told, in its order.
+type Told = Vec<(Source, Vec<Change>)>;
+
 /// Has what changes told to a list.
-fn journal(live: &LiveRoutes) -> Arc<Mutex<Vec<(Source, Vec<Change>)>>> {
+fn journal(live: &LiveRoutes) -> Arc<Mutex<Told>> {
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = Arc::clone(&told);
     live.journal(move |source, changes, _| tell.lock().push((source, changes.to_vec())));
@@ -129,6 +132,29 @@ fn what_expired_may_be_said_again_by_an_older_word_after_a_restart_as_before_it(
         let live = LiveRoutes::of(&shared);
         let again = live.apply(Source::Nats, vec![said(0, 19), said(1, 19), said(2, 21)], later);
         assert_eq!(again, [Outcome::Added, Outcome::Stale, Outcome::Added]);
+    }
+}
+
+#[test]
+fn what_left_with_its_route_is_remembered_after_a_restart_by_its_last_time() {
+    let now = Instant::now();
+    let said = |time| {
+        let mut one = Registration::new(host(0), PathPrefix::ROOT, at(1));
+        one.updated_at_ns = Some(time);
+        Change::Register(one)
+    };
+    let remove = || Change::RemoveRoute { host: host(0), path: PathPrefix::ROOT };
+    for leave in [remove(), unregister(0, 1)] {
+        let before = shared("");
+        let live = LiveRoutes::of(&before);
+        let told = journal(&live);
+        // The second only confirms, and is not told.
+        live.apply(Source::Nats, vec![said(20)], now);
+        live.apply(Source::Nats, vec![said(30)], now);
+        live.apply(Source::Nats, vec![leave], now);
+        let after = restarted(&told.lock(), "", now);
+        let late = LiveRoutes::of(&after).apply(Source::Nats, vec![said(29), said(30)], now);
+        assert_eq!(late, [Outcome::Stale, Outcome::Added]);
     }
 }
 
