@@ -20,6 +20,9 @@ const TERMS: AdaptiveTerms = AdaptiveTerms {
 
 const SECOND: u64 = 1_000_000;
 
+#[path = "simulation_mixed.rs"]
+mod mixed;
+
 /// How long one request is worked on, in microseconds.
 #[derive(Clone, Copy)]
 enum Service {
@@ -29,6 +32,13 @@ enum Service {
     Exponential(f64),
     /// Half of them are answered from a cache.
     Cached(f64, f64),
+    /// So many of a hundred take the second time, the others the first.
+    Mixed(f64, f64, u32),
+    /// Log-normal: the mean, and how far it is spread.
+    Spread(f64, f64),
+    /// So many of a hundred are worked on for the second time; the others are
+    /// answered after the first by something before the servers.
+    PassedBy(f64, f64, u32),
     /// One in two hundred hangs for ten seconds on something else, and holds no
     /// server.
     Polled(f64),
@@ -49,6 +59,8 @@ struct World {
     next_arrival_us: u64,
     /// Nothing is worked on before.
     paused_until_us: u64,
+    /// By how much everything takes longer than it does.
+    slower: f64,
     seen: Seen,
 }
 
@@ -59,6 +71,7 @@ struct Seen {
     shed: u64,
     done: u64,
     latency_us: u64,
+    latencies_us: Vec<u64>,
     most: u64,
     /// The limit at each arrival.
     limits: Vec<u64>,
@@ -71,6 +84,17 @@ impl Seen {
 
     fn latency_ms(&self) -> f64 {
         self.latency_us as f64 / self.done as f64 / 1_000.0
+    }
+
+    /// What one in a hundred exceeds.
+    fn slow_ms(&self) -> f64 {
+        let mut all = self.latencies_us.clone();
+        all.sort_unstable();
+        all.get(all.len() * 99 / 100).map_or(0.0, |us| *us as f64 / 1_000.0)
+    }
+
+    fn shed_percent(&self) -> f64 {
+        100.0 * self.shed as f64 / self.arrived.max(1) as f64
     }
 
     fn least(&self) -> u64 {
@@ -94,12 +118,17 @@ impl World {
             events: BinaryHeap::new(),
             next_arrival_us: 0,
             paused_until_us: 0,
+            slower: 1.0,
             seen: Seen::default(),
         }
     }
 
     fn exponential(&mut self, mean: f64) -> f64 {
         -mean * (1.0 - self.dice.f64()).ln()
+    }
+
+    fn normal(&mut self) -> f64 {
+        self.exponential(2.0).sqrt() * (std::f64::consts::TAU * self.dice.f64()).cos()
     }
 
     /// Lets time pass; what happened.
@@ -143,6 +172,12 @@ impl World {
             self.events.push(Reverse((self.now_us + 10 * SECOND, request, false)));
             return;
         }
+        if let Service::PassedBy(us, _, percent) = self.service
+            && self.dice.u32(..100) >= percent
+        {
+            self.events.push(Reverse((self.now_us + us as u64, request, false)));
+            return;
+        }
         self.line.push_back(request);
         self.serve();
     }
@@ -152,12 +187,19 @@ impl World {
             let Some(request) = self.line.pop_front() else { return };
             self.busy += 1;
             let takes_us = match self.service {
-                Service::Fixed(us) | Service::Polled(us) => us,
+                Service::Fixed(us) | Service::Polled(us) | Service::PassedBy(_, us, _) => us,
                 Service::Exponential(mean) => self.exponential(mean),
+                Service::Spread(mean, spread) => {
+                    mean * (spread * self.normal() - spread * spread / 2.0).exp()
+                }
+                Service::Mixed(quick, slow, percent) => {
+                    [quick, slow][usize::from(self.dice.u32(..100) < percent)]
+                }
                 Service::Cached(hit, miss) => [hit, miss][self.dice.usize(..2)],
             };
             let start_us = self.now_us.max(self.paused_until_us);
-            self.events.push(Reverse((start_us + takes_us as u64, request, true)));
+            let ends_us = start_us + (self.slower * takes_us) as u64;
+            self.events.push(Reverse((ends_us, request, true)));
         }
     }
 
@@ -169,6 +211,7 @@ impl World {
         self.free.push(request);
         self.seen.done += 1;
         self.seen.latency_us += took_us;
+        self.seen.latencies_us.push(took_us);
         if held_server {
             self.busy -= 1;
             self.serve();
