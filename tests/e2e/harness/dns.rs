@@ -55,14 +55,15 @@ pub(crate) struct DnsServer {
 impl DnsServer {
     /// Starts it without a name.
     pub(crate) fn start() -> Self {
-        let (udp, tcp) = loop {
-            let udp = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
-            let address = udp.local_addr().expect("a bound socket has an address");
-            if let Ok(tcp) = TcpListener::bind(address) {
-                break (udp, tcp);
+        // TCP first: the system gives nobody a port that another test holds for
+        // its server (`HeldPort`), and whoever names one may have it.
+        let (udp, tcp, address) = loop {
+            let tcp = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+            let address = tcp.local_addr().expect("a bound socket has an address");
+            if let Ok(udp) = UdpSocket::bind(address) {
+                break (udp, tcp, address);
             }
         };
-        let address = udp.local_addr().expect("a bound socket has an address");
         let state = Arc::new(State::default());
         udp.set_read_timeout(Some(Duration::from_millis(50))).expect("sockets have timeouts");
         let (over_udp, over_tcp) = (Arc::clone(&state), Arc::clone(&state));
