@@ -18,9 +18,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 pub(crate) use seats::{Seat, Seats};
 
-/// What the process needs for itself at most: listeners, runtimes, files, the
-/// bus, names, probes, and the callers of the admin side.
+/// What the process needs for itself at most: files, the control side, the bus,
+/// names, probes, and the callers of the admin side.
 const OWN: usize = 192;
+
+/// What each worker needs for its runtime, besides one for each listener.
+const OWN_OF_A_WORKER: usize = 4;
 
 /// Of so many descriptors one is kept for a connection to an endpoint that is
 /// idle or in an exchange, the others may be clients'.
@@ -51,10 +54,10 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// The share of each of `workers` in a process that may have `limit`
-    /// descriptors.
-    pub(crate) fn of(limit: usize, workers: usize) -> Self {
-        let all = (limit - OWN.min(limit / 2)) / workers.max(1);
+    /// The share of each of `workers`, who all accept on so many `listeners`, in
+    /// a process that may have `limit` descriptors.
+    pub(crate) fn of(limit: usize, workers: usize, listeners: usize) -> Self {
+        let all = (limit - own(workers, listeners).min(limit / 2)) / workers.max(1);
         let refusals = (all / REFUSALS_ONE_IN).clamp(1, REFUSALS);
         let connections = all.saturating_sub(refusals).max(2);
         let endpoints = (connections / ENDPOINTS_ONE_IN).max(1);
@@ -73,6 +76,10 @@ impl Share {
             ClientLimit { most: configured, set_by: SetBy::Settings }
         }
     }
+}
+
+fn own(workers: usize, listeners: usize) -> usize {
+    OWN + workers * (OWN_OF_A_WORKER + listeners)
 }
 
 /// How many connections of clients a worker may hold.
@@ -146,10 +153,10 @@ mod tests {
     #[test]
     fn what_all_workers_may_hold_fits_below_the_limit() {
         for limit in [256, 512, 1_024, 20_000, 65_536, 1_048_576] {
-            for workers in [1, 2, 8] {
-                let share = Share::of(limit, workers);
+            for (workers, listeners) in [(1, 1), (2, 3), (8, 2), (64, 1)] {
+                let share = Share::of(limit, workers, listeners);
                 let held = share.connections + share.refusals;
-                let own = OWN.min(limit / 2);
+                let own = own(workers, listeners).min(limit / 2);
                 assert!(own + workers * held <= limit, "{limit} among {workers}: {share:?}");
             }
         }
@@ -158,7 +165,7 @@ mod tests {
     #[test]
     fn twenty_thousand_descriptors_hold_ten_thousand_clients_of_whom_a_third_is_served() {
         for workers in [1, 2] {
-            let share = Share::of(20_000, workers);
+            let share = Share::of(20_000, workers, 2);
             assert!(workers * share.clients > 12_000, "{share:?}");
             assert!(workers * share.endpoints > 6_000, "{share:?}");
         }
@@ -166,8 +173,8 @@ mod tests {
 
     #[test]
     fn one_in_sixteen_is_told_that_there_is_no_room_and_many_at_most() {
-        let refusals = |limit, workers| Share::of(limit, workers).refusals;
-        assert_eq!([refusals(OWN + 800, 1), refusals(OWN + 800, 2)], [50, 25]);
+        let refusals = |limit, workers| Share::of(limit, workers, 1).refusals;
+        assert_eq!([refusals(own(1, 1) + 800, 1), refusals(own(2, 1) + 800, 2)], [50, 25]);
         assert_eq!(refusals(1_048_576, 1), REFUSALS);
     }
 
@@ -212,7 +219,7 @@ mod tests {
     #[test]
     fn however_few_there_are_somebody_gets_in() {
         for limit in [0, 1, 10] {
-            let Share { clients, refusals, endpoints, connections } = Share::of(limit, 16);
+            let Share { clients, refusals, endpoints, connections } = Share::of(limit, 16, 1);
             assert_eq!([clients, refusals, endpoints, connections], [1, 1, 1, 2]);
         }
     }

@@ -70,7 +70,7 @@ impl Seats {
     /// More than a test needs.
     #[cfg(test)]
     pub(crate) fn plenty() -> Arc<Self> {
-        Self::without_clients(Share::of(1_000, 1))
+        Self::without_clients(Share::of(1_000, 1, 1))
     }
 
     /// For how many clients the others leave descriptors.

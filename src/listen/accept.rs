@@ -126,8 +126,12 @@ impl Acceptor {
             match listener.accept() {
                 Ok((stream, peer)) => {
                     taken += 1;
-                    stream.set_nonblocking(true)?;
-                    self.take(TcpStream::from_std(stream)?, peer);
+                    // One that cannot be served must not cost the others.
+                    let ready = stream.set_nonblocking(true);
+                    match ready.and_then(|()| TcpStream::from_std(stream)) {
+                        Ok(stream) => self.take(stream, peer),
+                        Err(error) => tracing::debug!(%error, %peer, "accepted in vain"),
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) if !somebody_waits(&listener) => break,
@@ -243,10 +247,23 @@ pub(crate) fn client_limit(router: &Router) -> ClientLimit {
 }
 
 /// Whether an error was that of one connection, which is out of the queue by
-/// now.
+/// now: Linux tells what has befallen it on the network as well, and that a
+/// firewall forbids it (accept(2)).
 fn is_over(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    let of_one = [
+        libc::ENETDOWN,
+        libc::EPROTO,
+        libc::ENOPROTOOPT,
+        libc::EHOSTDOWN,
+        libc::ENONET,
+        libc::EHOSTUNREACH,
+        libc::EOPNOTSUPP,
+        libc::ENETUNREACH,
+        libc::EPERM,
+    ];
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+        || error.raw_os_error().is_some_and(|code| of_one.contains(&code))
 }
 
 #[cfg(test)]
@@ -315,6 +332,9 @@ mod tests {
         assert_eq!(rest(io::ErrorKind::OutOfMemory.into()).await, STARVED_WAIT);
         assert_eq!(rest(io::ErrorKind::ConnectionAborted.into()).await, Duration::ZERO);
         assert_eq!(rest(io::ErrorKind::ConnectionReset.into()).await, Duration::ZERO);
+        for code in [libc::EHOSTUNREACH, libc::EPROTO, libc::EPERM] {
+            assert_eq!(rest(io::Error::from_raw_os_error(code)).await, Duration::ZERO);
+        }
     }
 
     #[tokio::test]

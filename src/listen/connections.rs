@@ -7,6 +7,7 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -355,6 +356,8 @@ impl ConnectionEntry {
     /// Runs `connection` until it ends or everything is cut. It is polled
     /// once more at the cut, so that what can be answered is. It comes pinned:
     /// taken by value, every connection would have room for it twice.
+    ///
+    /// A panic that nobody caught before is this connection's end, and counted.
     pub(crate) async fn until_cut(&self, mut connection: Pin<&mut impl Future<Output = ()>>) {
         let mut registered = false;
         poll_fn(|cx| {
@@ -363,9 +366,13 @@ impl ConnectionEntry {
                 self.connections.open.reach_by(self.key, cx.waker());
             }
             let cut = self.connections.open.is_cut();
-            match connection.as_mut().poll(cx) {
-                Poll::Pending if !cut => Poll::Pending,
-                _ => Poll::Ready(()),
+            match catch_unwind(AssertUnwindSafe(|| connection.as_mut().poll(cx))) {
+                Ok(Poll::Pending) if !cut => Poll::Pending,
+                Ok(_) => Poll::Ready(()),
+                Err(_) => {
+                    self.connections.metrics.panicked();
+                    Poll::Ready(())
+                }
             }
         })
         .await;

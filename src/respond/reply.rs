@@ -76,7 +76,10 @@ impl ReplyBody {
     ) -> Option<Result<(), Code>> {
         let Content::Tunnel(tunnel) = &mut self.content else { return Some(Err(Code::Internal)) };
         let polled = catch_unwind(AssertUnwindSafe(|| tunnel.poll(cx, client, going_away)));
-        let Ok(turn) = polled else { return Some(Err(Code::Internal)) };
+        let Ok(turn) = polled else {
+            self.scope.worker().metrics.panicked();
+            return Some(Err(Code::Internal));
+        };
         self.scope.tunnelled(turn.bytes_in, turn.bytes_out);
         turn.end
     }
@@ -96,7 +99,11 @@ impl ReplyBody {
             }
             Content::Answer(answer, sender) => {
                 let polled = catch_unwind(AssertUnwindSafe(|| answer.poll_frame(cx)));
-                match ready!(polled.unwrap_or(Poll::Ready(Some(Err(AnswerFailure::Internal))))) {
+                let polled = polled.unwrap_or_else(|_| {
+                    self.scope.worker().metrics.panicked();
+                    Poll::Ready(Some(Err(AnswerFailure::Internal)))
+                });
+                match ready!(polled) {
                     Some(Ok(BodyFrame::Trailers(fields))) => {
                         let fields = self.scope.clean_trailers(fields, answer.named());
                         Some(Ok(BodyFrame::Trailers(fields)))

@@ -144,6 +144,7 @@ impl Shared {
         let node = format!("{:08x}", fastrand::u32(..));
         let retry = settings.retry.clone();
         let tls = TlsState::default();
+        let listeners = settings.listeners.len();
         let draft = Draft::new(Arc::new(settings), &node, &tls)?;
         let mut ledger = Ledger::new(Bounds::of(&draft.settings.registry));
         let plain = Mutex::new(Arc::clone(&draft.plain));
@@ -176,7 +177,7 @@ impl Shared {
             health,
             tasks: Arc::default(),
             workers,
-            descriptors: Share::of(descriptors::limit(), workers),
+            descriptors: Share::of(descriptors::limit(), workers, listeners),
             node,
             start: Instant::now(),
             start_time: SystemTime::now(),

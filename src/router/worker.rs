@@ -139,7 +139,13 @@ impl WorkerRouter {
 
     /// Why a request ended that nobody finished.
     pub(crate) fn code_of_dropped(&self) -> Code {
-        if self.is_cut() { Code::DrainCut } else { Code::ClientClosed }
+        if std::thread::panicking() {
+            Code::Internal
+        } else if self.is_cut() {
+            Code::DrainCut
+        } else {
+            Code::ClientClosed
+        }
     }
 
     /// Requests in flight: this worker's own exactly, the others' as of at
@@ -177,5 +183,31 @@ mod tests {
         assert_eq!(own.in_flight(SUM_EVERY_MS - 1), 1);
         assert_eq!(own.in_flight(SUM_EVERY_MS), 3);
         assert_eq!(others[0].in_flight(SUM_EVERY_MS), 3);
+    }
+
+    /// Asks when it drops, as what is in flight does.
+    struct InFlight<'a>(&'a WorkerRouter, &'a Mutex<Vec<Code>>);
+
+    impl Drop for InFlight<'_> {
+        fn drop(&mut self) {
+            self.1.lock().push(self.0.code_of_dropped());
+        }
+    }
+
+    #[test]
+    fn what_nobody_finished_was_ended_by_a_bug_by_the_drain_or_by_its_client() {
+        let settings = crate::config::parse("[[listener]]\naddress = \"127.0.0.1:0\"\n", "test");
+        let shared = Shared::new(settings.unwrap(), 1, Health::embedded()).unwrap();
+        let worker = WorkerRouter::new(Arc::new(shared), 0, AccessLogHandle::off());
+        let codes = Mutex::new(Vec::new());
+        drop(InFlight(&worker, &codes));
+        worker.cut();
+        drop(InFlight(&worker, &codes));
+        let bug = std::panic::AssertUnwindSafe(|| {
+            let _ends = InFlight(&worker, &codes);
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert!(std::panic::catch_unwind(bug).is_err());
+        assert_eq!(*codes.lock(), [Code::ClientClosed, Code::DrainCut, Code::Internal]);
     }
 }

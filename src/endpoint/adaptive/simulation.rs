@@ -36,9 +36,6 @@ enum Service {
     Mixed(f64, f64, u32),
     /// Log-normal: the mean, and how far it is spread.
     Spread(f64, f64),
-    /// So many of a hundred are worked on for the second time; the others are
-    /// answered after the first by something before the servers.
-    PassedBy(f64, f64, u32),
     /// One in two hundred hangs for ten seconds on something else, and holds no
     /// server.
     Polled(f64),
@@ -172,12 +169,6 @@ impl World {
             self.events.push(Reverse((self.now_us + 10 * SECOND, request, false)));
             return;
         }
-        if let Service::PassedBy(us, _, percent) = self.service
-            && self.dice.u32(..100) >= percent
-        {
-            self.events.push(Reverse((self.now_us + us as u64, request, false)));
-            return;
-        }
         self.line.push_back(request);
         self.serve();
     }
@@ -187,7 +178,7 @@ impl World {
             let Some(request) = self.line.pop_front() else { return };
             self.busy += 1;
             let takes_us = match self.service {
-                Service::Fixed(us) | Service::Polled(us) | Service::PassedBy(_, us, _) => us,
+                Service::Fixed(us) | Service::Polled(us) => us,
                 Service::Exponential(mean) => self.exponential(mean),
                 Service::Spread(mean, spread) => {
                     mean * (spread * self.normal() - spread * spread / 2.0).exp()

@@ -306,3 +306,17 @@ fn a_cut_ends_who_goes_on_after_one_more_turn_and_the_last_to_go_is_noticed() {
     assert_eq!(waits.times(), 1);
     assert!(poll(all_closed, &waits).is_ready());
 }
+
+#[tokio::test]
+async fn a_panic_that_nobody_caught_is_counted_and_ends_its_connection_alone() {
+    let metrics = Metrics::new(1).worker(0);
+    let connections = Connections::new(metrics.clone());
+    let (ends, stays) = (enter(&connections), enter(&connections));
+    // Not `panic!`, whose message would stand among the test's own.
+    let bug = pin!(async { std::panic::resume_unwind(Box::new(())) });
+    ends.until_cut(bug).await;
+    drop(ends);
+    assert_eq!((metrics.panics(), connections.len()), (1, 1));
+    stays.until_cut(pin!(async {})).await;
+    assert_eq!(metrics.panics(), 1);
+}
