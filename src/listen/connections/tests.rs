@@ -2,8 +2,8 @@
 //! are reached and counted.
 
 use std::future::pending;
-use std::pin::pin;
-use std::task::{Context, Wake, Waker};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Wake, Waker};
 
 use super::*;
 use crate::telemetry::metrics::Metrics;
