@@ -102,6 +102,11 @@ pub(crate) struct Trip {
     received_bytes: u64,
     /// Informational responses of this endpoint so far.
     informational: usize,
+    /// Whether the others that are ready have had their turn first. What goes to
+    /// endpoints so goes in one row, and what goes to clients in another: a peer
+    /// is woken for many at a time, and not in turns with the other side for each,
+    /// which costs whoever wakes it more than standing back does.
+    stood_back: bool,
     /// Whether the request was written whole, or refused.
     sent: bool,
     /// What time it was a moment ago, until the first wait.
@@ -130,6 +135,7 @@ impl Trip {
             reader: HeadReader::new(),
             received_bytes: 0,
             informational: 0,
+            stood_back: false,
             sent: false,
             just_now: Some(now),
             waiting_since: None,
@@ -151,6 +157,11 @@ impl Trip {
         terms: &Terms<'_>,
         watch: &mut Watch<'_, '_>,
     ) -> Poll<Result<ParsedResponse, RoundTripError>> {
+        if !self.stood_back {
+            self.stood_back = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if !self.sent {
             let idle = terms.timeouts.request_write_idle;
             match self.upload.poll(cx, &mut self.connection, body, idle) {
