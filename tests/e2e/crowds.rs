@@ -53,6 +53,16 @@ fn rush(router: &Router, clients: usize, request: &str) -> Vec<Connection> {
     clients
 }
 
+/// So many clients that have been served, and ask for nothing.
+fn idle_clients(router: &Router, count: usize) -> Vec<Connection> {
+    let mut clients: Vec<_> = (0..count).map(|_| Connection::open(router.address())).collect();
+    for client in &mut clients {
+        client.send(NOWHERE);
+        assert_eq!(client.answer("GET").status, 404);
+    }
+    clients
+}
+
 #[test]
 fn of_clients_that_send_far_ahead_no_more_are_taken_than_there_are_descriptors_for() {
     // Of 256 descriptors, in one worker: see src/descriptors.rs.
@@ -187,11 +197,7 @@ fn however_many_requests_come_at_once_no_more_descriptors_are_taken_than_there_m
     const CLIENTS: usize = 190;
     let (endpoint, gate) = gated();
     let router = with_descriptors(512, &one_worker().route("a.test", &[endpoint.address()]));
-    let mut clients: Vec<_> = (0..CLIENTS).map(|_| Connection::open(router.address())).collect();
-    for client in &mut clients {
-        client.send(NOWHERE);
-        assert_eq!(client.answer("GET").status, 404);
-    }
+    let mut clients = idle_clients(&router, CLIENTS);
     // All but one, so that somebody is idle and could make room, but not for all.
     let idle = clients.split_off(CLIENTS - 1);
     router.suspend();
@@ -225,11 +231,7 @@ fn for_one_connection_more_one_idle_client_leaves_however_many_requests_come_wit
     const ENDPOINTS: usize = 40;
     let (endpoint, gate) = gated();
     let router = with_descriptors(256, &one_worker().route("a.test", &[endpoint.address()]));
-    let mut clients: Vec<_> = (0..CLIENTS).map(|_| Connection::open(router.address())).collect();
-    for client in &mut clients {
-        client.send(NOWHERE);
-        assert_eq!(client.answer("GET").status, 404);
-    }
+    let mut clients = idle_clients(&router, CLIENTS);
     let (served, others) = clients.split_at_mut(ENDPOINTS);
     for (at, client) in served.iter_mut().enumerate() {
         client.send(GET);
